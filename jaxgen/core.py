@@ -1,0 +1,158 @@
+"""The vocabulary: every algorithm is coordinate descent, some networks moving downhill while the others stand still.
+
+A `Method` is a list of `Phase`s over named `Net`s. The state of all networks is a `TrainState` of arrays; a phase's
+loss sees it through a `View`, and whatever is not a parameter moves only by what the loss returns in `Aux.variables`.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import optax
+from flax import struct
+
+Array = jax.Array
+Params = Any  # a pytree of arrays
+Variables = Mapping[str, Any]  # collection name -> pytree of arrays, without "params"
+Batch = Mapping[str, Array]  # field -> [batch, ...]
+
+
+class Module(Protocol):
+    """All the engine asks of a network: Flax Linen's functional `init` and `apply`."""
+
+    def init(self, rngs: Any, *args: Any, **kwargs: Any) -> Any: ...
+
+    def apply(self, variables: Any, *args: Any, **kwargs: Any) -> Any: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Net:
+    """What a network is.
+
+    Attributes:
+      module: a Linen module (or anything with its `init` and `apply`).
+      optimizer: the optax transformation that moves it; None leaves it frozen.
+      ema_decay: decay of the exponential moving average of its parameters; None keeps no average.
+    """
+
+    module: Module
+    optimizer: optax.GradientTransformation | None = None
+    ema_decay: float | None = None
+
+
+@struct.dataclass
+class NetState:
+    """The arrays of one network: parameters, other variable collections, optimizer state, averaged parameters."""
+
+    params: Params
+    variables: Variables
+    opt_state: Any
+    ema: Params | None
+
+
+@struct.dataclass
+class TrainState:
+    """Everything a checkpoint holds: the step, int32 `[]`, and the networks' arrays."""
+
+    step: Array
+    nets: dict[str, NetState]
+
+
+class Aux(NamedTuple):
+    """What a loss returns beside its scalar.
+
+    Attributes:
+      metrics: name -> scalar, logged as `<phase>/<name>`.
+      variables: network -> collection -> new value; collections not named keep theirs.
+    """
+
+    metrics: Mapping[str, Array] = {}
+    variables: Mapping[str, Variables] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class View:
+    """The networks as a loss sees them: `view("critic", x, train=True)` is `module.apply` on the step's arrays; pure."""
+
+    modules: Mapping[str, Module]
+    params: Mapping[str, Params]
+    variables: Mapping[str, Variables]
+    ema: Mapping[str, Params | None]
+    step: Array
+
+    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
+        """Applies network `name`; with `mutable=[...]` returns `(output, new_collections)` as Linen's `apply` does."""
+        return self.modules[name].apply({"params": self.params[name], **self.variables[name]}, *args, **kwargs)
+
+    def moved(self, name: str, variables: Variables) -> "View":
+        """The same view with collections of network `name` replaced, for a loss that applies it twice in sequence."""
+        merged = {**self.variables[name], **variables}
+        return dataclasses.replace(self, variables={**self.variables, name: merged})
+
+    def averaged(self) -> "View":
+        """The same view with averaged parameters wherever a network keeps them."""
+        params = {name: p if self.ema[name] is None else self.ema[name] for name, p in self.params.items()}
+        return dataclasses.replace(self, params=params)
+
+
+Loss = Callable[[View, Batch, Array], tuple[Array, Aux]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """One move of coordinate descent.
+
+    Attributes:
+      trains: names of the networks that move; gradients are taken with respect to these alone.
+      loss: `(view, batch, key) -> (scalar, Aux)`.
+      repeats: how many times the phase runs in a step, each on a fresh batch.
+      accumulate: micro-batches per update; their gradients and metrics are averaged.
+    """
+
+    trains: tuple[str, ...]
+    loss: Loss
+    repeats: int = 1
+    accumulate: int = 1
+
+    @property
+    def name(self) -> str:
+        """How metrics and messages name the phase: the networks it trains."""
+        return "+".join(self.trains)
+
+
+@dataclasses.dataclass(frozen=True)
+class Method:
+    """An algorithm: networks and the phases of a training step, run in order.
+
+    Attributes:
+      name: the field's name for it, e.g. "VAE".
+      nets: the networks by name.
+      phases: what a step does.
+      init: `(modules, key, batch) -> {net: variables}`; the batch `[batch, ...]` is real data, for data-dependent init.
+      sample: `(view, key, count) -> [count, ...]` draws from the model; images are in [-1, 1].
+      evaluate: `(view, batch, key) -> {metric: [batch]}` held-out figures of each example.
+    """
+
+    name: str
+    nets: Mapping[str, Net]
+    phases: tuple[Phase, ...]
+    init: Callable[[Mapping[str, Module], Array, Batch], Mapping[str, Any]]
+    sample: Callable[[View, Array, int], Array]
+    evaluate: Callable[[View, Batch, Array], Mapping[str, Array]]
+
+    @property
+    def batches_per_step(self) -> int:
+        """Fresh batches a step consumes: the most any phase repeats."""
+        return max(phase.repeats for phase in self.phases)
+
+
+def view_of(method: Method, state: TrainState) -> View:
+    """The view of a state."""
+    return View(
+        modules={name: net.module for name, net in method.nets.items()},
+        params={name: net.params for name, net in state.nets.items()},
+        variables={name: net.variables for name, net in state.nets.items()},
+        ema={name: net.ema for name, net in state.nets.items()},
+        step=state.step,
+    )
