@@ -1,0 +1,85 @@
+"""Variational autoencoders: encoder and decoder climb the evidence lower bound together.
+
+Kingma & Welling, 2014, "Auto-Encoding Variational Bayes", eq. 10 (reparametrized, one sample, analytic KL).
+"""
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.losses import variational
+
+
+class Likelihood(NamedTuple):
+    """p(x|z) as a function of what the decoder returns, taken apart along its last axis.
+
+    Attributes:
+      log_prob: `(x, *outputs) -> [batch]`, nats.
+      mean: `(*outputs) -> images` in [-1, 1].
+    """
+
+    log_prob: Callable[..., Array]
+    mean: Callable[..., Array]
+
+
+bernoulli = Likelihood(variational.bernoulli_log_prob, lambda logits: jnp.tanh(logits / 2))  # 2 sigmoid - 1
+
+
+def discretized_logistic(levels: int) -> Likelihood:
+    """For images in [-1, 1] on `levels` equally spaced values; outputs are the mean and the log-scale of each pixel."""
+    log_prob = functools.partial(variational.discretized_logistic_log_prob, levels=levels)
+    return Likelihood(log_prob, lambda mean, log_scale: jnp.clip(mean, -1, 1))
+
+
+def vae(encoder: Net, decoder: Net, likelihood: Likelihood, *, latent_size: int) -> Method:
+    """A VAE with a standard normal prior on the batch field `image` `[batch, height, width, channels]`.
+
+    Args:
+      encoder: module of `(images, *, train) -> (mean, log_variance)`, each `[batch, latent_size]`.
+      decoder: module of `(z [batch, latent_size], *, train) -> [batch, height, width, channels, outputs]`.
+      likelihood: p(x|z), on the values the images have.
+      latent_size: length of z.
+    """
+
+    def bound(view: View, images: Array, key: Array, train: bool) -> tuple[Array, Array]:
+        mean, log_variance = view("encoder", images, train=train)
+        z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape, mean.dtype)
+        log_likelihood = likelihood.log_prob(images, *jnp.unstack(view("decoder", z, train=train), axis=-1))
+        return log_likelihood, variational.gaussian_kl(mean, log_variance)
+
+    def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        log_likelihood, kl = bound(view, batch["image"], key, train=True)
+        metrics = {"log_likelihood": jnp.mean(log_likelihood), "kl": jnp.mean(kl)}
+        return -jnp.mean(variational.elbo(log_likelihood, kl)), Aux(metrics)
+
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        keys = jax.random.split(key)
+        z = jnp.zeros((batch["image"].shape[0], latent_size))
+        return {
+            "encoder": modules["encoder"].init(keys[0], batch["image"], train=True),
+            "decoder": modules["decoder"].init(keys[1], z, train=True),
+        }
+
+    def sample(view: View, key: Array, count: int) -> Array:
+        outputs = view("decoder", jax.random.normal(key, (count, latent_size)), train=False)
+        return likelihood.mean(*jnp.unstack(outputs, axis=-1))
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        log_likelihood, kl = bound(view, batch["image"], key, train=False)
+        nats = -variational.elbo(log_likelihood, kl)
+        dimensions = np.prod(batch["image"].shape[1:])
+        return {"negative_elbo_nats": nats, "bits_per_dim": nats / (dimensions * np.log(2)), "kl_nats": kl}
+
+    return Method(
+        name="VAE",
+        nets={"encoder": encoder, "decoder": decoder},
+        phases=(Phase(("encoder", "decoder"), loss),),
+        init=init,
+        sample=sample,
+        evaluate=evaluate,
+    )

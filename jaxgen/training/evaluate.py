@@ -1,0 +1,55 @@
+"""Held-out figures of a trained state."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+
+from jaxgen.core import Array, Batch, Method, TrainState, view_of
+from jaxgen.training.sharding import batch_sharding, replicated
+
+_KEY_SEED = 0  # the noise of an evaluation is the same every time
+
+
+def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: Mesh) -> dict[str, dict[str, float]]:
+    """Means of the method's own figures over every example, with averaged (EMA) weights where they are kept.
+
+    Args:
+      method: the algorithm.
+      state: what to evaluate.
+      batches: leaves `[batch, ...]`, with a field `weight` that is 0 on padding.
+      mesh: the devices.
+
+    Returns:
+      figure -> `{"mean", "standard_error"}`; the standard error is that of the mean over examples.
+    """
+
+    def figures(state: TrainState, batch: Batch, key: Array) -> dict[str, Array]:
+        return dict(method.evaluate(view_of(method, state).averaged(), batch, key))
+
+    whole, split = replicated(mesh), batch_sharding(mesh)
+    compiled = jax.jit(figures, in_shardings=(whole, split, whole), out_shardings=whole)
+    key = jax.random.key(_KEY_SEED)
+    columns: dict[str, list[np.ndarray]] = {}
+    for index, batch in enumerate(batches):
+        real = np.asarray(batch["weight"]) > 0
+        for name, values in jax.device_get(compiled(state, batch, jax.random.fold_in(key, index))).items():
+            columns.setdefault(name, []).append(np.asarray(values, np.float64)[real])
+    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+    return {
+        name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
+        for name, values in joined.items()
+    }
+
+
+def sampler(method: Method, mesh: Mesh, count: int) -> Any:
+    """The compiled `(state, key) -> samples [count, ...]`, float32, with averaged weights where they are kept."""
+
+    def sample(state: TrainState, key: Array) -> Array:
+        return method.sample(view_of(method, state).averaged(), key, count).astype(jnp.float32)
+
+    whole = replicated(mesh)
+    return jax.jit(sample, in_shardings=(whole, whole), out_shardings=whole)

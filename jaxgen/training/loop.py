@@ -1,0 +1,220 @@
+"""The training loop: data in, steps out, and nothing lost on the way."""
+
+import contextlib
+import dataclasses
+import signal
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from jaxgen.core import Array, Batch, Method, TrainState
+from jaxgen.errors import UserError
+from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.evaluate import sampler
+from jaxgen.training.logging import MetricLog
+from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.sharding import replicated
+from jaxgen.training.step import build_step, compile_step, init_state
+
+PICTURES = 64  # samples in a picture
+
+Batches = Callable[[int], Generator[Batch, None, None]]
+Draw = Callable[[Path, np.ndarray], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Schedule:
+    """When things happen, in steps.
+
+    Attributes:
+      steps: length of the run.
+      log_every: steps between rows of `metrics.jsonl`.
+      sample_every: steps between pictures.
+      checkpoint_every: steps between checkpoints.
+      steps_per_call: steps compiled into one dispatch; more than 1 pays for small models without convolutions.
+    """
+
+    steps: int
+    log_every: int = 50
+    sample_every: int = 500
+    checkpoint_every: int = 500
+    steps_per_call: int = 1
+
+    def __post_init__(self) -> None:
+        for field, value in dataclasses.asdict(self).items():
+            if value < 1:
+                raise UserError(f"{field} is {value}; it must be at least 1.")
+            if value % self.steps_per_call:
+                raise UserError(
+                    f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; make it one."
+                )
+
+
+class Trainer:
+    """A method made ready to train on a mesh.
+
+    Args:
+      method: the algorithm.
+      schedule: how long, and when to log, draw and save.
+      batches: `start_step -> iterator` over what the compiled step consumes from that step on, leaves
+        `[steps_per_call, batches_per_step, batch, ...]`; a function of the step alone.
+      batch: shapes and types of one batch, leaves `[batch, ...]`.
+      seed: of initialization and noise.
+      mesh: the devices.
+    """
+
+    def __init__(self, method: Method, schedule: Schedule, batches: Batches, batch: Batch, seed: int, mesh: Mesh):
+        self.method = method
+        self.schedule = schedule
+        self.batches = batches
+        self.batch = batch
+        self.mesh = mesh
+        self._init_key, run_key, self._sample_key = jax.random.split(jax.random.key(seed), 3)
+        self.run_key = jax.device_put(run_key, replicated(mesh))
+        self._step = build_step(method)
+
+    @property
+    def images_per_step(self) -> int:
+        """Examples a step consumes."""
+        return jax.tree.leaves(self.batch)[0].shape[0] * self.method.batches_per_step
+
+    def init(self) -> TrainState:
+        """The state before the first step, created where it belongs."""
+        with contextlib.closing(self.batches(0)) as data:
+            first = jax.tree.map(lambda x: x[0, 0], next(data))
+        return jax.jit(self._init, out_shardings=replicated(self.mesh))(self._init_key, first)
+
+    def abstract_state(self) -> TrainState:
+        """Shapes, types and shardings of the state; nothing is computed and no data is read."""
+        shapes = jax.eval_shape(self._init, self._init_key, self.batch)
+        whole = replicated(self.mesh)
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), shapes)
+
+    def compile(self) -> jax.stages.Compiled:
+        """`(state, batch, run_key) -> (state, metrics)`, ahead of time: a compiled call cannot retrace."""
+        return self.trace().lower().compile()
+
+    def trace(self) -> jax.stages.Traced:
+        """The training step before the compiler; no data is read."""
+        leading = (self.schedule.steps_per_call, self.method.batches_per_step)
+        batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape), x.dtype), self.batch)
+        return compile_step(self._step, self.mesh).trace(self.abstract_state(), batches, self.run_key)
+
+    def run(self, folder: RunFolder, draw: Draw, console: Console) -> TrainState:
+        """Trains from the newest checkpoint in the folder, or from the start, to the last step.
+
+        Args:
+          folder: where metrics, pictures and checkpoints go.
+          draw: `(path, samples [PICTURES, ...])` writes a picture.
+          console: where progress is shown.
+
+        Raises:
+          NonFiniteError: a metric became NaN or infinite.
+          UserError: a checkpoint cannot be read or written.
+          KeyboardInterrupt: Ctrl-C was pressed; the state has been saved.
+        """
+        with contextlib.closing(Checkpoints(folder.checkpoints)) as checkpoints:
+            state = self._restore_or_init(checkpoints, console)
+            with contextlib.closing(MetricLog(folder, int(state.step))) as log, _progress(console) as progress:
+                return self._train(state, folder, draw, checkpoints, log, progress)
+
+    def _train(
+        self,
+        state: TrainState,
+        folder: RunFolder,
+        draw: Draw,
+        checkpoints: Checkpoints,
+        log: MetricLog,
+        progress: Progress,
+    ) -> TrainState:
+        schedule, step = self.schedule, int(state.step)
+        task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
+        sample = sampler(self.method, self.mesh, PICTURES)
+        if step == schedule.steps:
+            return state
+        call = self.compile()
+        progress.update(task, description="training")
+
+        def due(every: int) -> bool:
+            return step % every == 0 or step == schedule.steps
+
+        logged_step, logged_time = step, time.perf_counter()
+        with _interrupts() as interrupted, contextlib.closing(self.batches(step)) as data:
+            while step < schedule.steps and not interrupted():
+                state, metrics = call(state, next(data), self.run_key)
+                step += schedule.steps_per_call
+                log.add(step, metrics)
+                if due(schedule.log_every):
+                    now = time.perf_counter()
+                    speed = (step - logged_step) * self.images_per_step / (now - logged_time)
+                    row = log.row(images_per_second=round(speed, 1))
+                    logged_step, logged_time = step, now
+                    progress.update(task, completed=step, shown=_show(row))
+                if due(schedule.sample_every):
+                    draw(folder.samples / f"step_{step:07d}.png", np.asarray(sample(state, self._sample_key)))
+                if due(schedule.checkpoint_every):
+                    log.check()
+                    checkpoints.save(state)
+            if interrupted():
+                log.check()
+                checkpoints.save(state)
+                raise KeyboardInterrupt
+        return state
+
+    def _init(self, key: Array, batch: Batch) -> TrainState:
+        return init_state(self.method, key, batch)
+
+    def _restore_or_init(self, checkpoints: Checkpoints, console: Console) -> TrainState:
+        if checkpoints.latest_step() is None:
+            return self.init()
+        state = checkpoints.restore(self.abstract_state())
+        step, steps, per_call = int(state.step), self.schedule.steps, self.schedule.steps_per_call
+        if step > steps:
+            raise UserError(f"steps is {steps} but the run is at step {step} already; ask for more, or use --fresh.")
+        if step % per_call:
+            raise UserError(
+                f"steps_per_call {per_call} does not divide step {step}, where the run is; make it a divisor."
+            )
+        console.print(f"Resuming at step {step} of {steps}.")
+        return state
+
+
+@contextlib.contextmanager
+def _interrupts() -> Iterator[Callable[[], bool]]:
+    """Whether Ctrl-C was pressed. Between steps is the only moment at which the donated state exists to be saved."""
+    pressed = []
+
+    def handle(number: int, frame: Any) -> None:
+        pressed.append(number)
+        signal.signal(signal.SIGINT, before)  # a second Ctrl-C stops at once
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: bool(pressed)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _progress(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[shown]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _show(row: Mapping[str, float] | None) -> str:
+    if row is None:
+        return ""
+    losses = [f"{name.removesuffix('/loss')} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
+    return "  ".join([*losses, f"{row['images_per_second']:,.0f} images/s"])

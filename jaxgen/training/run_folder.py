@@ -1,0 +1,110 @@
+"""The folder of a run: what is in it, and who may write there."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from jaxgen.errors import UserError
+
+
+@dataclasses.dataclass(frozen=True)
+class RunFolder:
+    """`config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `samples/`, `eval.json` and `report.html`."""
+
+    path: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.path / "config.json"
+
+    @property
+    def metrics_file(self) -> Path:
+        return self.path / "metrics.jsonl"
+
+    @property
+    def eval_file(self) -> Path:
+        return self.path / "eval.json"
+
+    @property
+    def report_file(self) -> Path:
+        return self.path / "report.html"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples"
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is there."""
+        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+
+    def read_config(self) -> dict[str, Any]:
+        """What `write_config` wrote.
+
+        Raises:
+          UserError: the folder is not a run's, or its configuration cannot be read.
+        """
+        if not self.path.is_dir():
+            raise UserError(f"run folder {self.path} does not exist; name a folder that `jaxgen train` wrote.")
+        if not self.config_file.is_file():
+            raise UserError(f"folder {self.path} is not a run of jaxgen (it has no config.json); name another folder.")
+        try:
+            config = json.loads(self.config_file.read_text())
+            if not isinstance(config, dict) or not {"experiment", "file", "config"} <= config.keys():
+                raise ValueError("it lacks the experiment, its file or its settings")
+        except (ValueError, OSError) as error:
+            raise UserError(f"{self.config_file} cannot be read ({error}); mend it, or name another folder.") from error
+        return config
+
+    def create(self, config: dict[str, Any]) -> None:
+        """Makes the folder of a new run.
+
+        Raises:
+          UserError: something is there already, or the folder cannot be written.
+        """
+        try:
+            self.samples.mkdir(parents=True, exist_ok=True)
+            self.checkpoints.mkdir(exist_ok=True)
+            write_json(self.config_file, config)
+        except OSError as error:
+            raise UserError(
+                f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir."
+            ) from error
+
+    def check_same(self, config: dict[str, Any]) -> None:
+        """Refuses to continue a run under other settings; `steps` may change, so that a run can be extended.
+
+        Raises:
+          UserError: the folder is foreign, or the settings differ.
+        """
+        before = self.read_config()
+        if before["experiment"] != config["experiment"]:
+            raise UserError(
+                f"run folder {self.path} holds a run of {before['experiment']}, not of {config['experiment']}; "
+                "name another with --run-dir, or start over there with --fresh."
+            )
+        old, new = before["config"], config["config"]
+        for field in sorted((old.keys() | new.keys()) - {"steps"}):
+            if old.get(field) != new.get(field):
+                raise UserError(
+                    f"{field} is {new.get(field)!r} but the run in {self.path} began with {old.get(field)!r}; "
+                    "go back to that, name another folder with --run-dir, or start over with --fresh."
+                )
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Writes JSON whole or not at all."""
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes a file whole or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(text)
+    os.replace(temporary, path)
