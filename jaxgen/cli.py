@@ -1,0 +1,92 @@
+"""The command line: `jaxgen train | eval | sample | bench | list`.
+
+A user's mistake is one sentence and exit code 2. JAX and the experiment are imported by the command that needs them, so
+help is instant.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import jaxgen
+from jaxgen.errors import UserError
+
+
+def main() -> NoReturn:
+    """Runs the command in `sys.argv`."""
+    try:
+        run(sys.argv[1:])
+        sys.exit(0)
+    except UserError as error:
+        print(f"jaxgen: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("jaxgen: stopped.", file=sys.stderr)
+        sys.exit(130)
+
+
+def run(args: Sequence[str]) -> None:
+    """Runs one command.
+
+    Raises:
+      UserError: the arguments, or what they name, cannot be used.
+    """
+    if not args or args[0] in ("-h", "--help"):
+        print(_HELP)
+    elif args[0] == "--version":
+        print(f"jaxgen {jaxgen.__version__}")
+    elif args[0] in _COMMANDS:
+        _COMMANDS[args[0]](args[1:])
+    else:
+        raise UserError(f"command {args[0]!r} is unknown; choose one of {', '.join(_COMMANDS)}.")
+
+
+def _train(args: Sequence[str]) -> None:
+    from jaxgen.commands import train
+
+    train.main(args)
+
+
+def _eval(args: Sequence[str]) -> None:
+    from jaxgen.commands import evaluate
+
+    evaluate.main(args)
+
+
+def _sample(args: Sequence[str]) -> None:
+    from jaxgen.commands import sample
+
+    sample.main(args)
+
+
+def _bench(args: Sequence[str]) -> None:
+    from jaxgen.commands import bench
+
+    bench.main(args)
+
+
+def _list(args: Sequence[str]) -> None:
+    from jaxgen.commands import list_experiments
+
+    list_experiments.main(args)
+
+
+_COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
+    "train": _train,
+    "eval": _eval,
+    "sample": _sample,
+    "bench": _bench,
+    "list": _list,
+}
+
+_HELP = """usage: jaxgen COMMAND ...
+
+  train FILE     train an experiment, or continue where it stopped
+  eval RUN       held-out figures of a run
+  sample RUN     draw samples from a run
+  bench FILE     measure an experiment's training step
+  list [FOLDER]  the experiments of a folder
+
+FILE is an experiment such as experiments/digits_dcgan.py, RUN a folder that `train` wrote.
+`jaxgen COMMAND --help` lists the options of a command, `jaxgen train FILE --help` the experiment's settings too.
+`jaxgen --version` prints the version."""

@@ -1,0 +1,79 @@
+"""Arguments of every command: parsed by tyro, refused in one sentence."""
+
+import contextlib
+import dataclasses
+import io
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tyro
+
+from jaxgen.errors import UserError
+from jaxgen.experiment import ExperimentFile
+
+T = TypeVar("T")
+
+
+def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = None, description: str | None = None) -> T:
+    """The arguments as a dataclass.
+
+    Raises:
+      UserError: they do not fit; the message is one sentence.
+      SystemExit: help was asked for, and printed.
+    """
+    errors = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(errors):
+            given = {} if default is None else {"default": default}
+            return tyro.cli(kind, args=args, prog=prog, description=description, **given)
+    except SystemExit as stop:
+        if not stop.code:
+            raise
+        raise UserError(f"{_sentence(errors.getvalue())}; `{prog} --help` lists the options.") from None
+
+
+def parse_experiment(
+    options: type[T], args: Sequence[str], prog: str, **defaults: Any
+) -> tuple[ExperimentFile, Any, T]:
+    """FILE, its configuration and a command's own options.
+
+    Args:
+      options: dataclass of the command's own options.
+      args: what follows the command.
+      prog: the command, for messages.
+      **defaults: fields of the configuration whose default this command changes.
+
+    Raises:
+      UserError: FILE is no experiment, or an argument does not fit.
+    """
+    if not args or args[0].startswith("-"):
+        parse(
+            dataclasses.make_dataclass("Arguments", [("options", tyro.conf.OmitArgPrefixes[options])]),
+            args,
+            f"{prog} FILE",
+        )
+        raise UserError(f"FILE is missing; name an experiment, as in `{prog} experiments/digits_dcgan.py`.")
+    file = ExperimentFile.load(Path(args[0]))
+    both = dataclasses.make_dataclass(
+        "Arguments",
+        [("config", tyro.conf.OmitArgPrefixes[file.config_type]), ("options", tyro.conf.OmitArgPrefixes[options])],
+    )
+    known = {field.name for field in dataclasses.fields(file.config_type)}
+    config = file.config_type(**{name: value for name, value in defaults.items() if name in known})
+    parsed: Any = parse(both, args[1:], f"{prog} {args[0]}", both(config, options()), file.module.__doc__)
+    return file, parsed.config, parsed.options
+
+
+def _sentence(panel: str) -> str:
+    """The first message in tyro's framed panel."""
+    lines = [line.strip("│ ").strip() for line in panel.splitlines()]
+    message = []
+    for line in lines:
+        if line.startswith("╭"):
+            continue
+        if line.startswith(("─", "╰")):
+            break
+        message.append(line)
+    return re.sub(r"\s+", " ", " ".join(message)).strip().rstrip(".")

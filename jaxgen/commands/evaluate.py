@@ -1,0 +1,35 @@
+"""`jaxgen eval RUN`: the method's held-out figures, as a table and in `eval.json`."""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+import tyro
+from rich.console import Console
+
+from jaxgen.commands.arguments import parse
+from jaxgen.commands.figures import figures_table
+from jaxgen.commands.runs import Run, configure_jax
+from jaxgen.report.page import write_report
+from jaxgen.training.run_folder import write_json
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Held-out figures of a run's newest checkpoint, with averaged weights where they are kept."""
+
+    run: tyro.conf.Positional[Path]
+    """A folder that `jaxgen train` wrote."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Runs the command."""
+    options = parse(Options, args, "jaxgen eval")
+    configure_jax()
+    run = Run.open(options.run)
+    evaluation = run.experiment.evaluate(run.state, run.mesh)
+    write_json(run.folder.eval_file, evaluation)
+    write_report(run.folder.path)
+    console = Console()
+    console.print(figures_table(evaluation))
+    console.print(f"Wrote {run.folder.eval_file} and {run.folder.report_file}", highlight=False, soft_wrap=True)

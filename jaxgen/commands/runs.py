@@ -1,0 +1,64 @@
+"""What the commands share about runs: opening one, and the JAX settings of a process."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Any
+
+import jax
+import platformdirs
+from jax.sharding import Mesh
+
+from jaxgen.core import TrainState
+from jaxgen.errors import UserError
+from jaxgen.experiment import Experiment, ExperimentFile
+from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.sharding import make_mesh
+
+
+def configure_jax() -> None:
+    """Keeps compiled programs in the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another."""
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("jaxgen"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A run that was trained, restored from its newest checkpoint."""
+
+    folder: RunFolder
+    settings: dict[str, Any]
+    experiment: Experiment
+    mesh: Mesh
+    state: TrainState
+
+    @classmethod
+    def open(cls, path: Path) -> "Run":
+        """Rebuilds the experiment from `config.json` and restores its state.
+
+        Raises:
+          UserError: the folder is no run, has no checkpoint, or cannot be read.
+        """
+        folder = RunFolder(path)
+        settings = folder.read_config()
+        source = Path(settings["file"])
+        if source.resolve().is_relative_to(path.resolve()):
+            raise UserError(
+                f"run folder {path} brings its own code ({source}); jaxgen runs experiments outside of it only."
+            )
+        file = ExperimentFile.load(source)
+        experiment = file.build(file.config_from_json(settings["config"]))
+        if not folder.checkpoints.is_dir():
+            raise UserError(f"run folder {path} has no checkpoints; train it first.")
+        checkpoints = Checkpoints(folder.checkpoints)
+        try:
+            if checkpoints.latest_step() is None:
+                raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
+            mesh = make_mesh()
+            state = checkpoints.restore(experiment.trainer(mesh).abstract_state())
+        finally:
+            checkpoints.close()
+        return cls(folder, settings, experiment, mesh, state)

@@ -1,0 +1,113 @@
+"""`jaxgen train FILE`: trains into a run folder, and ends by saying what is in it."""
+
+import dataclasses
+import datetime
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+from rich.console import Console
+
+import jaxgen
+from jaxgen.commands.arguments import parse_experiment
+from jaxgen.commands.figures import figures_table
+from jaxgen.commands.runs import configure_jax
+from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
+from jaxgen.report.grid import save_samples
+from jaxgen.report.page import write_report
+from jaxgen.training.run_folder import RunFolder, write_json
+from jaxgen.training.sharding import make_mesh
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Where the run goes and how it is driven."""
+
+    run_dir: Path | None = None
+    """The run's folder (default: runs/EXPERIMENT/NAME, where NAME tells the settings that are not default)."""
+    fresh: bool = False
+    """Delete what an earlier run left in the folder and start over."""
+    checkpoint_every: int | None = None
+    """Steps between checkpoints (default: the experiment's)."""
+    steps_per_call: int | None = None
+    """Steps compiled into one dispatch (default: the experiment's)."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Runs the command."""
+    console = Console()
+    file, config, options = parse_experiment(Options, args, "jaxgen train")
+    configure_jax()
+    mesh = make_mesh()
+    experiment = _scheduled(file.build(config), options)
+    trainer = experiment.trainer(mesh)
+
+    name = _name(file, config)
+    folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
+    settings = _settings(file, config, name, experiment, mesh)
+    if folder.exists and options.fresh:
+        folder.read_config()  # a folder that is not a run is not ours to delete
+        shutil.rmtree(folder.path)
+    if folder.exists:
+        folder.check_same(settings)
+        settings["started"] = folder.read_config()["started"]
+        write_json(folder.config_file, settings)  # `steps` may have grown
+    else:
+        folder.create(settings)
+
+    console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
+    try:
+        state = trainer.run(folder, save_samples, console)
+    except KeyboardInterrupt:
+        write_report(folder.path)
+        console.print("Stopped and saved; the same command continues.")
+        raise
+    evaluation = experiment.evaluate(state, mesh)
+    write_json(folder.eval_file, evaluation)
+    write_report(folder.path)
+    console.print(figures_table(evaluation))
+    console.print(_farewell(folder, args), highlight=False, soft_wrap=True)
+
+
+def _scheduled(experiment: Experiment, options: Options) -> Experiment:
+    chosen = {"checkpoint_every": options.checkpoint_every, "steps_per_call": options.steps_per_call}
+    given = {field: value for field, value in chosen.items() if value is not None}
+    return dataclasses.replace(experiment, schedule=dataclasses.replace(experiment.schedule, **given))
+
+
+def _name(file: ExperimentFile, config: Any) -> str:
+    """The settings that are not default; `steps` is left out, so that a longer run continues a shorter one."""
+    default = config_to_json(file.config_type())
+    changed = {k: v for k, v in config_to_json(config).items() if v != default[k] and k != "steps"}
+    return ",".join(f"{k}={v}" for k, v in changed.items()).replace("/", "_").replace(" ", "") or "default"
+
+
+def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experiment, mesh: Mesh) -> dict[str, Any]:
+    return {
+        "experiment": file.name,
+        "name": name,
+        "file": str(file.path),
+        "config": config_to_json(config),
+        "method": experiment.method.name,
+        "data": experiment.data.name,
+        "versions": {"jaxgen": jaxgen.__version__, "jax": jax.__version__},
+        "device": f"{mesh.devices.flat[0].device_kind} x{mesh.size}",
+        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+    }
+
+
+def _farewell(folder: RunFolder, args: Sequence[str]) -> str:
+    run = folder.path
+    return "\n".join(
+        [
+            f"Wrote {run}/",
+            "  config.json, metrics.jsonl, TensorBoard events, checkpoints/, samples/, eval.json, report.html",
+            f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
+            f"  resume    jaxgen train {' '.join(args)}, with more --steps",
+            f"  sample    jaxgen sample {run} --count 64 --out grid.png",
+            f"  evaluate  jaxgen eval {run}",
+        ]
+    )

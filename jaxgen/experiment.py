@@ -1,0 +1,159 @@
+"""An experiment: a method, its data and a schedule; and how one is read from its file."""
+
+import dataclasses
+import difflib
+import functools
+import importlib.util
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+from jax.sharding import Mesh
+
+from jaxgen.core import Method, TrainState
+from jaxgen.data.pipeline import batches, evaluation_batches
+from jaxgen.data.source import Dataset
+from jaxgen.errors import UserError
+from jaxgen.training.evaluate import evaluate
+from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.sharding import batch_sharding
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """What `jaxgen train` runs.
+
+    Attributes:
+      method: networks, losses and optimizers.
+      data: training and held-out examples.
+      schedule: how many steps, and when to log, draw and save.
+      batch_size: examples in a batch, over all devices.
+      seed: of initialization, data order and noise.
+      paper: where the method comes from, "authors, year".
+      measured: the figure this configuration reached, with its spread and the hardware, or "not yet run".
+    """
+
+    method: Method
+    data: Dataset
+    schedule: Schedule
+    batch_size: int
+    seed: int
+    paper: str
+    measured: str
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"batch_size is {self.batch_size}; it must be at least 1.")
+        if self.seed < 0:
+            raise UserError(f"seed is {self.seed}; it must not be negative.")
+
+    def trainer(self, mesh: Mesh) -> Trainer:
+        """The experiment on a mesh.
+
+        Raises:
+          UserError: its batch size, data and method do not fit each other or the mesh.
+        """
+        stream = functools.partial(
+            batches,
+            self.data.train,
+            batch_size=self.batch_size,
+            seed=self.seed,
+            batches_per_step=self.method.batches_per_step,
+            steps_per_call=self.schedule.steps_per_call,
+            sharding=batch_sharding(mesh),
+        )
+        batch = {
+            field: jax.ShapeDtypeStruct((self.batch_size, *example.shape), example.dtype)
+            for field, example in self.data.spec.items()
+        }
+        return Trainer(self.method, self.schedule, lambda step: stream(start_step=step), batch, self.seed, mesh)
+
+    def evaluate(self, state: TrainState, mesh: Mesh) -> dict[str, Any]:
+        """The method's figures on the held-out examples, as `eval.json` holds them."""
+        held_out = self.data.test
+        padded = evaluation_batches(held_out, batch_size=self.batch_size, sharding=batch_sharding(mesh))
+        figures = evaluate(self.method, state, padded, mesh)
+        return {"step": int(state.step), "split": held_out.split, "examples": len(held_out), "figures": figures}
+
+
+@dataclasses.dataclass(frozen=True)
+class ExperimentFile:
+    """`experiments/<data>_<method>.py`: a frozen dataclass `Config` and `experiment(config) -> Experiment`."""
+
+    path: Path
+    module: types.ModuleType
+
+    @classmethod
+    def load(cls, path: Path) -> "ExperimentFile":
+        """Imports the file.
+
+        Raises:
+          UserError: it does not exist, cannot be imported, or is no experiment.
+        """
+        path = path.absolute()
+        if not path.is_file():
+            raise UserError(f"experiment file {path} does not exist; {_suggest(path)}")
+        name = f"jaxgen_experiment_{path.stem}"
+        spec = importlib.util.spec_from_file_location(name, path)
+        if spec is None or spec.loader is None:
+            raise UserError(f"experiment file {path} is not a Python file; name one that ends in .py.")
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[name] = module  # dataclasses look their module up there
+        try:
+            spec.loader.exec_module(module)
+        except SyntaxError as error:
+            raise UserError(f"experiment {path} has a syntax error in line {error.lineno}: {error.msg}.") from error
+        if not dataclasses.is_dataclass(getattr(module, "Config", None)) or not hasattr(module, "experiment"):
+            raise UserError(f"experiment file {path} needs a dataclass `Config` and a function `experiment(config)`.")
+        return cls(path, module)
+
+    @property
+    def name(self) -> str:
+        """The file's name without its ending."""
+        return self.path.stem
+
+    @property
+    def config_type(self) -> type:
+        """The experiment's `Config`."""
+        return self.module.Config
+
+    def build(self, config: Any) -> Experiment:
+        """The experiment of a configuration."""
+        return self.module.experiment(config)
+
+    def config_from_json(self, values: Mapping[str, Any]) -> Any:
+        """A `Config` from what `config_to_json` wrote.
+
+        Raises:
+          UserError: a field is unknown or of the wrong type.
+        """
+        types_of = typing.get_type_hints(self.config_type)
+        if unknown := sorted(set(values) - set(types_of)):
+            raise UserError(f"{self.path.name} has no field {unknown[0]!r}, which the run began with; put it back.")
+        return self.config_type(**{name: _restore(name, types_of[name], value) for name, value in values.items()})
+
+
+def config_to_json(config: Any) -> dict[str, Any]:
+    """The fields of a configuration as JSON values."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+
+
+def _restore(name: str, kind: Any, value: Any) -> Any:
+    if typing.get_origin(kind) is tuple and isinstance(value, list):
+        return tuple(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in (int, float, bool, str) and type(value) is not kind:
+        raise UserError(f"{name} is {value!r}; it must be of type {kind.__name__}.")
+    return value
+
+
+def _suggest(path: Path) -> str:
+    there = sorted(file.name for file in path.parent.glob("*.py")) if path.parent.is_dir() else []
+    if close := difflib.get_close_matches(path.name, there, n=1):
+        return f"did you mean {path.with_name(close[0])}?"
+    return "`jaxgen list FOLDER` shows the experiments of a folder."
