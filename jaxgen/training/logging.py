@@ -10,8 +10,8 @@ import jax
 from tensorboardX import SummaryWriter
 
 from jaxgen.errors import NonFiniteError
-from jaxgen.training.run_folder import RunFolder, write_text
-
+from jaxgen.files import write_atomically
+from jaxgen.training.run_folder import RunFolder
 
 Held = list[tuple[int, Mapping[str, Any]]]
 
@@ -93,5 +93,5 @@ def _non_finite(step: int, name: str, value: float) -> NonFiniteError:
 def _open_at(path: Path, start_step: int) -> Any:
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= start_step]
-    write_text(path, "".join(row + "\n" for row in kept))
+    write_atomically(path, "".join(row + "\n" for row in kept).encode())
     return path.open("a")

@@ -2,11 +2,11 @@
 
 import dataclasses
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 from jaxgen.errors import UserError
+from jaxgen.files import write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,11 +100,4 @@ class RunFolder:
 
 def write_json(path: Path, value: Any) -> None:
     """Writes JSON whole or not at all."""
-    write_text(path, json.dumps(value, indent=2) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, path)
+    write_atomically(path, (json.dumps(value, indent=2) + "\n").encode())

@@ -1,0 +1,54 @@
+"""A DCGAN on scikit-learn's digits, 8x8 pixels enlarged to 16x16 by repeating them.
+
+    jaxgen train experiments/digits_dcgan.py
+"""
+
+import dataclasses
+
+import optax
+
+from jaxgen.core import Net
+from jaxgen.data.embedded import DIGITS_LEVELS, digits
+from jaxgen.data.transforms import enlarge, signed_unit
+from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+from jaxgen.methods.gan import gan
+from jaxgen.models.dcgan import Discriminator, Generator
+from jaxgen.training.loop import Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    steps: int = 3000
+    """Training steps."""
+    batch_size: int = 64
+    """Images in a batch."""
+    learning_rate: float = 2e-4
+    """Adam's step size, for both networks."""
+    seed: int = 0
+    """Of initialization, data order and noise."""
+    latent_size: int = 32
+    """Length of z."""
+    width: int = 32
+    """Channels of the widest maps' hidden layers."""
+
+
+def experiment(config: Config) -> Experiment:
+    """The paper's settings: Adam with a first-moment decay of 0.5."""
+    optimizer = optax.adam(config.learning_rate, b1=0.5)
+    return Experiment(
+        method=gan(
+            generator=Net(Generator((16, 16, 1), config.width), optimizer, ema_decay=0.99),
+            critic=Net(Discriminator(config.width), optimizer),
+            loss=adversarial.non_saturating,
+            latent_size=config.latent_size,
+        ),
+        data=digits().map_once(enlarge(16)).map(signed_unit(DIGITS_LEVELS)),
+        schedule=Schedule(steps=config.steps),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        paper="Radford et al., 2016",
+        measured="not yet run",
+    )

@@ -1,0 +1,217 @@
+"""The run's page: one self-contained HTML file that a browser shows with no network, and that can be mailed."""
+
+import base64
+import dataclasses
+import datetime
+import io
+import json
+import math
+import os
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jinja2
+import PIL.Image
+
+from jaxgen.errors import UserError
+from jaxgen.files import write_atomically
+from jaxgen.report.curves import HEIGHT, WIDTH, Panel, is_number, number, panels
+
+MOST_PICTURES = 24
+LARGE_BYTES, SMALL_BYTES = 1_000_000, 64_000  # a PNG beyond this is embedded as WebP
+LARGE_SIDE, SMALL_SIDE = 1200, 400  # of a picture embedded as WebP, pixels
+
+
+@dataclasses.dataclass(frozen=True)
+class Picture:
+    """A sample picture as the page embeds it: step, data URI, size in pixels."""
+
+    step: int
+    uri: str
+    width: int
+    height: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """A held-out figure as text; `error` (standard error) and `unit` may be empty."""
+
+    name: str
+    mean: str
+    error: str
+    unit: str
+
+
+def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
+    """Writes `report.html` into a run folder from what the folder holds so far, also while training goes on.
+
+    Reads `config.json`, and where present `metrics.jsonl`, `samples/step_<n>.png` and `eval.json`.
+
+    Args:
+      run_dir: the run folder.
+
+    Returns:
+      The page's path.
+
+    Raises:
+      UserError: the folder is no run folder, or one of its JSON files cannot be read.
+    """
+    run_dir = pathlib.Path(run_dir)
+    config = read_json(run_dir / "config.json")
+    if config is None:
+        raise UserError(f"{run_dir} has no config.json: pass a run folder that `jaxgen train` wrote.")
+    settings = config.get("config")
+    if "experiment" not in config or not isinstance(settings, dict):
+        raise UserError(f"{run_dir}/config.json names no experiment: pass a run folder that `jaxgen train` wrote.")
+    evaluation = {
+        "examples": None,
+        "step": None,
+        "weights": None,
+        "figures": {},
+        **(read_json(run_dir / "eval.json") or {}),
+    }
+    rows, unreadable = read_metrics(run_dir / "metrics.jsonl")
+    curves = panels(rows)
+    pictures = timeline(run_dir / "samples")
+
+    steps_seen = [row["step"] for row in rows if is_number(row.get("step"))] + [
+        picture.step for picture in pictures[-1:]
+    ]
+    page = render(
+        run={"name": "default", "method": "", "data": "", "versions": {}, "device": "", **config},
+        command=f"jaxgen train {config.get('file', 'FILE')}",
+        folder=run_dir.as_posix(),
+        step=max(steps_seen, default=0),
+        steps=settings["steps"] if is_number(settings.get("steps")) else 0,
+        settings={name: show(value) for name, value in settings.items()},
+        started=date(config.get("started")),
+        written=date(datetime.datetime.now(datetime.UTC).isoformat()),
+        evaluation=evaluation,
+        figures=figures(evaluation["figures"]),
+        curves=curves,
+        unreadable=unreadable,
+        pictures=pictures,
+    )
+    path = run_dir / "report.html"
+    write_atomically(path, page.encode())
+    return path
+
+
+def render(*, curves: Sequence[Panel], pictures: Sequence[Picture], **values: Any) -> str:
+    """The page's text; every value is escaped."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("jaxgen", "report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["commas"] = lambda count: f"{count:,}" if is_number(count) else show(count)
+    return environment.get_template("page.html").render(
+        curves=curves, chart_width=WIDTH, chart_height=HEIGHT, pictures=pictures, **values
+    )
+
+
+def read_json(path: pathlib.Path) -> dict[str, Any] | None:
+    """The object in a JSON file; None where there is no file."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (ValueError, OSError) as error:
+        raise UserError(
+            f"{path} cannot be read ({error}): delete it and run the command that wrote it again."
+        ) from error
+    if not isinstance(content, dict):
+        raise UserError(f"{path} holds no JSON object: delete it and run the command that wrote it again.")
+    return content
+
+
+def read_metrics(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
+    """The rows of a `metrics.jsonl`, without lines that are not whole.
+
+    Args:
+      path: the file; none is no rows.
+
+    Returns:
+      The rows, and how many lines before the last could not be read. The last may be half written, by a run that
+      goes on or was killed, and is not counted.
+    """
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+    rows, broken = [], []
+    for index, line in enumerate(lines):
+        try:
+            row = json.loads(line)
+        except ValueError:
+            row = None
+        if isinstance(row, dict):
+            rows.append(row)
+        elif line.strip():
+            broken.append(index)
+    return rows, sum(index < len(lines) - 1 for index in broken)
+
+
+def timeline(folder: pathlib.Path) -> list[Picture]:
+    """At most 24 of the folder's `step_<n>.png`, evenly spaced and with the first and the last, by step."""
+    found = [
+        (int(match[1]), path) for path in folder.glob("step_*.png") if (match := re.fullmatch(r"step_(\d+)", path.stem))
+    ]
+    found.sort()
+    if len(found) > MOST_PICTURES:
+        found = [found[round(i * (len(found) - 1) / (MOST_PICTURES - 1))] for i in range(MOST_PICTURES)]
+    pictures = [embed(step, path, large=path == found[-1][1]) for step, path in found]
+    return [picture for picture in pictures if picture is not None]
+
+
+def embed(step: int, path: pathlib.Path, *, large: bool) -> Picture | None:
+    """The picture as a data URI: the file itself, or a WebP of it where that is heavy; None where it is broken."""
+    try:
+        content = path.read_bytes()
+        image = PIL.Image.open(io.BytesIO(content))
+        image.load()
+    except OSError:
+        return None
+    kind = "png"
+    if len(content) > (LARGE_BYTES if large else SMALL_BYTES):
+        side = LARGE_SIDE if large else SMALL_SIDE
+        image = image.convert("RGB")
+        image.thumbnail((side, side))
+        buffer = io.BytesIO()
+        image.save(buffer, "WEBP", quality=80)
+        kind, content = "webp", buffer.getvalue()
+    return Picture(step, f"data:image/{kind};base64,{base64.b64encode(content).decode()}", image.width, image.height)
+
+
+def figures(entries: Mapping[str, Any]) -> list[Figure]:
+    """The figures of an `eval.json` as text: the standard error with two digits, the mean with as many places."""
+    result = []
+    for name, entry in entries.items():
+        entry = entry if isinstance(entry, Mapping) else {"mean": entry}
+        mean, error = entry.get("mean"), entry.get("standard_error")
+        if not is_number(mean):
+            mean, error = show(mean), ""
+        elif is_number(error) and math.isfinite(mean) and 0 < error < math.inf:
+            places = min(max(0, 1 - math.floor(math.log10(error))), 6)
+            mean, error = f"{mean:,.{places}f}", f"{error:,.{places}f}"
+        else:
+            mean, error = f"{mean:,.4g}" if 1e-3 <= abs(mean) < 1e4 else number(mean), ""
+        result.append(Figure(name.replace("_", " "), mean, error, str(entry.get("unit") or "")))
+    return result
+
+
+def show(value: Any) -> str:
+    """A setting as a reader would type it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def date(text: Any) -> str:
+    """An ISO date and time to the minute, in UTC where it names its zone; anything else as it is."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except (TypeError, ValueError):
+        return "" if text is None else str(text)
+    if moment.tzinfo is None:
+        return moment.strftime("%Y-%m-%d %H:%M")
+    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
