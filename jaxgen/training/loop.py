@@ -51,6 +51,7 @@ class Schedule:
         for field, value in dataclasses.asdict(self).items():
             if value < 1:
                 raise UserError(f"{field} is {value}; it must be at least 1.")
+        for field, value in dataclasses.asdict(self).items():
             if value % self.steps_per_call:
                 raise UserError(
                     f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; make it one."

@@ -115,7 +115,7 @@ def _update(method: Method, phase: Phase, state: TrainState, batch: Batch, key: 
         params = optax.apply_updates(net.params, updates)
         ema = net.ema if decay is None else optax.incremental_update(params, net.ema, 1 - decay)
         nets[name] = net.replace(params=params, opt_state=opt_state, ema=ema)
-    return state.replace(nets=nets), {**metrics, "grad_norm": optax.global_norm(grads)}
+    return state.replace(nets=nets), {**metrics, "grad_norm": optax.tree.norm(grads)}
 
 
 def _accumulate(gradient: Callable, trained: Any, variables: Any, batch: Batch, key: Array, count: int) -> tuple:

@@ -1,0 +1,140 @@
+"""Log-probabilities, Kullback-Leibler divergence and the evidence lower bound, in nats, one number per example.
+
+Event axes, all but the first, are summed. The loss to minimise is `-elbo`; a phase takes its mean.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.nn import softplus
+from jax.typing import ArrayLike
+
+from jaxgen.errors import UserError
+from jaxgen.losses.arrays import at_least_float32, sum_event_axes
+
+# Scales below e^-40 (4e-18) count as e^-40, so that a squared, scaled distance and its gradient still fit in float32.
+_MIN_LOG_SCALE = -40.0
+
+
+def gaussian_kl(mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:
+    """`KL(N(mean, diag(exp(log_variance))) || N(0, I))` in nats: Kingma and Welling 2014, appendix B.
+
+    Args:
+      mean: `[batch, ...]`.
+      log_variance: broadcast against `mean`. Above 88 the divergence itself exceeds float32 and is infinite.
+
+    Returns:
+      `[batch]`, not negative.
+
+    Raises:
+      UserError: `log_variance` broadcasts `mean` to another shape.
+    """
+    mean, log_variance = at_least_float32(mean, log_variance)
+    # expm1(v) - v, not exp(v) - 1 - v: the difference is second order in v, where an encoder starts.
+    return _sum_like("mean", mean, 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance))
+
+
+def elbo(log_likelihood: ArrayLike, kl: ArrayLike) -> jax.Array:
+    """The evidence lower bound `E_q[log p(x|z)] - KL(q(z|x) || p(z))` in nats: Kingma and Welling 2014, eq. 3.
+
+    Args:
+      log_likelihood: `log p(x|z)` at one z drawn from q (or its mean over several), `[batch]`.
+      kl: divergence of q(z|x) from the prior, `[batch]`.
+
+    Returns:
+      `[batch]`, at most `log p(x)` in expectation over z.
+    """
+    log_likelihood, kl = at_least_float32(log_likelihood, kl)
+    return log_likelihood - kl
+
+
+def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
+    """`x log s(l) + (1 - x) log(1 - s(l))` with the sigmoid s, summed over the event, in nats.
+
+    Args:
+      x: `[batch, ...]`, 0 or 1 (values between give the negative cross-entropy, which is no log-probability).
+      logits: l, broadcast against `x`.
+
+    Returns:
+      `[batch]`.
+
+    Raises:
+      UserError: `logits` broadcast `x` to another shape.
+    """
+    x, logits = at_least_float32(x, logits)
+    return _sum_like("x", x, -x * softplus(-logits) - (1.0 - x) * softplus(logits))
+
+
+def gaussian_log_prob(x: ArrayLike, mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:
+    """Log-density of independent normals, summed over the event, in nats.
+
+    Args:
+      x: `[batch, ...]`.
+      mean: broadcast against `x`.
+      log_variance: broadcast against `x`; below -80 it counts as -80.
+
+    Returns:
+      `[batch]`.
+
+    Raises:
+      UserError: the parameters broadcast `x` to another shape.
+    """
+    x, mean, log_variance = at_least_float32(x, mean, log_variance)
+    log_scale = jnp.maximum(0.5 * log_variance, _MIN_LOG_SCALE)
+    standardized = (x - mean) * jnp.exp(-log_scale)
+    return _sum_like("x", x, -0.5 * (jnp.square(standardized) + math.log(2.0 * math.pi)) - log_scale)
+
+
+def discretized_logistic_log_prob(
+    x: ArrayLike, mean: ArrayLike, log_scale: ArrayLike, *, levels: int = 256
+) -> jax.Array:
+    """Log-probability of quantized values under a logistic integrated over bins: Salimans et al. 2017, eq. 2.
+
+    With `h = 1 / (levels - 1)`, half a bin, and `s = exp(log_scale)`: `log[F(x + h) - F(x - h)]`, `F(t) =
+    sigmoid((t - mean) / s)`; the first bin reaches to minus and the last to plus infinity, so the levels sum to one.
+
+    Args:
+      x: `[batch, ...]` in [-1, 1], on the values `2 k / (levels - 1) - 1`, k from 0 to `levels - 1`.
+      mean: broadcast against `x`.
+      log_scale: broadcast against `x`; below -40 it counts as -40.
+      levels: number of values a pixel can take, 2 or more.
+
+    Returns:
+      `[batch]`, in nats, at most 0; finite however far x lies in the tails.
+
+    Raises:
+      UserError: fewer than 2 levels, or the parameters broadcast `x` to another shape.
+    """
+    if levels < 2:
+        raise UserError(f"levels is {levels}: a discretized distribution needs at least 2, e.g. 256 for 8-bit images")
+    x, mean, log_scale = at_least_float32(x, mean, log_scale)
+    log_scale = jnp.maximum(log_scale, _MIN_LOG_SCALE)
+    half = 1.0 / (levels - 1)
+    inverse_scale = jnp.exp(-log_scale)
+    upper = (x - mean + half) * inverse_scale
+    lower = (x - mean - half) * inverse_scale
+    log_below_upper = -softplus(-upper)
+    log_above_lower = -softplus(lower)
+    # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(l - u)): no difference of nearly equal numbers.
+    inner = log_below_upper + log_above_lower + _log1mexp_of_exp(math.log(2.0 * half) - log_scale)
+    log_prob = jnp.where(x > 1.0 - half, log_above_lower, inner)
+    return _sum_like("x", x, jnp.where(x < half - 1.0, log_below_upper, log_prob))
+
+
+def _log1mexp_of_exp(log_distance: jax.Array) -> jax.Array:
+    """`log(1 - exp(-d))` of `d = exp(log_distance)`, also where d underflows."""
+    distance = jnp.exp(log_distance)
+    series = log_distance - distance / 2.0 + jnp.square(distance) / 24.0  # next term d^4 / 2880: 2e-16 where it is used
+    direct = jnp.log(-jnp.expm1(-jnp.maximum(distance, 1e-4)))
+    return jnp.where(log_distance < -7.0, series, direct)
+
+
+def _sum_like(name: str, event: jax.Array, values: jax.Array) -> jax.Array:
+    """Sums the event axes of `values`, which must have the shape of `event`: a surprise broadcast would change them."""
+    if values.shape != event.shape:
+        raise UserError(
+            f"{name} has shape {event.shape} but the other arguments broadcast it to {values.shape}: "
+            f"give them {name}'s shape, or use jax.vmap for several samples"
+        )
+    return sum_event_axes(values)

@@ -1,0 +1,6 @@
+"""What all tests share: four CPU devices, made before JAX starts, and a compilation cache of the session's own."""
+
+import os
+
+os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"

@@ -1,0 +1,209 @@
+"""Batches as a pure function of (seed, step), whatever the grouping, the processes or the devices."""
+
+import contextlib
+import itertools
+import subprocess
+import sys
+import threading
+import types
+
+import jax
+import numpy as np
+import pytest
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jaxgen.data import pipeline
+from jaxgen.data.pipeline import batches, evaluation_batches
+from jaxgen.data.source import Memory, Source
+from jaxgen.errors import UserError
+
+COUNT = 50
+
+
+def numbered(count=COUNT):
+    """A source whose example i is the number i, and the pair (i, -i)."""
+    table = Memory({"id": np.arange(count), "pair": np.stack([np.arange(count), -np.arange(count)], 1)})
+    return Source("numbers", "train", lambda: table[np.zeros(1, int)], lambda: table)
+
+
+def take(count, **arguments):
+    """The first elements' ids, `[count, steps_per_call, batches_per_step, batch]`."""
+    with contextlib.closing(batches(numbered(), **{"batch_size": 8, "seed": 3, **arguments})) as stream:
+        return np.stack([np.asarray(element["id"]) for element in itertools.islice(stream, count)])
+
+
+def data_sharding(devices=4):
+    mesh = jax.make_mesh((devices,), ("data",), axis_types=(AxisType.Auto,), devices=jax.devices()[:devices])
+    return NamedSharding(mesh, PartitionSpec("data"))
+
+
+def test_an_epoch_is_a_permutation_less_the_remainder_and_epochs_differ():
+    per_epoch = COUNT // 8
+    epochs = take(3 * per_epoch).reshape(3, per_epoch * 8)
+    for epoch in epochs:
+        assert len(np.unique(epoch)) == per_epoch * 8
+        assert epoch.min() >= 0
+        assert epoch.max() < COUNT
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+    assert len({frozenset(epoch) for epoch in epochs}) > 1  # the remainder left out is not always the same examples
+    assert not np.array_equal(epochs[0], take(per_epoch, seed=4).ravel())
+    np.testing.assert_array_equal(epochs.ravel(), take(3 * per_epoch).ravel())
+
+
+def test_fields_stay_together():
+    with contextlib.closing(batches(numbered(), batch_size=8, seed=0, steps_per_call=2, batches_per_step=3)) as stream:
+        element = next(stream)
+    assert element["pair"].shape == (2, 3, 8, 2)
+    np.testing.assert_array_equal(element["pair"], np.stack([element["id"], -element["id"]], -1))
+
+
+@pytest.mark.parametrize("start", [1, 5, 6, 23])
+def test_seeking_equals_iterating(start):
+    np.testing.assert_array_equal(
+        take(4, start_step=start, batches_per_step=2), take(start + 4, batches_per_step=2)[start:]
+    )
+
+
+def test_seeking_far_costs_nothing():
+    assert take(1, start_step=10**12).shape == (1, 1, 1, 8)
+
+
+@pytest.mark.parametrize(("start", "steps_per_call"), [(0, 2), (0, 7), (5, 3), (3, 20)])
+def test_grouping_steps_changes_nothing(start, steps_per_call):
+    grouped = take(3, start_step=start, steps_per_call=steps_per_call, batches_per_step=2)
+    single = take(3 * steps_per_call, start_step=start, batches_per_step=2)
+    np.testing.assert_array_equal(grouped.reshape(-1, 2, 8), single.reshape(-1, 2, 8))
+
+
+def test_batches_of_a_step_follow_each_other():
+    np.testing.assert_array_equal(take(4, batches_per_step=3).reshape(-1, 8), take(12).reshape(-1, 8))
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_processes_together_hold_the_same_global_batch(count):
+    parts = [take(10, steps_per_call=2, process=(index, count)) for index in range(count)]
+    assert {part.shape[-1] for part in parts} == {8 // count}
+    np.testing.assert_array_equal(np.concatenate(parts, axis=-1), take(10, steps_per_call=2))
+
+
+@pytest.mark.parametrize("devices", [1, 2, 4])
+def test_devices_hold_their_rows(devices):
+    sharding = data_sharding(devices)
+    with contextlib.closing(
+        batches(numbered(), batch_size=8, seed=3, steps_per_call=2, batches_per_step=3, sharding=sharding)
+    ) as stream:
+        element = next(stream)
+    host = take(1, steps_per_call=2, batches_per_step=3)[0]
+    np.testing.assert_array_equal(element["id"], host)
+    assert element["pair"].shape == (2, 3, 8, 2)
+    assert element["id"].sharding == NamedSharding(sharding.mesh, PartitionSpec(None, None, "data"))
+    for shard in element["id"].addressable_shards:
+        place = sharding.mesh.devices.tolist().index(shard.device)
+        np.testing.assert_array_equal(shard.data, host[:, :, place * 8 // devices : (place + 1) * 8 // devices])
+
+
+def test_a_process_reads_just_the_rows_its_devices_hold():
+    real = data_sharding(4)
+
+    def process(*places):
+        """The sharding as a process sees it that owns only the devices at `places`."""
+        mine = {real.mesh.devices[place] for place in places}
+        return types.SimpleNamespace(
+            spec=real.spec,
+            mesh=real.mesh,
+            addressable_devices_indices_map=lambda shape: {
+                device: index for device, index in real.devices_indices_map(shape).items() if device in mine
+            },
+        )
+
+    assert pipeline._rows(8, process(0, 1), (0, 1)) == slice(0, 4)
+    assert pipeline._rows(8, process(3), (0, 1)) == slice(6, 8)
+    assert pipeline._rows(8, process(0, 3), (0, 1)) == slice(0, 8)
+    replicated = NamedSharding(real.mesh, PartitionSpec())
+    assert pipeline._rows(7, replicated, (0, 1)) == slice(0, 7)
+
+
+@pytest.mark.parametrize(("count", "batch_size"), [(50, 8), (48, 8), (3, 8), (1, 1)])
+@pytest.mark.parametrize("devices", [None, 1])
+def test_evaluation_covers_every_example_once_in_one_shape(count, batch_size, devices):
+    sharding = None if devices is None else data_sharding(devices)
+    elements = list(evaluation_batches(numbered(count), batch_size=batch_size, sharding=sharding))
+    ids, weight = (np.stack([np.asarray(element[field]) for element in elements]) for field in ("id", "weight"))
+    assert ids.shape == weight.shape == (-(-count // batch_size), batch_size)
+    assert weight.dtype == np.float32
+    np.testing.assert_array_equal(ids[weight == 1], np.arange(count))
+    assert weight.sum() == count
+    assert (ids[weight == 0] == 0).all()
+
+
+def test_evaluation_is_the_same_over_processes():
+    parts = [list(evaluation_batches(numbered(), batch_size=8, process=(index, 2))) for index in range(2)]
+    whole = list(evaluation_batches(numbered(), batch_size=8))
+    for first, second, both in zip(*parts, whole, strict=True):
+        for field in ("id", "pair", "weight"):
+            np.testing.assert_array_equal(np.concatenate([first[field], second[field]]), both[field])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch_size": 0}, "batch_size=0 must be at least 1."),
+        ({"batch_size": 51}, "batch_size=51 exceeds the 50 examples of numbers/train; use at most 50."),
+        ({"process": (0, 3)}, "batch_size=8 cannot be split evenly over 3 processes; use a multiple of 3."),
+        ({"seed": -1}, "seed=-1 must not be negative."),
+        ({"start_step": -1}, "start_step=-1 must not be negative."),
+        ({"batches_per_step": 0}, "batches_per_step=0 must be at least 1."),
+        ({"steps_per_call": 0}, "steps_per_call=0 must be at least 1."),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused_at_once(arguments, message):
+    with pytest.raises(UserError) as caught:
+        batches(numbered(), **{"batch_size": 8, "seed": 3, **arguments})
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("start", [batches, evaluation_batches])
+def test_a_batch_that_the_mesh_cannot_split_is_refused(start):
+    arguments = {"seed": 0} if start is batches else {}
+    with pytest.raises(UserError, match=r"batch_size=6 cannot be split .* mesh's 4 data shards; use a multiple of 4"):
+        start(numbered(), batch_size=6, sharding=data_sharding(4), **arguments)
+
+
+def test_closing_stops_the_thread():
+    before = set(threading.enumerate())
+    stream = batches(numbered(), batch_size=8, seed=0)
+    next(stream)
+    reading = set(threading.enumerate()) - before
+    assert reading
+    stream.close()
+    for thread in reading:
+        thread.join(timeout=10)
+        assert not thread.is_alive()
+
+
+def test_an_error_while_reading_reaches_the_reader():
+    def load():
+        table = Memory({"id": np.arange(COUNT)})
+
+        class Broken(Memory):
+            def __getitem__(self, ids):
+                raise UserError("the disk is gone.")
+
+        return Broken(table.arrays)
+
+    source = Source("broken", "train", lambda: {"id": np.zeros(1, int)}, load)
+    with contextlib.closing(batches(source, batch_size=8, seed=0)) as stream, pytest.raises(UserError, match="disk"):
+        next(stream)
+
+
+def test_leaving_an_iterator_open_at_exit_is_quiet_and_quick():
+    script = """
+import numpy as np
+from jaxgen.data.embedded import digits
+from jaxgen.data.pipeline import batches
+stream = batches(digits().train, batch_size=64, seed=0)
+next(stream)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert run.returncode == 0
+    assert run.stderr == ""

@@ -1,0 +1,57 @@
+"""The toy densities: normalized, equal to SciPy's and to the integral they stand for, and what the samples follow."""
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from jaxgen.data.synthetic import gaussian_ring, two_moons
+
+DENSITIES = {"gaussian_ring": gaussian_ring, "two_moons": two_moons}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_density_integrates_to_one_and_samples_follow_it(name):
+    density = DENSITIES[name]()
+    axis = np.linspace(-3.5, 3.5, 701)
+    grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+    log_p = density.log_prob(grid)
+    mass = np.exp(log_p) * (axis[1] - axis[0]) ** 2
+    np.testing.assert_allclose(mass.sum(), 1, atol=1e-6)
+    x = density.sample(np.random.default_rng(0), 100_000)
+    assert x.dtype == np.float32
+    # Moments and the entropy of the samples against those of the density on the grid, within five standard errors.
+    for of_samples, of_grid in [(x[:, 0], grid[:, 0]), (x[:, 1], grid[:, 1]), (density.log_prob(x), log_p)]:
+        mean = (mass * of_grid).sum()
+        std = np.sqrt((mass * (of_grid - mean) ** 2).sum())
+        assert abs(of_samples.mean() - mean) < 5 * std / np.sqrt(len(x))
+        np.testing.assert_allclose(of_samples.std(), std, rtol=0.02)
+
+
+def test_ring_is_scipys_mixture():
+    x = np.array([[2.0, 0.0], [0.1, -0.2], [1.5, 1.4]])
+    angles = np.arange(8) * np.pi / 4
+    p = sum(stats.multivariate_normal([2 * np.cos(a), 2 * np.sin(a)], 0.01).pdf(x) for a in angles) / 8
+    np.testing.assert_allclose(gaussian_ring().log_prob(x), np.log(p), rtol=1e-12)
+
+
+def test_moons_are_the_integral_over_the_arcs():
+    points = np.array([[0.0, 1.0], [1.0, 0.05], [0.3, 0.2], [2.0, 0.4], [-1.1, -0.1]])
+
+    def integral(x):
+        def blurred(theta):
+            arcs = ([np.cos(theta), np.sin(theta)], [1 - np.cos(theta), 0.5 - np.sin(theta)])
+            return sum(np.exp(-((x - c) ** 2).sum() / 0.02) / (0.02 * np.pi) for c in np.array(arcs)) / (2 * np.pi)
+
+        return integrate.quad(blurred, 0, np.pi, epsabs=1e-13, limit=200, points=[np.pi / 4, np.pi / 2])[0]
+
+    np.testing.assert_allclose(np.exp(two_moons().log_prob(points)), [integral(x) for x in points], rtol=1e-6)
+
+
+def test_splits_are_fixed_by_the_seed_and_differ():
+    first, again, other = (two_moons().dataset(train=100, test=100, seed=s) for s in (0, 0, 1))
+    ids = np.arange(100)
+    np.testing.assert_array_equal(first.train[ids]["x"], again.train[ids]["x"])
+    assert not np.isin(first.train[ids]["x"], first.test[ids]["x"]).any()
+    assert not np.isin(first.train[ids]["x"], other.train[ids]["x"]).any()
+    assert first.spec["x"].shape == first.train[ids]["x"].shape[1:]
+    assert len(two_moons().dataset().train) == 50_000

@@ -1,0 +1,110 @@
+"""TFDS sets: read without TensorFlow where prepared, one sentence where not."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from jaxgen.data import tfds
+from jaxgen.errors import UserError
+
+FOLDER = os.path.expanduser(os.environ.get("TFDS_DATA_DIR", ""))
+
+
+def prepared(name):
+    absent = not FOLDER or not os.path.isdir(os.path.join(FOLDER, name))
+    return [pytest.mark.real_data, pytest.mark.skipif(absent, reason=f"no {name} in TFDS_DATA_DIR")]
+
+
+REAL = [
+    pytest.param("mnist", (28, 28, 1), 60_000, [4, 1, 0, 7, 8, 1, 2, 7], marks=prepared("mnist")),
+    pytest.param("cifar10", (32, 32, 3), 50_000, None, marks=prepared("cifar10")),
+]
+
+
+@pytest.mark.parametrize(("name", "shape", "count", "labels"), REAL)
+def test_real_sets_in_memory_equal_those_read_from_disk(name, shape, count, labels, monkeypatch):
+    data = tfds.images(name)
+    assert data.spec["image"].shape == shape
+    test = data.test[np.arange(len(data.test))]
+    assert test["image"].shape == (10_000, *shape)
+    assert test["image"].dtype == np.uint8
+    assert test["label"].dtype == np.int32
+    np.testing.assert_array_equal(np.bincount(test["label"]).sum(), 10_000)
+    monkeypatch.setattr(tfds, "MEMORY_BYTES", 0)
+    disk = tfds.images(name)
+    assert len(disk.train) == count
+    ids = np.array([9_999, 3, 3, 1_024])
+    for field in ("image", "label"):
+        np.testing.assert_array_equal(disk.test[ids][field], test[field][ids])
+    if labels:
+        np.testing.assert_array_equal(disk.train[np.arange(len(labels))]["label"], labels)
+
+
+def test_shapes_are_known_without_the_data(tmp_path):
+    spec = tfds.images("mnist", data_dir=str(tmp_path)).map(lambda x: {"image": x["image"] / np.float32(255)}).spec
+    assert set(spec) == {"image"}
+    assert spec["image"].shape == (28, 28, 1)
+    assert spec["image"].dtype == np.float32
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_set_that_is_not_prepared_is_one_sentence_without_tensorflow(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError) as caught:
+        len(tfds.images("mnist", data_dir=str(tmp_path)).train)
+    assert str(caught.value) == (
+        f"The data set 'mnist' is not prepared in {tmp_path}, and preparing it needs TensorFlow: give the folder that "
+        "holds it with --data-dir or TFDS_DATA_DIR, or `pip install tensorflow`."
+    )
+
+
+def test_a_download_that_fails_is_one_sentence(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.importlib.util, "find_spec", lambda name: object())
+
+    def unreachable():
+        raise ConnectionError("Name or service not known.\nlong traceback")
+
+    monkeypatch.setattr(tfds._builder("mnist", str(tmp_path)), "download_and_prepare", unreachable)
+    with pytest.raises(UserError) as caught:
+        len(tfds.images("mnist", data_dir=str(tmp_path)).train)
+    assert str(caught.value) == (
+        f"The data set 'mnist' is not prepared in {tmp_path}, and getting it failed (Name or service not known): give "
+        "the folder that holds it with --data-dir or TFDS_DATA_DIR, or try again."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nosuchset", "knows no data set 'nosuchset', nor is one prepared in"),
+        ("mnist:9.9.9", "cannot open 'mnist:9.9.9'"),
+        ("imagenet2012", "no field 'image' of one fixed size"),
+        ("imdb_reviews", "no field 'image' of one fixed size"),
+    ],
+)
+def test_names_that_cannot_serve_are_one_sentence(name, message, tmp_path):
+    with pytest.raises(UserError, match=message) as caught:
+        len(tfds.images(name, data_dir=str(tmp_path)).train)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_folder_is_the_environments_at_first_use(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds.importlib.util, "find_spec", lambda name: None)
+    source = tfds.images("mnist").train
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    with pytest.raises(UserError, match=str(tmp_path)):
+        len(source)
+
+
+def test_constructing_imports_neither_tfds_nor_tensorflow():
+    script = """
+import sys
+from jaxgen.data import embedded, pipeline, tfds
+tfds.images("mnist"), embedded.digits()
+print(sorted({"tensorflow", "tensorflow_datasets", "sklearn"} & set(sys.modules)))
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert run.stdout.strip() == "[]"

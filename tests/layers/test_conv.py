@@ -1,0 +1,123 @@
+"""Convolutions against `jax.lax`'s and their gradients, of both orders, against its autodiff, in float64."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jaxgen.layers.conv import Conv, ConvTranspose, conv, conv_transpose
+
+GEOMETRIES = [
+    # kernel, strides, padding, image
+    ((4, 4), (2, 2), "SAME", (4, 6)),
+    ((3, 3), (2, 2), "SAME", (5, 4)),
+    ((3, 3), (1, 1), "SAME", (5, 4)),
+    ((5, 3), (2, 3), "VALID", (7, 5)),
+    ((2, 3), (3, 2), "SAME", (6, 5)),
+    ((2, 2), (3, 3), "VALID", (6, 5)),
+    ((4, 3), (2, 1), ((2, 1), (0, 2)), (6, 4)),
+]
+
+
+def lax_conv(x, kernel, strides, padding):
+    return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
+
+
+PAIRS = [(conv, lax_conv), (conv_transpose, lax.conv_transpose)]
+
+
+@pytest.fixture(autouse=True)
+def float64():
+    with jax.enable_x64(True):
+        yield
+
+
+def arrays(window, image):
+    rng = np.random.default_rng(0)
+    return jnp.asarray(rng.normal(size=(3, *image, 2))), jnp.asarray(rng.normal(size=(*window, 2, 3)))
+
+
+def assert_close(ours, truth):
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11), ours, truth)
+
+
+@pytest.mark.parametrize(("ours", "truth"), PAIRS)
+@pytest.mark.parametrize(("window", "strides", "padding", "image"), GEOMETRIES)
+def test_values_and_gradients(ours, truth, window, strides, padding, image):
+    x, kernel = arrays(window, image)
+
+    def loss(function, x, kernel):
+        y = function(x, kernel, strides, padding)
+        return jnp.sum(jnp.sin(y) * jnp.arange(y.size).reshape(y.shape))  # every output counts, and differently
+
+    assert_close(ours(x, kernel, strides, padding), truth(x, kernel, strides, padding))
+    gradients = [jax.jit(jax.grad(loss, (1, 2)), static_argnums=0)(f, x, kernel) for f in (ours, truth)]
+    assert_close(*gradients)
+
+
+@pytest.mark.parametrize(("ours", "truth"), PAIRS)
+@pytest.mark.parametrize(("window", "strides", "padding", "image"), GEOMETRIES)
+def test_gradient_of_gradient(ours, truth, window, strides, padding, image):
+    """A gradient penalty, and a loss on the kernel's gradient, differentiated by both arguments."""
+    x, kernel = arrays(window, image)
+
+    def penalty(function, x, kernel):
+        dx, dk = jax.grad(lambda x, k: jnp.sum(jnp.sin(function(x, k, strides, padding))), (0, 1))(x, kernel)
+        return jnp.sum((jnp.sqrt(jnp.sum(dx**2, (1, 2, 3))) - 1) ** 2) + jnp.sum(jnp.cos(dk))
+
+    gradients = [jax.jit(jax.grad(penalty, (1, 2)), static_argnums=0)(f, x, kernel) for f in (ours, truth)]
+    assert_close(*gradients)
+
+
+@pytest.mark.parametrize(("ours", "truth"), PAIRS)
+def test_third_order(ours, truth):
+    x, kernel = arrays((4, 4), (4, 4))
+
+    def third(function):
+        def f(t):
+            return jnp.sum(jnp.sin(function(x * t, kernel * jnp.cos(t), (2, 2), "SAME")))
+
+        return jax.grad(jax.grad(jax.grad(f)))(0.7)
+
+    np.testing.assert_allclose(third(ours), third(truth), rtol=1e-10)
+
+
+@pytest.mark.parametrize("ours", [conv, conv_transpose])
+@pytest.mark.parametrize("axes", [(0, None), (None, 0), (0, 0)])
+def test_vmap_is_a_loop(ours, axes):
+    """Per-example values and gradients by `vmap` equal those taken one by one."""
+    rng = np.random.default_rng(1)
+    xs, kernels = jnp.asarray(rng.normal(size=(3, 2, 4, 4, 2))), jnp.asarray(rng.normal(size=(3, 4, 4, 2, 3)))
+
+    def both(x, kernel):
+        gradients = jax.grad(lambda x, k: jnp.sum(ours(x, k, (2, 2), "SAME") ** 3), (0, 1))(x, kernel)
+        return ours(x, kernel, (2, 2), "SAME"), gradients
+
+    x, kernel = (a if axis == 0 else a[0] for a, axis in zip((xs, kernels), axes, strict=True))
+    mapped = jax.vmap(both, in_axes=axes)(x, kernel)
+    for i in range(3):
+        one = both(*(a if axis is None else a[i] for a, axis in zip((x, kernel), axes, strict=True)))
+        assert_close(jax.tree.map(lambda a, i=i: a[i], mapped), one)
+
+
+@pytest.mark.parametrize("backend", ["cpu", "accelerator"])
+def test_every_platform_computes_the_same(monkeypatch, backend):
+    x, kernel = arrays((4, 4), (4, 6))
+    truth = jax.grad(lambda x: jnp.sum(lax.conv_transpose(x, kernel, (2, 2), "SAME") ** 2))(x)
+    monkeypatch.setattr(jax, "default_backend", lambda: backend)
+    assert_close(jax.grad(lambda x: jnp.sum(conv_transpose(x, kernel, (2, 2), "SAME") ** 2))(x), truth)
+
+
+@pytest.mark.parametrize(("layer", "function"), [(Conv, lax_conv), (ConvTranspose, lax.conv_transpose)])
+def test_layers_add_their_bias_and_keep_float32_parameters(layer, function):
+    x = jnp.asarray(np.random.default_rng(2).normal(size=(2, 4, 4, 3)), jnp.float32)
+    module = layer(5, (4, 4), (2, 2), dtype=jnp.bfloat16)
+    params = module.init(jax.random.key(0), x)["params"]
+    assert {p.dtype for p in jax.tree.leaves(params)} == {jnp.dtype("float32")}
+    params["bias"] = jnp.arange(5.0, dtype=jnp.float32)
+    y = module.apply({"params": params}, x)
+    assert y.dtype == jnp.bfloat16
+    truth = function(x, params["kernel"], (2, 2), "SAME") + params["bias"]
+    np.testing.assert_allclose(y.astype(jnp.float32), truth, atol=0.05)
+    assert "bias" not in layer(5, (4, 4), use_bias=False).init(jax.random.key(0), x)["params"]

@@ -1,0 +1,37 @@
+"""Which loops stay loops."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jaxgen import loops
+
+IMAGE = jnp.ones((2, 8, 8, 3))
+
+
+def convolve(x, kernel):
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")), None
+
+
+def multiply(x, matrix):
+    return jnp.tanh(x @ matrix), None
+
+
+@pytest.mark.parametrize(
+    ("body", "weights", "loops_left"),
+    [(convolve, jnp.ones((5, 3, 3, 3, 3)), 0), (multiply, jnp.ones((5, 3, 3)), 1)],
+    ids=["convolution", "matrix product"],
+)
+def test_on_cpu_only_convolutions_are_unrolled(body, weights, loops_left):
+    compiled = jax.jit(lambda x: loops.scan(body, x, weights)[0]).lower(IMAGE).compile()
+    assert compiled.as_text().count(" while(") == loops_left
+
+
+def test_the_result_is_the_loop_s():
+    rng = np.random.default_rng(0)
+    x, weights = rng.normal(size=(2, 3)), rng.normal(size=(5, 3, 3))
+    expected = x
+    for matrix in weights:
+        expected = np.tanh(expected @ matrix)
+    np.testing.assert_allclose(loops.scan(multiply, jnp.asarray(x), jnp.asarray(weights))[0], expected, rtol=1e-4)
