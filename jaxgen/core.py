@@ -15,7 +15,7 @@ from flax import struct
 Array = jax.Array
 Params = Any  # a pytree of arrays
 Variables = Mapping[str, Any]  # collection name -> pytree of arrays, without "params"
-Batch = Mapping[str, Array]  # field -> [batch, ...]
+Batch = Mapping[str, Any]  # field -> array [batch, ...]
 
 
 class Module(Protocol):
@@ -73,7 +73,7 @@ class Aux(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """The networks as a loss sees them: `view("critic", x, train=True)` is `module.apply` on the step's arrays; pure."""
+    """The networks as a loss sees them: `view("critic", x)` is `module.apply` on this step's arrays, a pure call."""
 
     modules: Mapping[str, Module]
     params: Mapping[str, Params]

@@ -26,8 +26,13 @@ def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = Non
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
-            given = {} if default is None else {"default": default}
-            return tyro.cli(kind, args=args, prog=prog, description=description, **given)
+            return tyro.cli(
+                kind,
+                args=args,
+                prog=prog,
+                description=description,
+                default=tyro.MISSING_NONPROP if default is None else default,
+            )
     except SystemExit as stop:
         if not stop.code:
             raise

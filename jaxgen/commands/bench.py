@@ -8,15 +8,15 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgen.commands.arguments import parse_experiment
-from jaxgen.commands.runs import configure_jax
+from jaxgen.commands.runs import DataOptions, configure_jax
 from jaxgen.training.bench import measure
 from jaxgen.training.sharding import make_mesh
 
 _STEPS = 50  # timed unless --steps says otherwise
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(DataOptions):
     """How the measurement is shown; --steps is how many steps are timed."""
 
     json: bool = False
@@ -28,6 +28,7 @@ class Options:
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
     file, config, options = parse_experiment(Options, args, "jaxgen bench", steps=_STEPS)
+    options.apply()
     configure_jax()
     experiment = file.build(config)
     if options.steps_per_call is not None:

@@ -9,13 +9,13 @@ from rich.console import Console
 
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import Run, configure_jax
+from jaxgen.commands.runs import DataOptions, Run, configure_jax
 from jaxgen.report.page import write_report
 from jaxgen.training.run_folder import write_json
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(DataOptions):
     """Held-out figures of a run's newest checkpoint, with averaged weights where they are kept."""
 
     run: tyro.conf.Positional[Path]
@@ -25,6 +25,7 @@ class Options:
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
     options = parse(Options, args, "jaxgen eval")
+    options.apply()
     configure_jax()
     run = Run.open(options.run)
     evaluation = run.experiment.evaluate(run.state, run.mesh)

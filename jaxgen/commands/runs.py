@@ -17,6 +17,25 @@ from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataOptions:
+    """Where prepared data sets are."""
+
+    data_dir: Path | None = None
+    """Folder of prepared TFDS sets (default: $TFDS_DATA_DIR, else ~/tensorflow_datasets)."""
+
+    def apply(self) -> None:
+        """Makes the folder known to the experiments' sources.
+
+        Raises:
+          UserError: it does not exist.
+        """
+        if self.data_dir is not None:
+            if not self.data_dir.is_dir():
+                raise UserError(f"data_dir {self.data_dir} does not exist; name the folder of prepared TFDS sets.")
+            os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
+
+
 def configure_jax() -> None:
     """Keeps compiled programs in the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another."""
     if "JAX_COMPILATION_CACHE_DIR" not in os.environ:

@@ -14,7 +14,7 @@ from rich.console import Console
 import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import configure_jax
+from jaxgen.commands.runs import DataOptions, configure_jax
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
@@ -22,8 +22,8 @@ from jaxgen.training.run_folder import RunFolder, write_json
 from jaxgen.training.sharding import make_mesh
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(DataOptions):
     """Where the run goes and how it is driven."""
 
     run_dir: Path | None = None
@@ -40,10 +40,12 @@ def main(args: Sequence[str]) -> None:
     """Runs the command."""
     console = Console()
     file, config, options = parse_experiment(Options, args, "jaxgen train")
+    options.apply()
     configure_jax()
     mesh = make_mesh()
     experiment = _scheduled(file.build(config), options)
     trainer = experiment.trainer(mesh)
+    trainer.batches(0).close()  # refuses what does not fit the data before anything is written
 
     name = _name(file, config)
     folder = RunFolder(options.run_dir or Path("runs") / file.name / name)

@@ -78,7 +78,7 @@ def measure(trainer: Trainer, steps: int) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _no_compilation_cache() -> Any:
-    before = jax.config.jax_enable_compilation_cache
+    before = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
     jax.config.update("jax_enable_compilation_cache", False)
     try:
         yield

@@ -101,8 +101,9 @@ class Checkpoints:
         self._manager.close()
 
     def _check_fits(self, like: TrainState, step: int | None) -> None:
+        folder = self.directory / str(step) / "state"
         try:
-            saved = ocp.StandardCheckpointHandler().metadata(self.directory / str(step) / "state")
+            saved = ocp.StandardCheckpointHandler().metadata(folder)  # pyright: ignore[reportArgumentType]
             found = _shapes(getattr(saved, "tree", saved))
         except Exception:  # unreadable metadata: `restore` says so
             return

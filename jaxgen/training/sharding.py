@@ -1,10 +1,13 @@
 """Where arrays live: a mesh with a `data` axis, batches split over it, state replicated."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 
-def make_mesh(devices: list[jax.Device] | None = None) -> Mesh:
+def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
     """A mesh of all devices (or those given) along one axis, `data`; one device is a mesh of one.
 
     The axis type is Auto: under Explicit, JAX's default here, `nn.Embed` and other Linen layers fail.

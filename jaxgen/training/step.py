@@ -66,7 +66,7 @@ def build_step(method: Method) -> Step:
             fresh = jax.tree.map(lambda x, k=phase.repeats: x[:k], batches)
             state, history = loops.scan(repeat, state, (fresh, jnp.arange(phase.repeats)))
             metrics |= {f"{phase.name}/{name}": values[-1] for name, values in history.items()}
-        return state.replace(step=state.step + 1), metrics
+        return dataclasses.replace(state, step=state.step + 1), metrics
 
     return step
 
@@ -108,14 +108,17 @@ def _update(method: Method, phase: Phase, state: TrainState, batch: Batch, key: 
     else:
         grads, variables, metrics = _accumulate(gradient, trained, view.variables, batch, key, phase.accumulate)
 
-    nets = {name: net.replace(variables=variables[name]) for name, net in state.nets.items()}
+    nets = {name: dataclasses.replace(net, variables=variables[name]) for name, net in state.nets.items()}
     for name in phase.trains:
-        net, decay = nets[name], method.nets[name].ema_decay
-        updates, opt_state = method.nets[name].optimizer.update(grads[name], net.opt_state, net.params)
+        net, optimizer, decay = nets[name], method.nets[name].optimizer, method.nets[name].ema_decay
+        assert optimizer is not None  # `_check` has seen to it
+        updates, opt_state = optimizer.update(grads[name], net.opt_state, net.params)
         params = optax.apply_updates(net.params, updates)
-        ema = net.ema if decay is None else optax.incremental_update(params, net.ema, 1 - decay)
-        nets[name] = net.replace(params=params, opt_state=opt_state, ema=ema)
-    return state.replace(nets=nets), {**metrics, "grad_norm": optax.tree.norm(grads)}
+        nets[name] = dataclasses.replace(net, params=params, opt_state=opt_state)
+        if decay is not None:
+            ema: Any = optax.incremental_update(params, net.ema, 1 - decay)  # pyright: ignore[reportArgumentType]
+            nets[name] = dataclasses.replace(nets[name], ema=ema)
+    return dataclasses.replace(state, nets=nets), {**metrics, "grad_norm": optax.tree.norm(grads)}
 
 
 def _accumulate(gradient: Callable, trained: Any, variables: Any, batch: Batch, key: Array, count: int) -> tuple:

@@ -1,0 +1,5 @@
+"""`python -m jaxgen` is `jaxgen`."""
+
+from jaxgen.cli import main
+
+main()

@@ -1,0 +1,224 @@
+"""The command line as a user meets it: what it writes, and one sentence for every mistake."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from jaxgen import cli
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+VAE = str(EXPERIMENTS / "digits_vae.py")
+SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size", "32"]
+
+
+def jaxgen(monkeypatch, *args):
+    """Runs the command in this process; returns its exit code."""
+    monkeypatch.setattr(sys, "argv", ["jaxgen", *map(str, args)])
+    with pytest.raises(SystemExit) as stop:
+        cli.main()
+    return stop.value.code or 0
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory):
+    """The folder of a small run, and what the command printed."""
+    folder = tmp_path_factory.mktemp("runs") / "vae"
+    command = [sys.executable, "-m", "jaxgen", "train", VAE, *SMALL, "--run-dir", str(folder)]
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder.parent)
+    assert done.returncode == 0, done.stderr
+    return folder, done.stdout
+
+
+def test_training_writes_a_run_folder_and_says_how_to_go_on(trained):
+    folder, printed = trained
+    config = json.loads((folder / "config.json").read_text())
+    assert config["config"]["hidden"] == 8
+    assert [json.loads(row)["step"] for row in (folder / "metrics.jsonl").read_text().splitlines()] == [20]
+    assert Image.open(folder / "samples" / "step_0000020.png").size[0] > 100
+    assert json.loads((folder / "eval.json").read_text())["examples"] == 360
+    assert "bits per dim" in (folder / "report.html").read_text()
+    assert list(folder.glob("events.out.tfevents.*"))
+    for word in ("bits_per_dim", "report.html", f"jaxgen sample {folder}", f"jaxgen eval {folder}", "--steps"):
+        assert word in printed.replace("\n", "")
+
+
+def test_the_same_command_resumes_and_fresh_starts_over(trained, monkeypatch, capsys, tmp_path):
+    folder, _ = trained
+    before = (folder / "metrics.jsonl").read_text()
+    assert jaxgen(monkeypatch, "train", VAE, *SMALL, "--run-dir", folder) == 0
+    assert "Resuming at step 20 of 20" in capsys.readouterr().out
+    assert (folder / "metrics.jsonl").read_text() == before
+    copy = tmp_path / "copy"
+    subprocess.run(["cp", "-r", folder, copy], check=True)
+    (copy / "left.over").touch()
+    assert jaxgen(monkeypatch, "train", VAE, *SMALL, "--run-dir", copy, "--fresh") == 0
+    assert not (copy / "left.over").exists()
+    assert "Resuming" not in capsys.readouterr().out
+
+
+def test_samples_as_arrays_and_as_a_picture(trained, monkeypatch, tmp_path):
+    folder, _ = trained
+    for seed in (0, 0, 1):
+        out = tmp_path / f"{len(list(tmp_path.iterdir()))}.npz"
+        assert jaxgen(monkeypatch, "sample", folder, "--count", 300, "--seed", seed, "--out", out) == 0
+    first, same, other = (np.load(tmp_path / f"{i}.npz")["samples"] for i in range(3))
+    assert first.shape == (300, 8, 8, 1)
+    assert first.dtype == np.float32
+    assert np.abs(first).max() <= 1
+    assert np.array_equal(first, same)
+    assert not np.array_equal(first, other)
+    assert not np.array_equal(first[:44], first[256:])  # beyond the first compiled draw
+    assert jaxgen(monkeypatch, "sample", folder, "--out", tmp_path / "grid.png") == 0
+    assert Image.open(tmp_path / "grid.png").mode == "RGB"
+
+
+def test_evaluating_again_gives_the_same_figures(trained, monkeypatch, capsys):
+    folder, _ = trained
+    before = json.loads((folder / "eval.json").read_text())["figures"]
+    assert jaxgen(monkeypatch, "eval", folder) == 0
+    again = json.loads((folder / "eval.json").read_text())["figures"]
+    for name, figure in before.items():
+        assert figure["mean"] == pytest.approx(again[name]["mean"], rel=1e-5)
+    assert f"{again['bits_per_dim']['mean']:.4f}" in capsys.readouterr().out
+
+
+def test_bench_reports_as_json(monkeypatch, capsys):
+    assert jaxgen(monkeypatch, "bench", VAE, "--steps", "50", "--hidden", "8", "--json") == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["steps_per_second_min"] <= figures["steps_per_second"] <= figures["steps_per_second_max"]
+    # Units 64-8-8-(2·16) and 16-8-8-(2·64): thrice the forward product each, less the first layer's input gradient.
+    layers = [(64, 8), (8, 8), (8, 32), (16, 8), (8, 8), (8, 128)]
+    forward = sum(2 * 64 * a * b for a, b in layers)
+    assert figures["flops_per_step"] == 3 * forward - 2 * 64 * 64 * 8
+    assert figures["compile_seconds"] > 0
+    assert figures["input_images_per_second"] > 0
+
+
+def test_list_shows_every_experiment(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert jaxgen(monkeypatch, "list", EXPERIMENTS) == 0
+    printed = capsys.readouterr().out
+    for path in EXPERIMENTS.glob("*.py"):
+        assert path.stem in printed
+
+
+@pytest.mark.parametrize(
+    "args",
+    [[], ["--help"], ["--version"], *[[command, "--help"] for command in ("train", "eval", "sample", "bench", "list")]],
+)
+def test_help_is_never_far(args, monkeypatch, capsys):
+    assert jaxgen(monkeypatch, *args) == 0
+    assert "jaxgen" in capsys.readouterr().out
+
+
+def test_help_of_an_experiment_shows_its_settings_with_defaults(monkeypatch, capsys):
+    assert jaxgen(monkeypatch, "train", VAE, "--help") == 0
+    printed = capsys.readouterr().out
+    for word in ("--learning-rate", "Adam's step size", "default: 0.001", "--fresh", "--run-dir"):
+        assert word in printed
+
+
+def bad(*args, says):
+    return pytest.param(args, says, id=says)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        bad("tain", says="command 'tain' is unknown; choose one of train, eval, sample, bench, list"),
+        bad("train", says="FILE is missing"),
+        bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
+        bad("train", "pyproject.toml", says="is not a Python file"),
+        bad("train", "tests/conftest.py", says="needs a dataclass `Config`"),
+        bad("train", VAE, "--steps", "many", says="--steps: invalid literal"),
+        bad("train", VAE, "--step-size", "1", says="Unrecognized options: --step-size"),
+        bad("train", VAE, "--steps", says="Missing value for argument '--steps'"),
+        bad("train", VAE, "--steps", "-5", says="steps is -5; it must be at least 1"),
+        bad("train", VAE, "--batch-size", "0", says="batch_size is 0; it must be at least 1"),
+        bad(
+            "train",
+            VAE,
+            "--batch-size",
+            "30",
+            says="batch_size=30 cannot be split evenly over the mesh's 4 data shards",
+        ),
+        bad("train", VAE, "--batch-size", "2000", says="batch_size=2000 exceeds the 1437 examples of digits"),
+        bad("train", VAE, "--seed", "-1", says="seed is -1; it must not be negative"),
+        bad("train", VAE, "--steps-per-call", "7", says="is not a multiple of steps_per_call 7"),
+        bad("train", VAE, "--run-dir", "/proc/nowhere", says="run folder /proc/nowhere cannot be written"),
+        bad("train", VAE, "--run-dir", "tests", says="folder tests is not a run of jaxgen"),
+        bad("train", VAE, "--run-dir", "tests", "--fresh", says="folder tests is not a run of jaxgen (it has no"),
+        bad("train", VAE, "--run-dir", "pyproject.toml", says="pyproject.toml"),
+        bad("eval", "nowhere", says="run folder nowhere does not exist"),
+        bad("eval", "tests", says="folder tests is not a run of jaxgen (it has no config.json)"),
+        bad("eval", says="Missing"),
+        bad("sample", "nowhere", says="run folder nowhere does not exist"),
+        bad("sample", "nowhere", "--count", "0", says="count is 0; it must be at least 1"),
+        bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png or .npz"),
+        bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
+        bad("bench", VAE, "--steps", "0", says="steps is 0"),
+        bad("list", "tests/losses/nothing", says="holds no experiments"),
+    ],
+)
+def test_bad_input_is_one_sentence(args, says, monkeypatch, capsys):
+    monkeypatch.chdir(EXPERIMENTS.parent)
+    files = set(Path().glob("*"))
+    assert jaxgen(monkeypatch, *args) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("jaxgen: ")
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
+    assert "Traceback" not in printed.err + printed.out
+    assert set(Path().glob("*")) == files
+
+
+def test_a_missing_data_set_is_one_sentence(monkeypatch, capsys, tmp_path):
+    mnist = str(EXPERIMENTS / "mnist_vae.py")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert jaxgen(monkeypatch, "train", mnist, "--run-dir", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert "'mnist' is not prepared" in error
+    assert "--data-dir" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_other_settings_or_of_another_experiment_is_not_overwritten(trained, monkeypatch, capsys):
+    folder, _ = trained
+    files = {path: path.stat().st_mtime for path in folder.rglob("*")}
+
+    assert jaxgen(monkeypatch, "train", VAE, *[("9" if v == "8" else v) for v in SMALL], "--run-dir", folder) == 2
+    assert "hidden is 9 but the run" in capsys.readouterr().err
+    assert jaxgen(monkeypatch, "train", str(EXPERIMENTS / "digits_dcgan.py"), "--run-dir", folder) == 2
+    assert "holds a run of digits_vae, not of digits_dcgan" in capsys.readouterr().err
+    assert files == {path: path.stat().st_mtime for path in folder.rglob("*")}
+
+
+def test_a_corrupt_checkpoint_is_one_sentence_in_a_process_of_its_own(trained, tmp_path):
+    folder = tmp_path / "run"
+    subprocess.run(["cp", "-r", trained[0], folder], check=True)
+    for path in (folder / "checkpoints" / "20" / "state").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[:10])
+    files = {path: path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
+    done = subprocess.run([sys.executable, "-m", "jaxgen", "sample", folder], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "cannot be read" in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert files == {path: path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_run_folder_may_not_bring_its_own_code(trained, monkeypatch, capsys, tmp_path):
+    folder = tmp_path / "run"
+    subprocess.run(["cp", "-r", trained[0], folder], check=True)
+    (folder / "evil.py").write_text("raise SystemExit('ran')")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "file": str(folder / "evil.py")}))
+    assert jaxgen(monkeypatch, "eval", folder) == 2
+    assert "brings its own code" in capsys.readouterr().err
