@@ -32,7 +32,7 @@ class Config:
     latent_size: int = 32
     """Length of z."""
     width: int = 32
-    """Channels of the widest maps' hidden layers."""
+    """Channels of the largest hidden maps; each smaller map has twice as many."""
 
 
 def experiment(config: Config) -> Experiment:

@@ -18,12 +18,12 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     """A flow on the real-valued batch field `x` `[batch, *event_shape]`; its figures are nats.
 
     Args:
-      net: a bijector whose base has the data's shape.
+      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`.
       event_shape: shape of an example.
     """
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        return -jnp.mean(_log_likelihood(view, batch["x"])), Aux()
+        return -jnp.mean(_log_likelihood(view, batch["x"], dropout=key)), Aux()
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         return {"flow": modules["flow"].init(key, batch["x"], method="inverse_and_log_det")}
@@ -41,17 +41,18 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> 
     """A flow on the batch field `image`, integers in {0, ..., levels-1} dequantized to [0, 1); its figure is bits/dim.
 
     Args:
-      net: a bijector whose base has the data's shape.
+      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`.
       event_shape: `(height, width, channels)`.
       levels: how many values a pixel takes.
     """
 
-    def bits(view: View, batch: Batch, key: Array) -> Array:
+    def bits(view: View, batch: Batch, key: Array, **rngs: Array) -> Array:
         x = dequantize(batch["image"], key, levels)
-        return bits_per_dim(_log_likelihood(view, x), event_shape, levels)
+        return bits_per_dim(_log_likelihood(view, x, **rngs), event_shape, levels)
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        return jnp.mean(bits(view, batch, key)), Aux()
+        keys = jax.random.split(key)
+        return jnp.mean(bits(view, batch, keys[0], dropout=keys[1])), Aux()
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
@@ -67,8 +68,8 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> 
     return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, sample, evaluate)
 
 
-def _log_likelihood(view: View, x: Array) -> Array:
-    return log_likelihood(*view("flow", x, method="inverse_and_log_det"))
+def _log_likelihood(view: View, x: Array, **rngs: Array) -> Array:
+    return log_likelihood(*view("flow", x, method="inverse_and_log_det", rngs=rngs))
 
 
 def _sample(view: View, key: Array, shape: tuple[int, ...]) -> Array:

@@ -1,0 +1,75 @@
+"""The walls: which part may import which, and that the package is light to import."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+LEAVES = {"errors", "loops", "files"}  # import nothing of jaxgen; anyone may import them
+ALLOWED = {
+    "core": set(),
+    "losses": set(),
+    "layers": set(),
+    "data": set(),
+    "metrics": set(),
+    "bijectors": {"layers"},
+    "models": {"layers", "bijectors"},
+    "methods": {"core", "losses"},
+    "training": {"core"},
+    "report": {"core"},
+    "experiment": {"core", "training", "data"},
+    "commands": {"core", "training", "data", "report", "experiment"},
+    "cli": {"commands"},
+    "__main__": {"cli"},
+}
+FILES = sorted((ROOT / "jaxgen").rglob("*.py"))
+
+
+def imports(path):
+    """The modules a file imports anywhere in it, dotted."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_imports_point_one_way(path):
+    part = path.relative_to(ROOT / "jaxgen").with_suffix("").parts[0]
+    if part == "__init__":
+        part = "errors"
+    allowed = set() if part in LEAVES else ALLOWED[part] | LEAVES | {part}
+    used = {name.split(".")[1] for name in imports(path) if name.startswith("jaxgen.")}
+    assert used <= allowed | {"__version__"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "experiments").glob("*.py")), ids=lambda path: path.stem)
+def test_experiments_import_no_commands_and_nothing_imports_them(path):
+    assert not any(name.startswith(("jaxgen.commands", "jaxgen.cli")) for name in imports(path))
+    assert not any(name.split(".")[0] == "experiments" for file in FILES for name in imports(file))
+
+
+def test_the_top_level_holds_what_the_design_says():
+    tracked = subprocess.run(["git", "ls-files"], capture_output=True, text=True, cwd=ROOT)
+    if tracked.returncode:
+        pytest.skip("not a git checkout")
+    top = {name.split("/")[0] for name in tracked.stdout.splitlines()}
+    expected = {"pyproject.toml", "jaxgen", "experiments", "tests", "benchmarks", "README.md", "LICENSE"}
+    assert {name for name in top if not name.startswith(".")} == expected
+
+
+def test_help_imports_neither_jax_nor_tensorflow():
+    code = "import sys; from jaxgen import cli; cli.run(['--help']); print(sorted({'jax', 'tensorflow'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_no_part_imports_tensorflow():
+    modules = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in FILES if path.name != "__main__.py"]
+    code = f"import importlib, sys\nfor m in {modules}: importlib.import_module(m)\nprint('tensorflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr

@@ -1,0 +1,76 @@
+"""A real process killed at a random step ends, restarted, in the same bytes as one that never was."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+import pytest
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+SETTINGS = {
+    "digits_vae": ["--hidden", "16", "--steps-per-call", "1"],
+    "digits_dcgan": ["--width", "4", "--batch-size", "8"],
+    "digits_glow": ["--width", "4", "--batch-size", "8", "--flow-steps", "1"],
+}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """One compilation cache for the three processes of a family: the test is about state, not compiling."""
+    return tmp_path_factory.mktemp("cache")
+
+
+def start(experiment, folder, cache):
+    command = ["train", EXPERIMENTS / f"{experiment}.py", *SETTINGS[experiment], "--steps", "60"]
+    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"} | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
+    return subprocess.Popen(
+        [sys.executable, "-m", "jaxgen", *command, "--checkpoint-every", "5", "--run-dir", folder],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+    )
+
+
+def committed(folder):
+    return [int(path.name) for path in (folder / "checkpoints").glob("*") if path.name.isdigit()]
+
+
+def final_bytes(folder):
+    state = ocp.StandardCheckpointer().restore(folder / "checkpoints" / "60" / "state")
+    return {
+        jax.tree_util.keystr(path): np.asarray(leaf).tobytes()
+        for path, leaf in jax.tree_util.tree_leaves_with_path(state)
+    }
+
+
+def rows(folder):
+    lines = (folder / "metrics.jsonl").read_text().splitlines()
+    return [{k: v for k, v in json.loads(line).items() if k != "images_per_second"} for line in lines]
+
+
+@pytest.mark.parametrize("experiment", SETTINGS)
+def test_sigkill_loses_nothing(experiment, tmp_path, cache):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    assert start(experiment, whole, cache).wait() == 0
+
+    at = 5 * random.Random(experiment).randrange(1, 9)
+    process = start(experiment, killed, cache)
+    while not any(step >= at for step in committed(killed)):
+        assert process.poll() is None, process.stderr.read().decode()
+        time.sleep(0.001)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert 60 not in committed(killed)
+
+    process = start(experiment, killed, cache)
+    assert process.wait() == 0, process.stderr.read().decode()
+    assert final_bytes(killed) == final_bytes(whole)
+    assert rows(killed) == rows(whole)
