@@ -8,7 +8,8 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgen.commands.arguments import parse_experiment
-from jaxgen.commands.runs import DataOptions, configure_jax
+from jaxgen.commands.runs import DataOptions
+from jaxgen.training import process
 from jaxgen.training.bench import measure
 from jaxgen.training.sharding import make_mesh
 
@@ -29,7 +30,7 @@ def main(args: Sequence[str]) -> None:
     """Runs the command."""
     file, config, options = parse_experiment(Options, args, "jaxgen bench", steps=_STEPS)
     options.apply()
-    configure_jax()
+    process.configure()
     experiment = file.build(config)
     if options.steps_per_call is not None:
         schedule = dataclasses.replace(experiment.schedule, steps_per_call=options.steps_per_call)

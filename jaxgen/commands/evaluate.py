@@ -9,8 +9,9 @@ from rich.console import Console
 
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import DataOptions, Run, configure_jax
+from jaxgen.commands.runs import DataOptions, Run
 from jaxgen.report.page import write_report
+from jaxgen.training import process
 from jaxgen.training.run_folder import write_json
 
 
@@ -26,7 +27,7 @@ def main(args: Sequence[str]) -> None:
     """Runs the command."""
     options = parse(Options, args, "jaxgen eval")
     options.apply()
-    configure_jax()
+    process.configure()
     run = Run.open(options.run)
     evaluation = run.experiment.evaluate(run.state, run.mesh)
     write_json(run.folder.eval_file, evaluation)

@@ -1,12 +1,10 @@
-"""What the commands share about runs: opening one, and the JAX settings of a process."""
+"""What the commands share about runs: where the data is, and opening one."""
 
 import dataclasses
 import os
 from pathlib import Path
 from typing import Any
 
-import jax
-import platformdirs
 from jax.sharding import Mesh
 
 from jaxgen.core import TrainState
@@ -34,14 +32,6 @@ class DataOptions:
             if not self.data_dir.is_dir():
                 raise UserError(f"data_dir {self.data_dir} does not exist; name the folder of prepared TFDS sets.")
             os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
-
-
-def configure_jax() -> None:
-    """Keeps compiled programs in the user's cache folder, unless JAX_COMPILATION_CACHE_DIR names another."""
-    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
-        jax.config.update("jax_compilation_cache_dir", platformdirs.user_cache_dir("jaxgen"))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,9 +9,10 @@ import numpy as np
 import tyro
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.runs import Run, configure_jax
+from jaxgen.commands.runs import Run
 from jaxgen.errors import UserError
 from jaxgen.report.grid import save_samples
+from jaxgen.training import process
 from jaxgen.training.evaluate import sampler
 
 _CHUNK = 256  # samples drawn in one compiled call
@@ -42,7 +43,7 @@ def main(args: Sequence[str]) -> None:
         raise UserError(f"out is {options.out}; its name must end in .png or .npz.")
     if not options.out.parent.is_dir():
         raise UserError(f"out is {options.out}, but folder {options.out.parent} does not exist; make it first.")
-    configure_jax()
+    process.configure()
     run = Run.open(options.run)
     chunk = min(options.count, _CHUNK)
     draw = sampler(run.experiment.method, run.mesh, chunk)

@@ -14,10 +14,11 @@ from rich.console import Console
 import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import DataOptions, configure_jax
+from jaxgen.commands.runs import DataOptions
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
+from jaxgen.training import process
 from jaxgen.training.run_folder import RunFolder, write_json
 from jaxgen.training.sharding import make_mesh
 
@@ -41,7 +42,7 @@ def main(args: Sequence[str]) -> None:
     console = Console()
     file, config, options = parse_experiment(Options, args, "jaxgen train")
     options.apply()
-    configure_jax()
+    process.configure()
     mesh = make_mesh()
     experiment = _scheduled(file.build(config), options)
     trainer = experiment.trainer(mesh)

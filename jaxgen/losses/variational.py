@@ -63,7 +63,8 @@ def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
       UserError: `logits` broadcast `x` to another shape.
     """
     x, logits = at_least_float32(x, logits)
-    return _sum_like("x", x, -x * softplus(-logits) - (1.0 - x) * softplus(logits))
+    # The large terms cancel before the small one is taken off: exact in the tails, with one exponential.
+    return _sum_like("x", x, x * logits - jnp.maximum(logits, 0.0) - jnp.log1p(jnp.exp(-jnp.abs(logits))))
 
 
 def gaussian_log_prob(x: ArrayLike, mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:

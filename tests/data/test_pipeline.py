@@ -123,6 +123,15 @@ def test_a_process_reads_just_the_rows_its_devices_hold():
     assert pipeline._rows(7, replicated, (0, 1)) == slice(0, 7)
 
 
+def test_a_device_gets_its_rows_out_of_those_its_process_read(monkeypatch):
+    third_of_four = (slice(None), slice(4, 6), slice(None))
+    monkeypatch.setattr(jax, "make_array_from_callback", lambda shape, sharding, data: (shape, data(third_of_four)))
+    put = pipeline._to_devices(data_sharding(4), (1,), 8, slice(4, 8))
+    shape, rows = put({"x": np.array([[[40], [50], [60], [70]]])})["x"]
+    assert shape == (1, 8, 1)
+    np.testing.assert_array_equal(rows, [[[40], [50]]])
+
+
 @pytest.mark.parametrize(("count", "batch_size"), [(50, 8), (48, 8), (3, 8), (1, 1)])
 @pytest.mark.parametrize("devices", [None, 1])
 def test_evaluation_covers_every_example_once_in_one_shape(count, batch_size, devices):

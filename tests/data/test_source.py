@@ -73,7 +73,7 @@ def test_digits_are_scikit_learns_with_a_disjoint_fifth_held_out():
     theirs = np.column_stack([images, labels])
     np.testing.assert_array_equal(ours[np.lexsort(ours.T)], theirs[np.lexsort(theirs.T)])
     assert rows["train"]["image"].max() == 16
-    # The split is part of every published figure: these are the positions in scikit-learn's order of the first held out.
+    # The split is part of every published figure: positions of its first three in scikit-learn's order.
     np.testing.assert_array_equal(rows["test"]["image"][:3].reshape(3, 64), images[[1081, 1707, 927]])
     assert digits().train.spec["image"].shape == rows["train"]["image"].shape[1:]
     assert digits().train.spec["label"].dtype == rows["train"]["label"].dtype == np.int32

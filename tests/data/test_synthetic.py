@@ -12,19 +12,19 @@ DENSITIES = {"gaussian_ring": gaussian_ring, "two_moons": two_moons}
 @pytest.mark.parametrize("name", DENSITIES)
 def test_density_integrates_to_one_and_samples_follow_it(name):
     density = DENSITIES[name]()
-    axis = np.linspace(-3.5, 3.5, 701)
+    axis = np.linspace(-3.5, 3.5, 201)
     grid = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     log_p = density.log_prob(grid)
     mass = np.exp(log_p) * (axis[1] - axis[0]) ** 2
     np.testing.assert_allclose(mass.sum(), 1, atol=1e-6)
-    x = density.sample(np.random.default_rng(0), 100_000)
+    x = density.sample(np.random.default_rng(0), 20_000)
     assert x.dtype == np.float32
     # Moments and the entropy of the samples against those of the density on the grid, within five standard errors.
     for of_samples, of_grid in [(x[:, 0], grid[:, 0]), (x[:, 1], grid[:, 1]), (density.log_prob(x), log_p)]:
         mean = (mass * of_grid).sum()
         std = np.sqrt((mass * (of_grid - mean) ** 2).sum())
         assert abs(of_samples.mean() - mean) < 5 * std / np.sqrt(len(x))
-        np.testing.assert_allclose(of_samples.std(), std, rtol=0.02)
+        np.testing.assert_allclose(of_samples.std(), std, rtol=0.04)
 
 
 def test_ring_is_scipys_mixture():

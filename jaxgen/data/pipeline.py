@@ -1,0 +1,217 @@
+"""From a source to batches on the devices: order fixed by the seed, position = the step, read ahead in a thread.
+
+Batch i of a run is a pure function of (seed, i), so going on from step n means starting at step n: there is no iterator
+state to save. The order is one NumPy permutation an epoch and a batch is one gather: shuffling and fetching example by
+example, as input libraries do, limits small images to some 100 thousand a second. Grain does what it is best at,
+reading ahead and stopping cleanly.
+"""
+
+import atexit
+import functools
+import sys
+import weakref
+from collections.abc import Callable, Generator, Sequence
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
+
+from jaxgen.data.source import Examples, Source
+from jaxgen.errors import UserError
+
+_AHEAD = 2  # elements fetched and transferred ahead of the one in use
+
+
+def batches(
+    source: Source,
+    *,
+    batch_size: int,
+    seed: int,
+    start_step: int = 0,
+    batches_per_step: int = 1,
+    steps_per_call: int = 1,
+    sharding: NamedSharding | None = None,
+    process: tuple[int, int] = (0, 1),
+) -> Generator[dict[str, Any], None, None]:
+    """Endless training batches, each element what one compiled call consumes.
+
+    Step s uses batches s * batches_per_step onwards; an epoch is `len(source) // batch_size` batches of a permutation
+    drawn from (seed, epoch), the remainder left out. To resume after step n, or to change `steps_per_call` for the last
+    few steps of a run, close this iterator and start another with `start_step=n`: the batches are the same ones.
+
+    Args:
+      source: the examples.
+      batch_size: examples a batch over all processes.
+      seed: of the order; not negative.
+      start_step: the step the first element begins with.
+      batches_per_step: batches a step consumes.
+      steps_per_call: steps an element holds.
+      sharding: of one batch, `[batch, ...]`, over the devices of all processes; each process reads the rows that its
+        own devices hold. None gives NumPy arrays.
+      process: without `sharding`, `(index, count)`: the batch is cut into `count` equal runs of rows and this process
+        gets run `index`.
+
+    Returns:
+      A generator of `field -> [steps_per_call, batches_per_step, batch, ...]`. Close it when done, to stop its thread.
+
+    Raises:
+      UserError: before anything is read ahead, when the sizes do not fit together.
+    """
+    for name, value in (("batches_per_step", batches_per_step), ("steps_per_call", steps_per_call)):
+        _require(value >= 1, f"{name}={value} must be at least 1.")
+    for name, value in (("seed", seed), ("start_step", start_step)):
+        _require(value >= 0, f"{name}={value} must not be negative.")
+    rows = _rows(batch_size, sharding, process)
+    _require(
+        batch_size <= len(source),
+        f"batch_size={batch_size} exceeds the {len(source)} examples of {source.name}/{source.split}; "
+        f"use at most {len(source)}.",
+    )
+    per_epoch = len(source) // batch_size
+    leading = (steps_per_call, batches_per_step)
+
+    def ids_of(batch: int) -> np.ndarray:
+        epoch, position = divmod(batch, per_epoch)
+        return _order(len(source), seed, epoch)[position * batch_size :][rows]
+
+    def read(call: int) -> Examples:
+        first = (start_step + call * steps_per_call) * batches_per_step
+        ids = np.concatenate([ids_of(batch) for batch in range(first, first + steps_per_call * batches_per_step)])
+        return {k: x.reshape(*leading, -1, *x.shape[1:]) for k, x in source[ids].items()}
+
+    return _stream(read, sys.maxsize, _to_devices(sharding, leading, batch_size, rows))
+
+
+def evaluation_batches(
+    source: Source,
+    *,
+    batch_size: int,
+    sharding: NamedSharding | None = None,
+    process: tuple[int, int] = (0, 1),
+) -> Generator[dict[str, Any], None, None]:
+    """Every example once, in order, in batches of one shape.
+
+    Args:
+      source: the examples.
+      batch_size: examples a batch over all processes; may exceed the number of examples.
+      sharding: as for `batches`.
+      process: as for `batches`.
+
+    Returns:
+      A generator of `field -> [batch, ...]` with one field more, "weight" float32 `[batch]`: 1 for an example, 0 for
+      the rows that fill up the last batch (they repeat example 0).
+
+    Raises:
+      UserError: before anything is read ahead, when the sizes do not fit together.
+    """
+    rows = _rows(batch_size, sharding, process)
+    count = len(source)
+
+    def read(batch: int) -> Examples:
+        ids = np.arange(batch * batch_size, (batch + 1) * batch_size)[rows]
+        real = ids < count
+        return {**source[np.where(real, ids, 0)], "weight": real.astype(np.float32)}
+
+    return _stream(read, -(-count // batch_size), _to_devices(sharding, (), batch_size, rows))
+
+
+@functools.lru_cache(maxsize=4)
+def _order(count: int, seed: int, epoch: int) -> np.ndarray:
+    return np.random.default_rng((seed, epoch)).permutation(count)
+
+
+class _Elements(Sequence):
+    """`read` as the random-access sequence that grain reads ahead in."""
+
+    def __init__(self, read: Callable[[int], Examples], length: int):
+        self._read = read
+        self._length = length
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, index: Any) -> Examples:
+        return self._read(index)
+
+
+_open: weakref.WeakSet[Generator] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Closes what a script left open; grain's own clean-up comes when modules are gone and prints tracebacks."""
+    for stream in list(_open):
+        stream.close()
+
+
+def _stream(
+    read: Callable[[int], Examples], length: int, put: Callable[[Examples], dict[str, Any]]
+) -> Generator[dict[str, Any], None, None]:
+    stream = _read_ahead(read, length, put)
+    _open.add(stream)
+    return stream
+
+
+def _read_ahead(
+    read: Callable[[int], Examples], length: int, put: Callable[[Examples], dict[str, Any]]
+) -> Generator[dict[str, Any], None, None]:
+    # No reader threads: elements are whole batches, and one thread both fetching and transferring beats several passing
+    # arrays on, in images/s and in CPU time, for arrays in memory (a gather) and for files (Python-bound decoding).
+    inline = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
+    dataset = grain.MapDataset.source(_Elements(read, length)).to_iter_dataset(inline).map(put)
+    # MapDataset, ReadOptions and map are grain's stable interface; this class is public but still "experimental".
+    iterator = iter(grain.experimental.ThreadPrefetchIterDataset(dataset, prefetch_buffer_size=_AHEAD))
+    try:
+        yield from iterator
+    finally:
+        iterator.close()
+
+
+def _to_devices(
+    sharding: NamedSharding | None, leading: tuple[int, ...], batch_size: int, rows: slice
+) -> Callable[[Examples], dict[str, Any]]:
+    """The transfer of `[*leading, local rows, ...]` to global arrays `[*leading, batch, ...]`."""
+    if sharding is None:
+        return lambda examples: examples
+    across = NamedSharding(sharding.mesh, PartitionSpec(*[None] * len(leading), *sharding.spec))
+
+    def transfer(local: np.ndarray) -> jax.Array:
+        def of_device(index: Any) -> np.ndarray:
+            start, stop, _ = index[len(leading)].indices(batch_size)
+            return local[(*index[: len(leading)], slice(start - rows.start, stop - rows.start))]
+
+        shape = (*leading, batch_size, *local.shape[len(leading) + 1 :])
+        return jax.make_array_from_callback(shape, across, of_device)
+
+    return lambda examples: {field: transfer(x) for field, x in examples.items()}
+
+
+def _rows(batch_size: int, sharding: NamedSharding | None, process: tuple[int, int]) -> slice:
+    """The rows of a global batch that this process must read."""
+    _require(batch_size >= 1, f"batch_size={batch_size} must be at least 1.")
+    if sharding is None:
+        index, count = process
+        _require(
+            batch_size % count == 0,
+            f"batch_size={batch_size} cannot be split evenly over {count} processes; use a multiple of {count}.",
+        )
+        return slice(index * batch_size // count, (index + 1) * batch_size // count)
+    axes = sharding.spec[0] if len(sharding.spec) else None
+    shards = np.prod([sharding.mesh.shape[a] for a in ((axes,) if isinstance(axes, str) else axes or ())], dtype=int)
+    _require(
+        batch_size % shards == 0,
+        f"batch_size={batch_size} cannot be split evenly over the mesh's {shards} data shards; "
+        f"use a multiple of {shards}.",
+    )
+    # Asked of the sharding, not computed from the process's number: on a mesh whose data axis does not cross processes
+    # every process holds the whole batch.
+    indices: Any = sharding.addressable_devices_indices_map((batch_size,)).values()
+    held = [index[0].indices(batch_size) for index in indices]
+    return slice(min(start for start, _, _ in held), max(stop for _, stop, _ in held))
+
+
+def _require(condition: bool, message: str) -> None:
+    if not condition:
+        raise UserError(message)

@@ -1,0 +1,127 @@
+"""What the rest of the library sees of a data set: examples fetched by number, nothing read before the first fetch."""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Protocol
+
+import jax
+import numpy as np
+
+Examples = dict[str, np.ndarray]  # field -> [batch, ...]
+Transform = Callable[[Examples], Examples]
+
+
+class Table(Protocol):
+    """Loaded examples: how many, and those with the numbers `ids`, int `[batch]`, as `field -> [batch, ...]`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, ids: np.ndarray) -> Examples: ...
+
+
+@dataclasses.dataclass(frozen=True)
+class Memory:
+    """A table of arrays in memory, `field -> [examples, ...]`."""
+
+    arrays: Examples
+
+    def __len__(self) -> int:
+        return len(next(iter(self.arrays.values())))
+
+    def __getitem__(self, ids: np.ndarray) -> Examples:
+        return {field: array.take(ids, axis=0) for field, array in self.arrays.items()}
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mapped:
+    """Another source's examples, transformed as they are fetched."""
+
+    source: "Source"
+    transform: Transform
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, ids: np.ndarray) -> Examples:
+        return self.transform(self.source[ids])
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Source:
+    """One split of a data set: `len(source)` examples, `source[ids]` those with the numbers `ids`.
+
+    Making a source reads nothing and needs no data on disk; the first `len` or fetch loads it, once. What an example
+    looks like is known before that, from `spec`.
+
+    Attributes:
+      name: the data set, e.g. "mnist".
+      split: "train" or "test".
+      describe: gives one example of the right shapes and types, `field -> [1, ...]`, without reading data.
+      load: opens the data.
+    """
+
+    name: str
+    split: str
+    describe: Callable[[], Examples]
+    load: Callable[[], Table]
+
+    @functools.cached_property
+    def spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """`field -> shape and dtype` of one example, without the batch axis."""
+        return {field: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for field, x in self.describe().items()}
+
+    @functools.cached_property
+    def _table(self) -> Table:
+        return self.load()
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def __getitem__(self, ids: np.ndarray) -> Examples:
+        """The examples with the numbers `ids`, int `[batch]`, as `field -> [batch, ...]`."""
+        return self._table[ids]
+
+    def map(self, transform: Transform) -> "Source":
+        """This source with `transform` applied to every batch as it is fetched: for cheap fixed conversions."""
+        return dataclasses.replace(
+            self, describe=lambda: transform(self.describe()), load=lambda: _Mapped(self, transform)
+        )
+
+    def map_once(self, transform: Transform) -> "Source":
+        """This source with `transform` applied once, to all examples together, and the result kept in memory.
+
+        For what should not be repeated every epoch (padding) or must not be drawn anew (static binarization). It runs
+        when the data is first used and holds the whole split in memory.
+        """
+        return dataclasses.replace(
+            self,
+            describe=lambda: transform(self.describe()),
+            load=lambda: Memory(transform(self[np.arange(len(self))])),
+        )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Dataset:
+    """The two splits of a data set; transforms apply to both alike."""
+
+    train: Source
+    test: Source
+
+    @property
+    def name(self) -> str:
+        """The data set's name."""
+        return self.train.name
+
+    @property
+    def spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+        """`field -> shape and dtype` of one example, without the batch axis; reads no data."""
+        return self.train.spec
+
+    def map(self, transform: Transform) -> "Dataset":
+        """`Source.map` on both splits."""
+        return Dataset(self.train.map(transform), self.test.map(transform))
+
+    def map_once(self, transform: Transform) -> "Dataset":
+        """`Source.map_once` on both splits."""
+        return Dataset(self.train.map_once(transform), self.test.map_once(transform))

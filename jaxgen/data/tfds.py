@@ -1,0 +1,136 @@
+"""Image sets of TensorFlow Datasets, read without TensorFlow."""
+
+import contextlib
+import dataclasses
+import functools
+import importlib.util
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from absl import logging
+
+from jaxgen.data.source import Dataset, Examples, Memory, Source, Table
+from jaxgen.errors import UserError
+
+_DTYPES = {"image": np.uint8, "label": np.int32}
+MEMORY_BYTES = 2**29  # a split whose decoded images take no more than this is decoded once and kept
+
+
+def images(name: str, *, data_dir: str | None = None) -> Dataset:
+    """The splits "train" and "test" of the TFDS image set `name`, e.g. "mnist", "cifar10".
+
+    A split of up to 512 MiB of decoded images is decoded when first used and kept in memory; a larger one is read and
+    decoded batch by batch. A set that is not prepared is downloaded by TFDS, which needs TensorFlow to prepare sets,
+    though not to read them.
+
+    Fields: "image" uint8 `[height, width, channels]`, "label" int32 `[]` where the set has labels.
+
+    Args:
+      name: as TFDS spells it, with a version or config if wanted ("mnist:3.0.1").
+      data_dir: folder of prepared sets; None is `$TFDS_DATA_DIR`, read at first use, else `~/tensorflow_datasets`.
+
+    Raises:
+      UserError: at first use: no such set, not prepared and not to be had, no images, or images of varying size.
+    """
+
+    def source(split: str) -> Source:
+        return Source(name, split, lambda: _describe(name, data_dir), lambda: _load(name, data_dir, split))
+
+    return Dataset(source("train"), source("test"))
+
+
+@dataclasses.dataclass(frozen=True)
+class _OnDisk:
+    """A table read and decoded a batch at a time; batched reads are four times as fast as single ones."""
+
+    records: Any
+    fields: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def __getitem__(self, ids: np.ndarray) -> Examples:
+        records = self.records.__getitems__(ids.tolist())
+        return {f: np.stack([r[f] for r in records]).astype(_DTYPES[f], copy=False) for f in self.fields}
+
+
+def _describe(name: str, data_dir: str | None) -> Examples:
+    features = _builder(name, _folder(data_dir)).info.features
+    if "image" not in features or None in (features["image"].shape or (None,)):
+        raise UserError(f"The data set {name!r} has no field 'image' of one fixed size; choose an image set that has.")
+    fields = ["image", "label"] if "label" in features and features["label"].shape == () else ["image"]
+    return {field: np.zeros((1, *features[field].shape), _DTYPES[field]) for field in fields}
+
+
+def _load(name: str, data_dir: str | None, split: str) -> Table:
+    example = _describe(name, data_dir)
+    builder = _builder(name, _folder(data_dir))
+    with _quiet():
+        prepared = builder.is_prepared()
+    if not prepared:
+        _prepare(builder, name, _folder(data_dir))
+    with _quiet():
+        if split not in builder.info.splits:
+            raise UserError(f"The data set {name!r} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
+        table = _OnDisk(builder.as_data_source(split=split), tuple(example))
+        table[np.zeros(1, int)]  # TFDS logs which decoder it chose at the first record; have that done in the quiet
+        if len(table) * example["image"].nbytes > MEMORY_BYTES:
+            return table
+        arrays = {field: np.empty((len(table), *x.shape[1:]), x.dtype) for field, x in example.items()}
+        for start in range(0, len(table), 1024):
+            chunk = table[np.arange(start, min(start + 1024, len(table)))]
+            for field, x in chunk.items():
+                arrays[field][start : start + len(x)] = x
+        return Memory(arrays)
+
+
+def _folder(data_dir: str | None) -> str:
+    folder = data_dir or os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
+    return os.path.abspath(os.path.expanduser(folder))
+
+
+@functools.cache
+def _builder(name: str, folder: str) -> Any:
+    import tensorflow_datasets  # imported late: constructing an experiment should not pay for it
+    from tensorflow_datasets.core.registered import DatasetNotFoundError
+
+    with _quiet():
+        try:
+            return tensorflow_datasets.builder(name, data_dir=folder, file_format="array_record")
+        except DatasetNotFoundError as error:
+            raise UserError(
+                f"TensorFlow Datasets knows no data set {name!r}, nor is one prepared in {folder}; "
+                "check the spelling against https://www.tensorflow.org/datasets/catalog."
+            ) from error
+        except (AssertionError, ValueError) as error:  # how TFDS says "no such version" and "no such config"
+            raise UserError(
+                f"TensorFlow Datasets cannot open {name!r} ({_reason(error)}); correct the name."
+            ) from error
+
+
+def _prepare(builder: Any, name: str, folder: str) -> None:
+    missing = f"The data set {name!r} is not prepared in {folder}"
+    elsewhere = "give the folder that holds it with --data-dir or TFDS_DATA_DIR"
+    if importlib.util.find_spec("tensorflow") is None:
+        raise UserError(f"{missing}, and preparing it needs TensorFlow: {elsewhere}, or `pip install tensorflow`.")
+    try:
+        builder.download_and_prepare()
+    except Exception as error:  # the network, the disk, the host's licence page: TFDS wraps them in all sorts
+        raise UserError(f"{missing}, and getting it failed ({_reason(error)}): {elsewhere}, or try again.") from error
+
+
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Hides TFDS's advice about decoders and record groups: correct data, nothing for the reader to do."""
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.FATAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
