@@ -21,11 +21,11 @@ from jaxgen.training.loop import Schedule
 class Config:
     """Settings."""
 
-    steps: int = 3000
+    steps: int = 6000
     """Training steps."""
     batch_size: int = 64
     """Images in a batch."""
-    learning_rate: float = 2e-4
+    learning_rate: float = 5e-4
     """Adam's step size, for both networks."""
     seed: int = 0
     """Of initialization, data order and noise."""
@@ -40,13 +40,13 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     return Experiment(
         method=gan(
-            generator=Net(Generator((16, 16, 1), config.width), optimizer, ema_decay=0.99),
+            generator=Net(Generator((16, 16, 1), config.width), optimizer, ema_decay=0.999),
             critic=Net(Discriminator(config.width), optimizer),
             loss=adversarial.non_saturating,
             latent_size=config.latent_size,
         ),
         data=digits().map_once(enlarge(16)).map(signed_unit(DIGITS_LEVELS)),
-        schedule=Schedule(steps=config.steps),
+        schedule=Schedule(config.steps, sample_every=1000, checkpoint_every=1000),
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Radford et al., 2016",

@@ -19,7 +19,7 @@ from jaxgen.training.loop import Schedule
 class Config:
     """Settings."""
 
-    steps: int = 3000
+    steps: int = 2000
     """Training steps."""
     batch_size: int = 64
     """Images in a batch."""
@@ -27,13 +27,13 @@ class Config:
     """Adam's step size at the start; it decays to nothing along a cosine."""
     seed: int = 0
     """Of initialization, data order and noise."""
-    flow_steps: int = 4
+    flow_steps: int = 8
     """Steps of flow in a level (the paper's K)."""
     levels: int = 2
     """Scales (the paper's L)."""
-    width: int = 32
+    width: int = 64
     """Channels of the coupling networks' hidden layers."""
-    dropout: float = 0.1
+    dropout: float = 0.2
     """Rate in the coupling networks: 1,437 images are few."""
 
 

@@ -1,4 +1,4 @@
-"""Glow on MNIST, padded to 32x32, 256 levels.
+"""Glow on MNIST, 28x28 pixels of 256 levels.
 
     jaxgen train experiments/mnist_glow.py
 """
@@ -9,7 +9,6 @@ import optax
 
 from jaxgen.core import Net
 from jaxgen.data import tfds
-from jaxgen.data.transforms import pad
 from jaxgen.experiment import Experiment
 from jaxgen.methods.flow import image_flow
 from jaxgen.models.glow import glow
@@ -30,22 +29,20 @@ class Config:
     """Of initialization, data order and noise."""
     flow_steps: int = 4
     """Steps of flow in a level (the paper's K)."""
-    levels: int = 3
+    levels: int = 2
     """Scales (the paper's L)."""
-    width: int = 32
+    width: int = 64
     """Channels of the coupling networks' hidden layers."""
-    dropout: float = 0.1
-    """Rate in the coupling networks: 1,437 images are few."""
 
 
 def experiment(config: Config) -> Experiment:
     """Every step sees new dequantization noise; the averaged weights are evaluated."""
-    shape = (32, 32, 1)
+    shape = (28, 28, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-    flow = glow(config.flow_steps, config.levels, config.width, dropout=config.dropout)
+    flow = glow(config.flow_steps, config.levels, config.width)
     return Experiment(
         method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=256),
-        data=tfds.images("mnist").map_once(pad(32)),
+        data=tfds.images("mnist"),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,
         seed=config.seed,

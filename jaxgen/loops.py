@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 
 def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
@@ -22,13 +23,17 @@ def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
     Returns:
       `(carry, ys)` with `ys` stacked to `[length, ...]`.
     """
-    return jax.lax.scan(body, carry, xs, unroll=_unrolls(body, carry, xs))
-
-
-def _unrolls(body: Callable, carry: Any, xs: Any) -> bool:
-    if jax.default_backend() != "cpu":
-        return False
-    if jax.tree.leaves(xs)[0].shape[0] == 1:
-        return True
+    length = jax.tree.leaves(xs)[0].shape[0]
     first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
-    return "conv_general_dilated" in str(jax.make_jaxpr(body)(carry, first))
+    if length > 1 and not unrolls(body, carry, first):
+        return jax.lax.scan(body, carry, xs)
+    ys = []  # `lax.scan(unroll=True)` would leave a loop of one iteration, which is as slow
+    for i in range(length):
+        carry, y = body(carry, jax.tree.map(lambda x, i=i: x[i], xs))
+        ys.append(y)
+    return carry, jax.tree.map(lambda *leaves: jnp.stack(leaves), *ys)
+
+
+def unrolls(body: Callable, *args: Any) -> bool:
+    """Whether a loop over `body` is to be unrolled; `args` are its arguments or their shapes."""
+    return jax.default_backend() == "cpu" and "conv_general_dilated" in str(jax.make_jaxpr(body)(*args))

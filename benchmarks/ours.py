@@ -1,0 +1,113 @@
+"""The networks of the benchmark on jaxgen's engine: `python benchmarks/ours.py NAME` serves its step."""
+
+import sys
+
+import jax
+import numpy as np
+import optax
+from alternate import serve
+from flax import linen as nn
+
+from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.conditioner import DenseConditioner
+from jaxgen.bijectors.coupling import Coupling
+from jaxgen.core import Batch, Method, Net
+from jaxgen.losses import adversarial
+from jaxgen.methods.flow import flow, image_flow
+from jaxgen.methods.gan import gan
+from jaxgen.methods.vae import bernoulli, vae
+from jaxgen.models.dcgan import Discriminator, Generator
+from jaxgen.models.glow import glow
+from jaxgen.models.vae import MLPDecoder, MLPEncoder
+from jaxgen.training import process
+from jaxgen.training.sharding import batch_sharding, make_mesh, replicated
+from jaxgen.training.step import build_step, compile_step, init_state
+
+RNG = np.random.default_rng(0)
+
+
+def dcgan() -> tuple[Method, Batch, int]:
+    """DCGAN of width 64 on 32x32x1, batch 64."""
+    optimizer = optax.adam(2e-4, b1=0.5)
+    method = gan(
+        Net(Generator((32, 32, 1), 64), optimizer),
+        Net(Discriminator(64), optimizer),
+        adversarial.non_saturating,
+        latent_size=100,
+    )
+    return method, {"image": RNG.uniform(-1, 1, (64, 32, 32, 1)).astype(np.float32)}, 1
+
+
+def mlp_vae() -> tuple[Method, Batch, int]:
+    """Fully connected VAE 784-400-20 on binary pixels, batch 256."""
+    optimizer = optax.adam(1e-3)
+    encoder, decoder = Net(MLPEncoder(20), optimizer), Net(MLPDecoder((28, 28, 1)), optimizer)
+    method = vae(encoder, decoder, bernoulli, latent_size=20)
+    return method, {"image": RNG.integers(0, 2, (256, 28, 28, 1)).astype(np.float32)}, 1
+
+
+def glow_32() -> tuple[Method, Batch, int]:
+    """Glow, 8 steps at each of 3 levels, width 128, on 32x32x3, batch 16."""
+    net = Net(glow(steps=8, levels=3, width=128), optax.adam(1e-3))
+    return image_flow(net, event_shape=(32, 32, 3)), {"image": RNG.integers(0, 256, (16, 32, 32, 3), np.uint8)}, 1
+
+
+def flow_2d() -> tuple[Method, Batch, int]:
+    """Eight affine couplings of alternating halves in the plane, conditioners 1-64-64-2, batch 256."""
+    couplings = tuple(Coupling(DenseConditioner((64, 64)), swap=layer % 2 == 1) for layer in range(8))
+    net = Net(Chain(couplings), optax.flatten(optax.adam(1e-3)))  # 48 small arrays, one update
+    return flow(net, event_shape=(2,)), {"x": RNG.normal(size=(256, 2)).astype(np.float32)}, 100
+
+
+class MLP(nn.Module):
+    """`features` outputs of a fully connected network with two hidden layers of 64 units."""
+
+    features: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        for _ in range(2):
+            x = nn.relu(nn.Dense(64)(x))
+        return nn.Dense(self.features)(x)
+
+
+class Critic(MLP):
+    """`[batch]` logits of an `MLP`."""
+
+    features: int = 1
+
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        return super().__call__(x, train=train)[:, 0]
+
+
+def toy_gan() -> tuple[Method, Batch, int]:
+    """A GAN of points in the plane, both networks with two hidden layers of 64 units, batch 256."""
+    optimizer = optax.adam(1e-3, b1=0.5)
+    method = gan(Net(MLP(2), optimizer), Net(Critic(), optimizer), adversarial.non_saturating, latent_size=2)
+    return method, {"image": RNG.normal(size=(256, 2)).astype(np.float32)}, 100
+
+
+CONTENDERS = {"dcgan": dcgan, "mlp_vae": mlp_vae, "glow": glow_32, "flow_2d": flow_2d, "toy_gan": toy_gan}
+
+
+def main(name: str) -> None:
+    process.configure()
+    method, batch, steps_per_call = CONTENDERS[name]()
+    mesh = make_mesh(jax.devices()[:1])
+    state = jax.jit(lambda key: init_state(method, key, batch), out_shardings=replicated(mesh))(jax.random.key(0))
+    key = jax.device_put(jax.random.key(1), replicated(mesh))
+    stacked = jax.tree.map(lambda x: np.broadcast_to(x, (steps_per_call, 1, *x.shape)), batch)
+    batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
+    call = compile_step(build_step(method), mesh)
+
+    def run(count: int) -> None:
+        nonlocal state
+        for _ in range(-(-count // steps_per_call)):
+            state, _ = call(state, batches, key)
+        jax.block_until_ready(state)
+
+    serve(run, sum(leaf.size for net in state.nets.values() for leaf in jax.tree.leaves(net.params)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

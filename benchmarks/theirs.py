@@ -1,0 +1,278 @@
+"""The networks of the benchmark in PyTorch: `python benchmarks/theirs.py NAME eager|compile` serves its step.
+
+Layer for layer those of `ours.py`, with as many parameters, in the forms that measured fastest on CPU. Weights are
+PyTorch's own random ones: values do not change the time.
+"""
+
+import math
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch  # pyright: ignore[reportMissingImports]
+import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
+from alternate import serve
+from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
+
+Step = Callable[[], None]
+Compile = Callable[[Callable], Callable]
+LOG_2PI = math.log(2 * math.pi)
+
+
+def adam(module: nn.Module, learning_rate: float, beta1: float = 0.9) -> torch.optim.Adam:
+    return torch.optim.Adam(module.parameters(), learning_rate, (beta1, 0.999), fused=True)
+
+
+def channels_last(x: Any) -> Any:
+    """A network or images in the layout that measured faster, or as fast, for convolutions."""
+    return x.to(memory_format=torch.channels_last)
+
+
+def descend(optimizer: torch.optim.Optimizer, loss_of: Callable, *args: Tensor) -> None:
+    """One step of an optimizer on a loss."""
+    optimizer.zero_grad(set_to_none=True)
+    loss_of(*args).backward()
+    optimizer.step()
+
+
+def dcgan(compile: Compile) -> tuple[nn.Module, Step]:
+    """DCGAN of width 64 on 32x32x1, batch 64."""
+    generator = nn.Sequential(
+        nn.Linear(100, 16 * 256, bias=False),
+        nn.Unflatten(1, (256, 4, 4)),
+        nn.BatchNorm2d(256),
+        nn.ReLU(),
+        nn.ConvTranspose2d(256, 128, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.ReLU(),
+        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(64),
+        nn.ReLU(),
+        nn.ConvTranspose2d(64, 1, 4, 2, 1),
+        nn.Tanh(),
+    )
+    critic = nn.Sequential(
+        nn.Conv2d(1, 64, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(64, 128, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(128),
+        nn.LeakyReLU(0.2),
+        nn.Conv2d(128, 256, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(256),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(16 * 256, 1),
+    )
+    both = channels_last(nn.ModuleList([generator, critic]))
+    images = channels_last(torch.rand(64, 1, 32, 32) * 2 - 1)
+    return both, gan_step(generator, critic, images, compile, latent_size=100, learning_rate=2e-4)
+
+
+def toy_gan(compile: Compile) -> tuple[nn.Module, Step]:
+    """A GAN of points in the plane, both networks with two hidden layers of 64 units, batch 256."""
+
+    def mlp(features: int) -> nn.Sequential:
+        return nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, features))
+
+    both = nn.ModuleList([mlp(2), mlp(1)])
+    return both, gan_step(*both, torch.randn(256, 2), compile, latent_size=2, learning_rate=1e-3)
+
+
+def gan_step(
+    generator: nn.Module,
+    critic: nn.Module,
+    real: Tensor,
+    compile: Compile,
+    latent_size: int,
+    learning_rate: float,
+) -> Step:
+    """One update of the critic, then one of the generator, on the non-saturating loss."""
+    optimizers = {net: adam(net, learning_rate, beta1=0.5) for net in (critic, generator)}
+
+    @compile
+    def critic_loss(real: Tensor) -> Tensor:
+        with torch.no_grad():
+            fake = generator(torch.randn(len(real), latent_size))
+        return F.softplus(-critic(real)).mean() + F.softplus(critic(fake)).mean()
+
+    @compile
+    def generator_loss() -> Tensor:
+        return F.softplus(-critic(generator(torch.randn(len(real), latent_size)))).mean()
+
+    def step() -> None:
+        descend(optimizers[critic], critic_loss, real)
+        critic.requires_grad_(False)  # as the engine's phases, differentiate by what moves alone
+        descend(optimizers[generator], generator_loss)
+        critic.requires_grad_(True)
+
+    return step
+
+
+def mlp_vae(compile: Compile) -> tuple[nn.Module, Step]:
+    """Fully connected VAE 784-400-20 on binary pixels, batch 256."""
+    encoder = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
+    decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
+    both = nn.ModuleList([encoder, decoder])
+    optimizer = adam(both, 1e-3)
+    images = torch.randint(0, 2, (256, 784)).float()
+
+    @compile
+    def loss(images: Tensor) -> Tensor:
+        mean, log_variance = encoder(images).chunk(2, 1)
+        z = mean + torch.exp(log_variance / 2) * torch.randn_like(mean)
+        kl = 0.5 * (mean.square() + torch.expm1(log_variance) - log_variance).sum()
+        return (F.binary_cross_entropy_with_logits(decoder(z), images, reduction="sum") + kl) / len(images)
+
+    return both, lambda: descend(optimizer, loss, images)
+
+
+class ActNorm(nn.Module):
+    def __init__(self, channels: int):
+        super().__init__()
+        self.shift = nn.Parameter(torch.zeros(channels, 1, 1))
+        self.log_scale = nn.Parameter(torch.zeros(channels, 1, 1))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        return (x - self.shift) * torch.exp(-self.log_scale), -self.log_scale.sum() * math.prod(x.shape[2:])
+
+
+class InvertibleConv(nn.Module):
+    order: Tensor
+    sign: Tensor
+    eye: Tensor
+
+    def __init__(self, channels: int):
+        super().__init__()
+        permutation, lower, upper = torch.linalg.lu(torch.linalg.qr(torch.randn(channels, channels))[0])
+        scale = torch.diagonal(upper).clone()
+        self.register_buffer("order", permutation.argmax(1))
+        self.register_buffer("sign", torch.sign(scale))
+        self.register_buffer("eye", torch.eye(channels))
+        self.lower = nn.Parameter(torch.tril(lower, -1))
+        self.upper = nn.Parameter(torch.triu(upper, 1))
+        self.log_scale = nn.Parameter(torch.log(torch.abs(scale)))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        lower = torch.tril(self.lower, -1) + self.eye
+        upper = torch.triu(self.upper, 1) + torch.diag(self.sign * torch.exp(self.log_scale))
+        weight = (lower @ upper)[self.order]
+        return F.conv2d(x, weight[:, :, None, None]), self.log_scale.sum() * math.prod(x.shape[2:])
+
+
+class NormalizedConv(nn.Module):
+    def __init__(self, channels: int, features: int, size: int):
+        super().__init__()
+        self.kernel = nn.Parameter(0.05 * torch.randn(features, channels, size, size))
+        self.shift = nn.Parameter(torch.zeros(features))
+        self.log_scale = nn.Parameter(torch.zeros(features))
+
+    def forward(self, x: Tensor) -> Tensor:
+        scale = torch.exp(-self.log_scale)
+        return F.conv2d(x, self.kernel * scale[:, None, None, None], -self.shift * scale, padding="same")
+
+
+class Coupling(nn.Module):
+    """Affine coupling: half of the channels moves by what `conditioner` computes from the other."""
+
+    def __init__(self, conditioner: nn.Module, swap: bool = False):
+        super().__init__()
+        self.conditioner = conditioner
+        self.swap = swap
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        stays, moves = reversed(x.chunk(2, 1)) if self.swap else x.chunk(2, 1)
+        raw, shift = self.conditioner(stays).chunk(2, 1)
+        log_scale = 3 * torch.tanh(raw / 3)
+        moves = (moves - shift) * torch.exp(-log_scale)
+        return torch.cat((moves, stays) if self.swap else (stays, moves), 1), -log_scale.flatten(1).sum(1)
+
+
+def zeroed(layer: nn.Module) -> nn.Module:
+    for parameter in layer.parameters():
+        nn.init.zeros_(parameter)
+    return layer
+
+
+class Glow(nn.Module):
+    def __init__(self, steps: int, levels: int, width: int, channels: int):
+        super().__init__()
+        half = 2 * channels  # of the channels after squeezing
+        self.steps = nn.ModuleList()
+        for _ in range(steps):
+            first, second = NormalizedConv(half, width, 3), NormalizedConv(width, width, 1)
+            last = zeroed(nn.Conv2d(width, 2 * half, 3, padding=1))
+            conditioner = nn.Sequential(first, nn.ReLU(), second, nn.ReLU(), last)
+            self.steps.extend((ActNorm(2 * half), InvertibleConv(2 * half), Coupling(conditioner)))
+        if levels > 1:
+            self.steps.append(Coupling(zeroed(nn.Conv2d(half, 2 * half, 3, padding=1))))
+        self.deeper = Glow(steps, levels - 1, width, half) if levels > 1 else None
+
+    def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
+        """The base variables, a tensor a level, and the log-det `[batch]`."""
+        x, log_det = F.pixel_unshuffle(x, 2), torch.zeros(len(x))
+        for step in self.steps:
+            x, part = step(x)
+            log_det = log_det + part
+        if self.deeper is None:
+            return [x], log_det
+        x, z = x.chunk(2, 1)
+        zs, part = self.deeper(x)
+        return [z, *zs], log_det + part
+
+
+def standard_normal(z: Tensor) -> Tensor:
+    """Log-density in nats, `[batch]`."""
+    return -0.5 * (z.square() + LOG_2PI).flatten(1).sum(1)
+
+
+def glow(compile: Compile) -> tuple[nn.Module, Step]:
+    """Glow, 8 steps at each of 3 levels, width 128, on 32x32x3, batch 16."""
+    net = channels_last(Glow(steps=8, levels=3, width=128, channels=3))
+    optimizer = adam(net, 1e-3)
+    images = channels_last(torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8))
+
+    @compile
+    def bits_per_dim(images: Tensor) -> Tensor:
+        zs, log_det = net((images + torch.rand_like(images, dtype=torch.float32)) / 256)
+        log_likelihood = sum(map(standard_normal, zs)) + log_det
+        return (-log_likelihood / (images[0].numel() * math.log(2)) + 8).mean()
+
+    return net, lambda: descend(optimizer, bits_per_dim, images)
+
+
+def flow_2d(compile: Compile) -> tuple[nn.Module, Step]:
+    """Eight affine couplings of alternating halves in the plane, conditioners 1-64-64-2, batch 256."""
+    couplings = nn.ModuleList()
+    for layer in range(8):
+        hidden = (nn.Linear(1, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
+        couplings.append(Coupling(nn.Sequential(*hidden, zeroed(nn.Linear(64, 2))), swap=layer % 2 == 1))
+    optimizer = adam(couplings, 1e-3)
+    x = torch.randn(256, 2)
+
+    @compile
+    def loss(x: Tensor) -> Tensor:
+        log_det = torch.zeros(len(x))
+        for coupling in couplings:
+            x, part = coupling(x)
+            log_det = log_det + part
+        return -(standard_normal(x) + log_det).mean()
+
+    return couplings, lambda: descend(optimizer, loss, x)
+
+
+CONTENDERS = {"dcgan": dcgan, "mlp_vae": mlp_vae, "glow": glow, "flow_2d": flow_2d, "toy_gan": toy_gan}
+
+
+def main(name: str, mode: str) -> None:
+    torch.set_num_threads(2)
+    net, step = CONTENDERS[name](torch.compile if mode == "compile" else lambda function: function)
+
+    def steps(count: int) -> None:
+        for _ in range(count):
+            step()
+
+    serve(steps, sum(parameter.numel() for parameter in net.parameters()))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,81 @@
+"""DCGAN: the all-convolutional generator and discriminator.
+
+Radford, Metz & Chintala 2016, "Unsupervised Representation Learning with Deep Convolutional Generative Adversarial
+Networks", section 3: strided 4x4 convolutions instead of pooling, batch normalization except at the image, ReLU in the
+generator and LeakyReLU(0.2) in the discriminator, weights drawn from N(0, 0.02^2). A bias in front of a batch
+normalization has no gradient, so there is none.
+"""
+
+from typing import Any
+
+import jax
+from flax import linen as nn
+
+from jaxgen.layers.conv import Conv, ConvTranspose, doublings
+
+_INIT = nn.initializers.normal(0.02)
+
+
+def _batch_norm(train: bool, dtype: Any, name: str) -> nn.BatchNorm:
+    # The average forgets with 0.9 a step, so that short runs, too, sample with statistics of their own network.
+    return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, dtype=dtype, name=name)
+
+
+class Generator(nn.Module):
+    """Latents `[batch, latent]` to images `[batch, height, width, channels]` in [-1, 1].
+
+    Attributes:
+      image_shape: (height, width, channels); height = width, a power of two from 8 up.
+      width: channels of the last hidden map; each smaller map has twice as many.
+      dtype: of the computation; parameters and batch statistics stay float32.
+    """
+
+    image_shape: tuple[int, int, int] = (32, 32, 1)
+    width: int = 64
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
+        """Generates; `train` normalizes by the batch and moves `batch_stats` where they are mutable."""
+        height, width, channels = self.image_shape
+        stages = doublings(height, width)
+        features = self.width << (stages - 1)
+        x = nn.Dense(16 * features, use_bias=False, kernel_init=_INIT, dtype=self.dtype, name="project")(z)
+        x = x.reshape(-1, 4, 4, features)
+        for stage in range(stages):
+            x = nn.relu(_batch_norm(train, self.dtype, f"norm_{stage}")(x))
+            last = stage == stages - 1
+            features = channels if last else features // 2
+            up = ConvTranspose(
+                features, (4, 4), (2, 2), use_bias=last, kernel_init=_INIT, dtype=self.dtype, name=f"up_{stage}"
+            )
+            x = up(x)
+        return nn.tanh(x)
+
+
+class Discriminator(nn.Module):
+    """Images `[batch, height, width, channels]` to logits `[batch]` of being real.
+
+    Attributes:
+      width: channels of the first hidden map; each smaller map has twice as many.
+      dtype: of the computation; parameters and batch statistics stay float32.
+    """
+
+    width: int = 64
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Judges; `train` normalizes by the batch and moves `batch_stats` where they are mutable."""
+        for stage in range(doublings(*x.shape[1:3])):
+            first = stage == 0
+            down = Conv(
+                self.width << stage, (4, 4), (2, 2), use_bias=first, kernel_init=_INIT, dtype=self.dtype,
+                name=f"down_{stage}",
+            )  # fmt: skip
+            x = down(x)
+            if not first:
+                x = _batch_norm(train, self.dtype, f"norm_{stage}")(x)
+            x = nn.leaky_relu(x, 0.2)
+        x = x.reshape(x.shape[0], -1)
+        return nn.Dense(1, kernel_init=_INIT, dtype=self.dtype, name="logit")(x)[:, 0]
