@@ -20,7 +20,7 @@ from jaxgen.training.loop import Schedule
 class Config:
     """Settings."""
 
-    steps: int = 6000
+    steps: int = 3000
     """Training steps."""
     batch_size: int = 64
     """Images in a batch."""
@@ -48,7 +48,7 @@ def experiment(config: Config) -> Experiment:
         ),
         data=digits().map(signed_unit(DIGITS_LEVELS)),
         schedule=Schedule(
-            steps=config.steps, log_every=100, sample_every=1000, checkpoint_every=1000, steps_per_call=10
+            steps=config.steps, log_every=100, sample_every=500, checkpoint_every=500, steps_per_call=10
         ),
         batch_size=config.batch_size,
         seed=config.seed,

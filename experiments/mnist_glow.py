@@ -19,7 +19,7 @@ from jaxgen.training.loop import Schedule
 class Config:
     """Settings."""
 
-    steps: int = 3000
+    steps: int = 2000
     """Training steps."""
     batch_size: int = 64
     """Images in a batch."""

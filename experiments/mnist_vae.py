@@ -20,7 +20,7 @@ from jaxgen.training.loop import Schedule
 class Config:
     """Settings."""
 
-    steps: int = 20_000
+    steps: int = 10_000
     """Training steps."""
     batch_size: int = 256
     """Images in a batch."""

@@ -1,5 +1,6 @@
 """Every bijector against one table: inverses, log-determinants against autodiff, independence of the examples."""
 
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -19,6 +20,9 @@ from jaxgen.bijectors.invertible_conv import InvertibleConv
 from jaxgen.bijectors.squeeze import Squeeze
 from jaxgen.errors import UserError
 from jaxgen.models.glow import glow
+
+# Compiling takes far longer than running once on a few numbers.
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def dense(**kwargs) -> Coupling:
@@ -48,68 +52,76 @@ TABLE = {
 }
 
 
+# How far parameters move from their initial values, where 0.2 makes the map too ill-conditioned to test. The condition
+# of glow's Jacobian is 10 to 64 at 0.05, up to 2e8 at 0.1 and up to 3e14 at 0.2, and round-trip errors grow with it.
+PERTURBATION = {"glow": 0.05}
+
+
 @pytest.fixture(autouse=True)
 def float64():
     with jax.enable_x64(True):
         yield
 
 
-def data(shape: tuple[int, ...], batch: int = 4, seed: int = 0) -> jax.Array:
-    return 0.5 + 2.0 * jax.random.normal(jax.random.key(seed), (batch, *shape), jnp.float64)
+@functools.cache
+def evaluated(name: str) -> dict[str, tuple]:
+    """A row of the table on four examples: both round trips, log-dets, and derivatives by the first example."""
+    make, shape = TABLE[name]
+    bijector, rng = make(), np.random.default_rng(0)
+    # Initialized on many examples: a statistic of a few can be near zero.
+    variables = dict(quick_jit(bijector.init)(jax.random.key(1), 0.5 + 2.0 * rng.standard_normal((64, *shape))))
+    scale = PERTURBATION.get(name, 0.2)
+    moved = jax.tree.map(lambda p: np.asarray(p) + scale * rng.standard_normal(p.shape), variables.get("params", {}))
+    variables = {**variables, "params": moved}
 
+    def with_derivatives(method: str):
+        def run(batch):
+            def of_first(example):
+                y, log_det = bijector.apply(variables, batch.at[0].set(example), method=method)
+                return (y, log_det), (y, log_det)
 
-def randomized(bijector: Bijector, x: jax.Array, scale: float = 0.2):
-    """Variables in float64, parameters moved away from the initial ones, which are often the identity."""
-    variables = dict(bijector.init(jax.random.key(1), x))
-    leaves, tree = jax.tree.flatten(variables.get("params", {}))
-    keys = jax.random.split(jax.random.key(2), len(leaves) + 1)
-    moved = [p + scale * jax.random.normal(k, p.shape, jnp.float64) for p, k in zip(leaves, keys, strict=False)]
-    return {**variables, "params": jax.tree.unflatten(tree, moved)}
+            return jax.jacfwd(of_first, has_aux=True)(batch[0])
 
+        return quick_jit(run)
 
-def directions(bijector: Bijector, variables):
-    return (
-        jax.jit(lambda z: bijector.apply(variables, z, method="forward_and_log_det")),
-        jax.jit(lambda x: bijector.apply(variables, x, method="inverse_and_log_det")),
-    )
-
-
-def slogdet(direction, example: jax.Array) -> jax.Array:
-    jacobian = jax.jacfwd(lambda e: direction(e[None])[0][0].ravel())(example)
-    return jnp.linalg.slogdet(jacobian.reshape(example.size, example.size))[1]
+    forward, inverse = with_derivatives("forward_and_log_det"), with_derivatives("inverse_and_log_det")
+    x = 0.5 + 2.0 * rng.standard_normal((4, *shape))
+    inverse_jacobian, (z, inverse_log_det) = inverse(x)
+    noise = rng.standard_normal(z.shape)
+    forward_jacobian, (made, forward_log_det) = forward(noise)
+    _, (x_again, opposite_log_det) = forward(z)
+    _, (noise_again, _) = inverse(made)
+    return {
+        "round trips": ((x_again, x), (noise_again, noise), (opposite_log_det, -inverse_log_det)),
+        "forward": (forward_log_det, *forward_jacobian),
+        "inverse": (inverse_log_det, *inverse_jacobian),
+    }
 
 
 @pytest.mark.parametrize("name", TABLE)
-def test_is_a_bijection_with_the_stated_log_dets(name):
-    make, shape = TABLE[name]
-    bijector, x = make(), data(shape)
-    forward, inverse = directions(bijector, randomized(bijector, x))
-
-    z, inverse_log_det = inverse(x)
-    x_again, forward_log_det = forward(z)
-    np.testing.assert_allclose(x_again, x, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(forward_log_det, -inverse_log_det, rtol=0, atol=1e-12)
-    assert z.dtype == forward_log_det.dtype == inverse_log_det.dtype == jnp.float64
-
-    noise = jax.random.normal(jax.random.key(3), z.shape, jnp.float64)
-    made, made_log_det = forward(noise)
-    np.testing.assert_allclose(inverse(made)[0], noise, rtol=0, atol=1e-12)
-
-    for i in range(2):
-        np.testing.assert_allclose(inverse_log_det[i], slogdet(inverse, x[i]), rtol=0, atol=1e-10)
-        np.testing.assert_allclose(made_log_det[i], slogdet(forward, noise[i]), rtol=0, atol=1e-10)
+def test_each_direction_undoes_the_other(name):
+    for actual, expected in evaluated(name)["round trips"]:
+        assert actual.dtype == jnp.float64
+        np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12 * max(1.0, np.abs(expected).max()))
 
 
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
 @pytest.mark.parametrize("name", TABLE)
-def test_examples_do_not_see_each_other(name):
-    make, shape = TABLE[name]
-    bijector, x = make(), data(shape)
-    _, inverse = directions(bijector, randomized(bijector, x))
-    z, log_det = inverse(x)
-    changed_z, changed_log_det = inverse(x.at[1:].add(1.0))
-    np.testing.assert_allclose(changed_z[0], z[0], rtol=0, atol=1e-12)
-    np.testing.assert_allclose(changed_log_det[0], log_det[0], rtol=0, atol=1e-12)
-    assert jnp.all(jnp.abs(changed_z[1:] - z[1:]).reshape(len(x) - 1, -1).max(1) > 1e-3)
+def test_log_det_is_the_jacobians(name, direction):
+    log_det, jacobian, _ = evaluated(name)[direction]
+    size = jacobian[0].size
+    first = np.asarray(jacobian[0]).reshape(int(size**0.5), -1)
+    assert log_det.dtype == jnp.float64
+    np.testing.assert_allclose(log_det[0], np.linalg.slogdet(first)[1], rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize("direction", ["forward", "inverse"])
+@pytest.mark.parametrize("name", TABLE)
+def test_examples_do_not_see_each_other(name, direction):
+    """Nothing of the other examples depends on the first, which itself moves."""
+    _, jacobian, log_det_gradient = evaluated(name)[direction]
+    np.testing.assert_array_equal(jacobian[1:], 0.0)
+    np.testing.assert_array_equal(log_det_gradient[1:], 0.0)
 
 
 def test_table_has_every_bijector():
@@ -148,4 +160,4 @@ def test_a_direction_without_closed_form_raises_and_names_itself():
 )
 def test_impossible_shapes_are_refused(bijector, shape, message):
     with pytest.raises(UserError, match=message):
-        bijector.init(jax.random.key(0), jnp.zeros(shape))
+        jax.eval_shape(bijector.init, jax.random.key(0), jnp.zeros(shape))

@@ -1,0 +1,40 @@
+"""Trading resolution for channels."""
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.bijectors.bijector import Bijector, widen
+from jaxgen.errors import UserError
+
+
+class Squeeze(Bijector):
+    """z[h, w, (i, j, c)] = x[factor·h + i, factor·w + j, c], and x from z by the same equation.
+
+    Both log-dets are 0. Data `[batch, height, width, c]` to base `[batch, height/factor, width/factor, factor²·c]`.
+    Dinh et al. 2017, section 3.6.
+
+    Attributes:
+      factor: side of the square of pixels that becomes one.
+    """
+
+    factor: int = 2
+
+    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        f, (batch, height, width, channels) = self.factor, z.shape
+        if channels % f**2:
+            raise UserError(f"Squeeze got base channels={channels}: give a multiple of factor²={f**2}.")
+        x = z.reshape(batch, height, width, f, f, channels // f**2).transpose(0, 1, 3, 2, 4, 5)
+        return x.reshape(batch, height * f, width * f, channels // f**2), _zeros(z)
+
+    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        f, (batch, height, width, channels) = self.factor, x.shape
+        if height % f or width % f:
+            raise UserError(
+                f"Squeeze got height x width={height}x{width}: pad to multiples of factor={f} or use fewer levels."
+            )
+        z = x.reshape(batch, height // f, f, width // f, f, channels).transpose(0, 1, 3, 2, 4, 5)
+        return z.reshape(batch, height // f, width // f, f**2 * channels), _zeros(x)
+
+
+def _zeros(x: jax.Array) -> jax.Array:
+    return jnp.zeros(x.shape[:1], widen(x).dtype)
