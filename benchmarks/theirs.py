@@ -74,8 +74,9 @@ def toy_gan(compile: Compile) -> tuple[nn.Module, Step]:
     def mlp(features: int) -> nn.Sequential:
         return nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, features))
 
-    both = nn.ModuleList([mlp(2), mlp(1)])
-    return both, gan_step(*both, torch.randn(256, 2), compile, latent_size=2, learning_rate=1e-3)
+    generator, critic = mlp(2), mlp(1)
+    step = gan_step(generator, critic, torch.randn(256, 2), compile, latent_size=2, learning_rate=1e-3)
+    return nn.ModuleList([generator, critic]), step
 
 
 def gan_step(

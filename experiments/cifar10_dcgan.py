@@ -1,6 +1,6 @@
 """A DCGAN on CIFAR-10, 32x32 pixels in colour.
 
-    jaxgen train experiments/cifar10_dcgan.py
+`jaxgen train experiments/cifar10_dcgan.py`
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """A DCGAN on scikit-learn's digits, 8x8 pixels enlarged to 16x16 by repeating them.
 
-    jaxgen train experiments/digits_dcgan.py
+`jaxgen train experiments/digits_dcgan.py`
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Glow on scikit-learn's digits, 8x8 pixels of 17 levels.
 
-    jaxgen train experiments/digits_glow.py
+`jaxgen train experiments/digits_glow.py`
 """
 
 import dataclasses

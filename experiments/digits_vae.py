@@ -1,6 +1,6 @@
 """A variational autoencoder on scikit-learn's digits, 8x8 pixels of 17 levels.
 
-jaxgen train experiments/digits_vae.py
+`jaxgen train experiments/digits_vae.py`
 """
 
 import dataclasses
@@ -47,9 +47,7 @@ def experiment(config: Config) -> Experiment:
             latent_size=config.latent_size,
         ),
         data=digits().map(signed_unit(DIGITS_LEVELS)),
-        schedule=Schedule(
-            steps=config.steps, log_every=100, sample_every=500, checkpoint_every=500, steps_per_call=10
-        ),
+        schedule=Schedule(steps=config.steps, log_every=100, sample_every=500, checkpoint_every=500, steps_per_call=10),
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Kingma & Welling, 2014",

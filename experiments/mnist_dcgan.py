@@ -1,6 +1,6 @@
 """A DCGAN on MNIST, padded to 32x32 pixels.
 
-    jaxgen train experiments/mnist_dcgan.py
+`jaxgen train experiments/mnist_dcgan.py`
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Glow on MNIST, 28x28 pixels of 256 levels.
 
-    jaxgen train experiments/mnist_glow.py
+`jaxgen train experiments/mnist_glow.py`
 """
 
 import dataclasses

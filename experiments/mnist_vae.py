@@ -1,6 +1,6 @@
 """The variational autoencoder of the textbooks on MNIST: fully connected, Bernoulli pixels, statically binarized.
 
-    jaxgen train experiments/mnist_vae.py
+`jaxgen train experiments/mnist_vae.py`
 """
 
 import dataclasses
