@@ -58,22 +58,26 @@ def test_the_flow_beats_the_gaussian(gaussian_bits, tmp_path):
 
 
 def test_the_gan_draws_all_digits(tmp_path):
-    """Judged by a support vector machine trained on the real digits; noise and a mean image are the baselines."""
+    """Judged by a support vector machine trained on the real digits; the baseline, noise, falls into a class or two.
+
+    Over seeds 0, 1 and 2 the entropy is 2.23 to 2.26 nats, the mean top-class probability 0.88 to 0.89.
+    """
     images, labels = load_digits(return_X_y=True)
     judge = CalibratedClassifierCV(SVC(gamma=0.001, C=10), ensemble=False).fit(images, labels)
-    experiment, state = trained("digits_dcgan", tmp_path / "run", steps=800, width=16)
+    experiment, state = trained("digits_dcgan", tmp_path / "run", steps=1500, width=16)
     samples = np.asarray(sampler(experiment.method, MESH, 500)(state, jax.random.key(0)))
     blocks = 8 * (samples.reshape(500, 8, 2, 8, 2).mean((2, 4)) + 1)
 
     def figures(images):
         probabilities = judge.predict_proba(images.reshape(len(images), 64))
         shares = np.bincount(probabilities.argmax(1), minlength=10) / len(images)
-        return stats.entropy(shares), probabilities.max(1).mean()
+        return np.sum(shares > 0), stats.entropy(shares), probabilities.max(1).mean()
 
-    entropy, confidence = figures(blocks)
-    noise = np.random.default_rng(0).uniform(0, 16, (500, 64))
-    assert entropy > 1.9
-    assert confidence > max(0.55, figures(noise)[1] + 0.1)
+    classes, entropy, confidence = figures(blocks)
+    assert classes == 10
+    assert entropy > 2.1
+    assert confidence > 0.75
+    assert figures(np.random.default_rng(0).uniform(0, 16, (500, 64)))[1] < 1.0
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
