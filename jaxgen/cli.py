@@ -4,6 +4,7 @@ A user's mistake is one sentence and exit code 2. JAX and the experiment are imp
 help is instant.
 """
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -15,6 +16,7 @@ from jaxgen.errors import UserError
 def main() -> NoReturn:
     """Runs the command in `sys.argv`."""
     sys.unraisablehook = _report_unraisable
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the same reads once more, as a log
     try:
         run(sys.argv[1:])
         sys.exit(0)

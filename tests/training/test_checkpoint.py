@@ -16,7 +16,7 @@ from jaxgen.training.checkpoint import Checkpoints
 @pytest.fixture
 def written(regression, tmp_path):
     """A folder with checkpoints of steps 1 and 2, what step 2 holds, and the shapes to restore to."""
-    trainer, _ = regression(features=64)
+    trainer, _ = regression(features=4096)
     state = trainer.init()
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     for step in (1, 2):
@@ -44,7 +44,7 @@ def test_what_is_restored_is_what_was_saved(written):
 def test_a_flipped_bit_is_found(written):
     folder, state, like = written
     # Some bytes belong to no array: every single one must be found out, or change nothing.
-    found = 0
+    found = []
     for path in (folder / "2" / "state").rglob("d/*"):
         content = path.read_bytes()
         for position in range(0, len(content), max(1, len(content) // 8)):
@@ -54,9 +54,9 @@ def test_a_flipped_bit_is_found(written):
             except UserError as error:
                 assert f"checkpoint {folder / '2'}" in str(error)
                 assert "move that folder away to continue from step 1" in str(error)
-                found += 1
+                found.append(str(error))
         path.write_bytes(content)
-    assert found > 10
+    assert any("its checksums do not match" in sentence for sentence in found)  # what orbax itself lets pass
     chex.assert_trees_all_equal(restore(folder, like), state)
 
 
@@ -75,7 +75,7 @@ def test_missing_bytes_are_a_sentence_and_the_previous_checkpoint_still_serves(w
 def test_other_networks_are_named(written, regression):
     folder, *_ = written
     trainer, _ = regression(features=3)
-    with pytest.raises(UserError, match=r"nets/line/ema/bias is float32\[64\] there and float32\[3\] here"):
+    with pytest.raises(UserError, match=r"nets/line/ema/bias is float32\[4096\] there and float32\[3\] here"):
         restore(folder, trainer.abstract_state())
 
 
