@@ -61,7 +61,7 @@ def test_sigkill_loses_nothing(experiment, tmp_path, cache):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     assert start(experiment, whole, cache).wait() == 0
 
-    at = 5 * random.Random(experiment).randrange(1, 9)
+    at = 5 * random.Random(experiment).randrange(1, 6)
     process = start(experiment, killed, cache)
     while not any(step >= at for step in committed(killed)):
         assert process.poll() is None, process.stderr.read().decode()

@@ -62,7 +62,7 @@ class Run:
         experiment = file.build(file.config_from_json(settings["config"]))
         if not folder.checkpoints.is_dir():
             raise UserError(f"run folder {path} has no checkpoints; train it first.")
-        checkpoints = Checkpoints(folder.checkpoints)
+        checkpoints = Checkpoints(folder.checkpoints, read_only=True)
         try:
             if checkpoints.latest_step() is None:
                 raise UserError(f"run folder {path} has no checkpoint yet; train it first.")

@@ -23,18 +23,25 @@ _DISK_ERRORS = ("RESOURCE_EXHAUSTED", "No space left", "quota exceeded", "Read-o
 
 
 class Checkpoints:
-    """The checkpoints of one run, the newest `keep` of them."""
+    """The checkpoints of one run, the newest `keep` of them.
 
-    def __init__(self, directory: Path, keep: int = 3):
+    Args:
+      directory: where they are.
+      keep: how many stay.
+      read_only: changes nothing, not even what a killed run left half written: the run may be alive.
+    """
+
+    def __init__(self, directory: Path, keep: int = 3, *, read_only: bool = False):
         self.directory = directory.absolute()
-        # Old steps are renamed into the trash, then deleted: a kill in mid-deletion must not leave half a step.
-        shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
-        self._manager = ocp.CheckpointManager(
-            self.directory,
-            options=ocp.CheckpointManagerOptions(
+        if read_only:
+            options = ocp.CheckpointManagerOptions(create=False, save_root_metadata=False)
+        else:
+            # Old steps are renamed into the trash, then deleted: a kill in mid-deletion must not leave half a step.
+            shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
+            options = ocp.CheckpointManagerOptions(
                 max_to_keep=keep, cleanup_tmp_directories=True, todelete_subdir=_TRASH
-            ),
-        )
+            )
+        self._manager = ocp.CheckpointManager(self.directory, options=options)
 
     def latest_step(self) -> int | None:
         """The newest committed step, or None."""
@@ -107,7 +114,7 @@ class Checkpoints:
             found = _shapes(getattr(saved, "tree", saved))
         except Exception:  # unreadable metadata: `restore` says so
             return
-        wanted = _shapes(jax.tree.map(lambda x: x, like))
+        wanted = _shapes(like)
         if different := sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)):
             name = different[0]
             raise UserError(

@@ -116,3 +116,17 @@ def test_the_newest_are_kept(regression, tmp_path):
     checkpoints.close()
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.isdigit()) == ["2", "3"]
     assert np.all(restore(tmp_path, trainer.abstract_state()).step == 3)
+
+
+def test_a_reader_leaves_a_living_run_alone(written):
+    folder, state, like = written
+    half_written, discarded = folder / "3.orbax-checkpoint-tmp", folder / "trash" / "0"
+    half_written.mkdir()
+    discarded.mkdir(parents=True)
+    reader = Checkpoints(folder, read_only=True)
+    chex.assert_trees_all_equal(reader.restore(like), state)
+    reader.close()
+    assert half_written.exists()
+    assert discarded.exists()
+    Checkpoints(folder).close()
+    assert not discarded.exists()
