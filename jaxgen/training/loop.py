@@ -206,7 +206,7 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 def _progress(console: Console) -> Progress:
     return Progress(
         TextColumn("{task.description}"),
-        BarColumn(),
+        BarColumn(bar_width=12),  # room for losses and speed in 80 columns
         MofNCompleteColumn(),
         TextColumn("{task.fields[shown]}"),
         TimeRemainingColumn(),
