@@ -133,6 +133,8 @@ def conv_transpose(
     for axis, (size, k, s) in enumerate(zip(x.shape[1:3], window, strides, strict=True)):
         if not isinstance(padding, str):
             low, high = padding[axis]
+        elif padding not in ("SAME", "VALID"):
+            raise UserError(f"padding is {padding!r}; choose 'SAME', 'VALID' or (low, high) of each image axis.")
         elif padding == "SAME":
             low = min(k - 1, (k + s - 1) // 2)
             high = k + s - 2 - low

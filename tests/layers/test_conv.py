@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jaxgen.errors import UserError
 from jaxgen.layers.conv import Conv, ConvTranspose, conv, conv_transpose
 
 GEOMETRIES = [
@@ -129,3 +130,8 @@ def test_layers_add_their_bias_and_keep_float32_parameters(layer, function):
     truth = function(x, params["kernel"], (2, 2), "SAME") + params["bias"]
     np.testing.assert_allclose(y.astype(jnp.float32), truth, atol=0.05)
     assert "bias" not in layer(5, (4, 4), use_bias=False).init(jax.random.key(0), x)["params"]
+
+
+def test_an_unknown_padding_is_refused():
+    with pytest.raises(UserError, match="padding is 'CIRCULAR'; choose 'SAME', 'VALID'"):
+        conv_transpose(*arrays((4, 4), (4, 4)), (2, 2), "CIRCULAR")
