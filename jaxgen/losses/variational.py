@@ -123,6 +123,26 @@ def discretized_logistic_log_prob(
     return _sum_like("x", x, jnp.where(x < half - 1.0, log_below_upper, log_prob))
 
 
+def discretized_logistic_sample(
+    key: jax.Array, mean: ArrayLike, log_scale: ArrayLike, *, levels: int = 256
+) -> jax.Array:
+    """Draws from `discretized_logistic_log_prob`'s distribution, on its levels in [-1, 1]; no gradient passes rounding.
+
+    Args:
+      key: PRNG key.
+      mean: `[...]`.
+      log_scale: broadcast against `mean`.
+      levels: number of values a pixel can take, 2 or more.
+
+    Returns:
+      The shape of `mean` and `log_scale` broadcast.
+    """
+    mean, log_scale = jnp.broadcast_arrays(*at_least_float32(mean, log_scale))
+    x = mean + jnp.exp(log_scale) * jax.random.logistic(key, mean.shape, mean.dtype)
+    half = 1.0 / (levels - 1)
+    return jnp.round((jnp.clip(x, -1.0, 1.0) + 1.0) / (2.0 * half)) * (2.0 * half) - 1.0
+
+
 def _log1mexp_of_exp(log_distance: jax.Array) -> jax.Array:
     """`log(1 - exp(-d))` of `d = exp(log_distance)`, also where d underflows."""
     distance = jnp.exp(log_distance)

@@ -21,19 +21,37 @@ class Likelihood(NamedTuple):
     Attributes:
       log_prob: `(x, *outputs) -> [batch]`, nats.
       mean: `(*outputs) -> images` in [-1, 1].
+      sample: `(key, *outputs) -> x`, on the values `log_prob` is defined on.
     """
 
     log_prob: Callable[..., Array]
     mean: Callable[..., Array]
+    sample: Callable[..., Array]
 
 
-bernoulli = Likelihood(variational.bernoulli_log_prob, lambda logits: jnp.tanh(logits / 2))  # 2 sigmoid - 1
+bernoulli = Likelihood(
+    variational.bernoulli_log_prob,
+    lambda logits: jnp.tanh(logits / 2),  # 2 sigmoid - 1
+    lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits)).astype(logits.dtype),
+)
 
 
 def discretized_logistic(levels: int) -> Likelihood:
     """For images in [-1, 1] on `levels` equally spaced values; outputs are the mean and the log-scale of each pixel."""
     log_prob = functools.partial(variational.discretized_logistic_log_prob, levels=levels)
-    return Likelihood(log_prob, lambda mean, log_scale: jnp.clip(mean, -1, 1))
+    sample = functools.partial(variational.discretized_logistic_sample, levels=levels)
+    return Likelihood(log_prob, lambda mean, log_scale: jnp.clip(mean, -1, 1), sample)
+
+
+def ancestral_sampler(likelihood: Likelihood, *, latent_size: int) -> Callable[[View, Array, int], Array]:
+    """`(view, key, count) -> x` drawn from p(x) itself, pixel noise included, where a VAE's `sample` shows means."""
+
+    def sample(view: View, key: Array, count: int) -> Array:
+        keys = jax.random.split(key)
+        outputs = view("decoder", jax.random.normal(keys[0], (count, latent_size)), train=False)
+        return likelihood.sample(keys[1], *jnp.unstack(outputs, axis=-1))
+
+    return sample
 
 
 def vae(encoder: Net, decoder: Net, likelihood: Likelihood, *, latent_size: int) -> Method:
