@@ -8,6 +8,7 @@ the dilated convolution that a transposed one compiles to, and XLA:CPU has no fa
 Reverse mode of any order, `jit` and `vmap` work; forward mode (`jax.jvp`) does not, as `jax.custom_vjp` has none.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -19,8 +20,11 @@ from flax.linen.dtypes import promote_dtype
 from jax import lax
 
 from jaxgen.errors import UserError
+from jaxgen.layers import winograd
 
 Padding = str | Sequence[tuple[int, int]]
+
+_WINOGRAD_DEPTH = 8  # channels in and out of a product
 
 
 class _Geometry(NamedTuple):
@@ -32,7 +36,23 @@ class _Geometry(NamedTuple):
     padding: tuple[tuple[int, int], ...]
 
 
-def _lax_conv(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
+def _multiplies_less(geometry: _Geometry, kernel: jax.ShapeDtypeStruct | jax.Array) -> bool:
+    """Whether Winograd's algorithm is the faster: on CPU, whose products are otherwise as many as they seem.
+
+    With few channels its sums cost more than the products they save. Accelerators have algorithms of their own.
+    """
+    depth = min(kernel.shape[2] * math.prod(geometry.strides), kernel.shape[3])
+    return (
+        jax.default_backend() == "cpu"
+        and depth >= _WINOGRAD_DEPTH
+        and kernel.dtype != jnp.bfloat16
+        and winograd.supports(geometry.window, geometry.strides)
+    )
+
+
+def _convolve(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    if _multiplies_less(geometry, kernel):
+        return winograd.convolve(x, kernel, geometry.strides, geometry.padding)
     return lax.conv_general_dilated(
         x, kernel, geometry.strides, geometry.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
@@ -41,24 +61,29 @@ def _lax_conv(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _conv(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
     """C(x, k)."""
-    return _lax_conv(geometry, x, kernel)
+    return _convolve(geometry, x, kernel)
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _input_adjoint(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
     """T(y, k)."""
-    # The one choice by platform: accelerators have kernels for this, XLA:CPU multiplies mostly zeros of a dilated y.
-    if jax.default_backend() == "cpu" and geometry.strides != (1, 1):
+    if geometry.strides == (1, 1):
+        pads = zip(geometry.window, geometry.padding, strict=True)
+        geometry = geometry._replace(image=y.shape[1:3], padding=tuple((k - 1 - a, k - 1 - b) for k, (a, b) in pads))
+        mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+        return _convolve(geometry, y, mirrored)
+    # Accelerators have kernels for this; XLA:CPU multiplies mostly zeros of a dilated y.
+    if jax.default_backend() == "cpu" and not _multiplies_less(geometry, kernel):
         return _overlap_add(geometry, y, kernel)
     x = jax.ShapeDtypeStruct((y.shape[0], *geometry.image, kernel.shape[2]), y.dtype)
-    return jax.linear_transpose(lambda x: _lax_conv(geometry, x, kernel), x)(y)[0]
+    return jax.linear_transpose(lambda x: _convolve(geometry, x, kernel), x)(y)[0]
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _kernel_adjoint(geometry: _Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
     """K(x, y)."""
     kernel = jax.ShapeDtypeStruct((*geometry.window, x.shape[3], y.shape[3]), y.dtype)
-    return jax.linear_transpose(lambda kernel: _lax_conv(geometry, x, kernel), kernel)(y)[0]
+    return jax.linear_transpose(lambda kernel: _convolve(geometry, x, kernel), kernel)(y)[0]
 
 
 def _overlap_add(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
