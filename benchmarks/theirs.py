@@ -69,13 +69,13 @@ def dcgan(compile: Compile) -> tuple[nn.Module, Step]:
 
 
 def toy_gan(compile: Compile) -> tuple[nn.Module, Step]:
-    """A GAN of points in the plane, both networks with two hidden layers of 64 units, batch 256."""
+    """A GAN of points in the plane, both networks with two hidden layers of 32 units, batch 128."""
 
     def mlp(features: int) -> nn.Sequential:
-        return nn.Sequential(nn.Linear(2, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, features))
+        return nn.Sequential(nn.Linear(2, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), nn.Linear(32, features))
 
     generator, critic = mlp(2), mlp(1)
-    step = gan_step(generator, critic, torch.randn(256, 2), compile, latent_size=2, learning_rate=1e-3)
+    step = gan_step(generator, critic, torch.randn(128, 2), compile, latent_size=2, learning_rate=1e-3)
     return nn.ModuleList([generator, critic]), step
 
 
