@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent.parent
 LEAVES = {"errors", "loops", "files"}  # import nothing of jaxgen; anyone may import them
 ALLOWED = {
     "core": set(),
+    "logic": set(),
     "losses": set(),
     "layers": set(),
     "data": set(),

@@ -1,0 +1,72 @@
+"""Rules about neighbours in a sequence: the exact teacher q* of a chain, by dynamic programming. In nats.
+
+With rules r(y_{t-1}, y_t) about bigrams, as those of tags in named-entity recognition, q* is a Markov chain,
+
+    log q*(y) = sum_t log p_t(y_t) - sum_t C lambda (1 - r(y_{t-1}, y_t)) - log Z,
+
+and log Z and every marginal take one pass over the sequence: Hu et al. 2016, "Harnessing Deep Neural Networks with
+Logic Rules", section 3.4.
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.nn import log_softmax, logsumexp
+from jax.typing import ArrayLike
+
+from jaxgen import loops
+from jaxgen.errors import UserError
+from jaxgen.losses.arrays import at_least_float32
+
+
+def transition_costs(rule_values: ArrayLike, confidences: ArrayLike, strength: ArrayLike) -> jax.Array:
+    """`sum_l C lambda_l (1 - r_l(previous, next))`.
+
+    Args:
+      rule_values: truth of each rule for each pair of tags, `[tags, tags, rules]`.
+      confidences: lambda, `[rules]`.
+      strength: C, nats.
+
+    Returns:
+      `[tags, tags]`.
+    """
+    rule_values, confidences, strength = at_least_float32(rule_values, confidences, strength)
+    return jnp.sum(strength * confidences * (1 - rule_values), axis=-1)
+
+
+def log_partition(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
+    """log Z of q*, `[batch]`, from below 0: how much of p keeps the rules.
+
+    Args:
+      logits: the student's, `[batch, length, tags]`.
+      costs: `[tags, tags]` from previous to next, as `transition_costs` gives them.
+      mask: which positions are there, `[batch, length]`: 1s first, at least one, then 0s.
+
+    Raises:
+      UserError: logits and mask have different lengths or batches.
+    """
+    logits, costs = at_least_float32(logits, costs)
+    return _log_partition(log_softmax(logits), costs, jnp.asarray(mask, bool))
+
+
+def marginals(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
+    """q*(y_t), `[batch, length, tags]`, the derivative of log Z by the log-probabilities; 0 where the mask is.
+
+    Arguments and errors as of `log_partition`.
+    """
+    logits, costs = at_least_float32(logits, costs)
+    mask = jnp.asarray(mask, bool)
+    return jax.grad(lambda log_p: jnp.sum(_log_partition(log_p, costs, mask)))(log_softmax(logits))
+
+
+def _log_partition(log_p: jax.Array, costs: jax.Array, mask: jax.Array) -> jax.Array:
+    if log_p.shape[:2] != mask.shape:
+        raise UserError(f"mask has shape {mask.shape} for logits of shape {log_p.shape}; give it the first two axes.")
+
+    def advance(prefix: jax.Array, position: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
+        log_p, there = position
+        longer = logsumexp(prefix[:, :, None] - costs, axis=1) + log_p
+        return jnp.where(there[:, None], longer, prefix), None
+
+    rest = (log_p[:, 1:].swapaxes(0, 1), mask[:, 1:].T)
+    prefix, _ = loops.scan(advance, log_p[:, 0], rest)
+    return logsumexp(prefix, axis=-1)

@@ -1,0 +1,118 @@
+"""Distillation: a student learns what a teacher says, be the teacher a rule, an ensemble or another network. In nats.
+
+Hu et al. 2016, "Harnessing Deep Neural Networks with Logic Rules", builds the teacher q* from the student p itself, in
+closed form: the distribution nearest to p that keeps the rules (`rule_posterior`). The student then imitates it beside
+the labels (`imitation`), the more the longer it has learned (`imitation_schedule`). Hinton et al. 2015, "Distilling the
+Knowledge in a Neural Network", imitates other networks' softened probabilities (`soft_targets`, `soften_and_match`).
+
+Confidences can be learned: `rule_posterior` is differentiable, and `-log q*(label)` falls with the confidence of a rule
+that the labels contradict (Hu et al. 2016b, "Deep Neural Networks with Massive Learned Knowledge").
+"""
+
+import jax
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+from jax.nn import log_softmax, softmax
+from jax.typing import ArrayLike
+
+from jaxgen.errors import UserError
+from jaxgen.losses.arrays import at_least_float32
+
+
+def rule_posterior(
+    logits: ArrayLike,
+    rule_values: ArrayLike,
+    confidences: ArrayLike,
+    strength: ArrayLike,
+    *,
+    mask: ArrayLike = True,
+) -> jax.Array:
+    """The teacher, `log q*(y|x) = log p(y|x) - sum_l C lambda_l (1 - r_l(x, y)) - log Z`: Hu et al. 2016, eq. 4.
+
+    q* minimises `KL(q || p) + C sum_l xi_l` where every slack xi_l is at least `lambda_l (1 - E_q[r_l])`: eq. 3.
+
+    Args:
+      logits: the student's, `[batch, classes]`.
+      rule_values: truth of each rule were the class the right one, from 0 to 1, `[batch, classes, rules]`.
+      confidences: lambda, `[rules]`, not negative; infinite ones forbid what the rule forbids.
+      strength: C, nats.
+      mask: where a rule applies, broadcast against `rule_values`; an absent grounding says nothing.
+
+    Returns:
+      Log-probabilities `[batch, classes]`.
+
+    Raises:
+      UserError: logits and rule_values have different batches or classes.
+    """
+    logits, rule_values, confidences, strength = at_least_float32(logits, rule_values, confidences, strength)
+    if logits.shape != rule_values.shape[:-1]:
+        raise UserError(
+            f"rule_values has shape {rule_values.shape} for logits of shape {logits.shape}; "
+            "give it the logits' axes and one more, of the rules."
+        )
+    broken = jnp.where(mask, 1 - rule_values, 0.0)
+    # A fully kept rule costs nothing, however confident: 0 times infinity is to be 0.
+    cost = jnp.where(broken > 0, strength * confidences * broken, 0.0)
+    return log_softmax(log_softmax(logits) - jnp.sum(cost, axis=-1))
+
+
+def imitation(logits: ArrayLike, labels: ArrayLike, soft_targets: ArrayLike, pi: ArrayLike) -> jax.Array:
+    """`(1 - pi) H(label, p) + pi H(q, p)`, the two cross-entropies: Hu et al. 2016, eq. 2.
+
+    Args:
+      logits: the student's, `[batch, classes]`.
+      labels: the right classes, integers `[batch]`.
+      soft_targets: the teacher's probabilities q, `[batch, classes]`; no gradient passes through them.
+      pi: weight of the teacher, from 0 to 1, `[]` or `[batch]`: 1 for an example without a label.
+
+    Returns:
+      `[batch]`.
+    """
+    logits, soft_targets, pi = at_least_float32(logits, soft_targets, pi)
+    log_p = log_softmax(logits)
+    of_label = jnp.take_along_axis(log_p, jnp.asarray(labels)[:, None], axis=-1)[:, 0]
+    return -(1 - pi) * of_label - pi * jnp.sum(stop_gradient(soft_targets) * log_p, axis=-1)
+
+
+def imitation_schedule(step: ArrayLike, pi_0: ArrayLike, alpha: ArrayLike) -> jax.Array:
+    """`min(pi_0, 1 - alpha^t)`, from 0 at step 0 up to pi_0: Hu et al. 2016, section 4.1.
+
+    Args:
+      step: t, not negative.
+      pi_0: the most the teacher ever weighs, from 0 to 1.
+      alpha: from 0 to 1; the nearer to 1, the later the teacher is heard.
+    """
+    return jnp.minimum(pi_0, 1 - jnp.power(jnp.asarray(alpha, jnp.float32), step))
+
+
+def soft_targets(logits: ArrayLike, temperature: ArrayLike = 1.0, *, axis: int | None = None) -> jax.Array:
+    """`softmax(logits / T)`: Hinton et al. 2015, eq. 1; of an ensemble, the mean of its members'.
+
+    Args:
+      logits: `[..., classes]`.
+      temperature: T > 0; above 1 it shows how the teacher ranks the classes it rejects.
+      axis: the axis of the ensemble's members, which is averaged out; None if there is one teacher.
+    """
+    logits, temperature = at_least_float32(logits, temperature)
+    probabilities = softmax(logits / temperature)
+    return probabilities if axis is None else jnp.mean(probabilities, axis=axis)
+
+
+def soften_and_match(logits: ArrayLike, targets: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
+    """`T^2 KL(targets || softmax(logits / T))`: Hinton et al. 2015, section 2.
+
+    T^2 keeps the gradient's size as T grows: it tends to that of matching logits, `(z - v) / classes` for logits z of
+    the student and v of the teacher with means of zero (eq. 4).
+
+    Args:
+      logits: the student's, `[batch, classes]`.
+      targets: the teacher's probabilities at the same temperature, `[batch, classes]`; no gradient passes through.
+      temperature: T > 0.
+
+    Returns:
+      `[batch]`.
+    """
+    logits, targets, temperature = at_least_float32(logits, targets, temperature)
+    targets = stop_gradient(targets)
+    cross_entropy = -jnp.sum(targets * log_softmax(logits / temperature), axis=-1)
+    return temperature**2 * (cross_entropy - jnp.sum(jax.scipy.special.entr(targets), axis=-1))
