@@ -182,6 +182,7 @@ def learned_terms(steps: int, seeds: int, out: Path, judge: Judge, console: Cons
             sample, shares, state = sampler(experiment.method, MESH, SAMPLES), [], None
             for state in training(experiment, every):
                 x = np.asarray(sample(state, key))
+                # Half a hundredth of grace: the written term pays less than a quarter of a nat for it.
                 even, heavy = judge(x) % 2 == 0, (x + 1).mean((1, 2, 3)) / 2 >= config.ink - 0.005
                 shares.append((even & heavy).mean())
             assert state is not None
