@@ -159,7 +159,7 @@ def score_function(f: ArrayLike, log_p: ArrayLike, alpha: ArrayLike) -> jax.Arra
 
 
 def irl(f_data: ArrayLike, f_model: ArrayLike, alpha: ArrayLike, *, log_p: ArrayLike = 0.0) -> jax.Array:
-    """A constraint's loss by maximum-entropy inverse reinforcement learning: Hu et al. 2018, eq. 7.
+    """A constraint's loss by maximum-entropy inverse reinforcement learning: Hu et al. 2018, section 4.
 
     `-log q*(x) / p(x) = -alpha f(x) + log Z` at data x: q* is fitted to the data by maximum likelihood, so the mean's
     gradient is `-alpha (E_data[grad f] - E_q*[grad f])`. Merely maximising `E_q*[f]` over f would see no data.
