@@ -12,6 +12,8 @@ import jax
 import optax
 from flax import struct
 
+from jaxgen.errors import UserError
+
 Array = jax.Array
 Params = Any  # a pytree of arrays
 Variables = Mapping[str, Any]  # collection name -> pytree of arrays, without "params"
@@ -130,7 +132,7 @@ class Method:
       nets: the networks by name.
       phases: what a step does.
       init: `(modules, key, batch) -> {net: variables}`; the batch `[batch, ...]` is real data, for data-dependent init.
-      sample: `(view, key, count) -> [count, ...]` draws from the model; images are in [-1, 1].
+      sample: `(view, key, count) -> [count, ...]` draws from the model; images are in [-1, 1]. Or `no_samples`.
       evaluate: `(view, batch, key) -> {metric: [batch]}` held-out figures of each example.
     """
 
@@ -145,6 +147,15 @@ class Method:
     def batches_per_step(self) -> int:
         """Fresh batches a step consumes: the most any phase repeats."""
         return max(phase.repeats for phase in self.phases)
+
+
+def no_samples(view: View, key: Array, count: int) -> Array:
+    """The `sample` of a method that draws nothing, such as a classifier; training then makes no pictures.
+
+    Raises:
+      UserError: whenever it is asked.
+    """
+    raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
 
 
 def view_of(method: Method, state: TrainState) -> View:

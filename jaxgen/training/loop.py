@@ -14,7 +14,7 @@ from jax.sharding import Mesh
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from jaxgen.core import Array, Batch, Method, TrainState
+from jaxgen.core import Array, Batch, Method, TrainState, no_samples
 from jaxgen.errors import UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.evaluate import sampler
@@ -137,7 +137,7 @@ class Trainer:
     ) -> TrainState:
         schedule, step = self.schedule, int(state.step)
         task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
-        sample = sampler(self.method, self.mesh, PICTURES)
+        sample, draws = sampler(self.method, self.mesh, PICTURES), self.method.sample is not no_samples
         if step == schedule.steps:
             return state
         call = self.compile()
@@ -158,7 +158,7 @@ class Trainer:
                     row = log.row(images_per_second=round(speed, 1))
                     logged_step, logged_time = step, now
                     progress.update(task, completed=step, shown=_show(row))
-                if due(schedule.sample_every):
+                if draws and due(schedule.sample_every):
                     draw(folder.samples / f"step_{step:07d}.png", np.asarray(sample(state, self._sample_key)))
                 if due(schedule.checkpoint_every):
                     log.check()
