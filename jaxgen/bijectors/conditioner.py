@@ -7,6 +7,7 @@ from flax.linen.dtypes import promote_dtype
 from jax.typing import DTypeLike
 
 from jaxgen.bijectors.actnorm import channel_moments
+from jaxgen.layers.matrix import at_every_pixel
 
 
 def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
@@ -25,11 +26,12 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
     """
     size, _, channels, features = kernel.shape
     if size == 1:
-        return x @ kernel[0, 0]
+        return at_every_pixel(x, kernel[0, 0])
     moves = [(size // 2 - i, size // 2 - j) for i in range(size) for j in range(size)]
     if channels <= features:
-        return jnp.concatenate([_move(x, *move) for move in moves], axis=-1) @ kernel.reshape(-1, features)
-    products = x @ kernel.transpose(2, 0, 1, 3).reshape(channels, -1)
+        neighbours = jnp.concatenate([_move(x, *move) for move in moves], axis=-1)
+        return at_every_pixel(neighbours, kernel.reshape(-1, features))
+    products = at_every_pixel(x, kernel.transpose(2, 0, 1, 3).reshape(channels, -1))
     parts = jnp.split(products, len(moves), axis=-1)
     return sum((_move(part, *move) for part, move in zip(parts, moves, strict=True)), jnp.zeros((), x.dtype))
 

@@ -9,6 +9,7 @@ from flax.linen.dtypes import promote_dtype
 from jax.lax.linalg import triangular_solve
 
 from jaxgen.bijectors.bijector import Bijector, repeat_over_pixels
+from jaxgen.layers.matrix import at_every_pixel
 
 _HIGHEST = jax.lax.Precision.HIGHEST  # an accelerator's default product of float32 matrices is too coarse to invert
 
@@ -77,5 +78,5 @@ class InvertibleConv(Bijector):
 
     def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         factors = self.factors(x.shape[-1])
-        z = jnp.matmul(x, factors.weight().T, precision=_HIGHEST)
+        z = at_every_pixel(x, factors.weight().T, _HIGHEST)
         return z, repeat_over_pixels(jnp.sum(factors.log_scale), x)

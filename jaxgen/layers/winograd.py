@@ -18,6 +18,8 @@ import jax.numpy as jnp
 from jax import lax
 from jax.experimental.xla_metadata import set_xla_metadata
 
+from jaxgen.layers.matrix import at_every_pixel
+
 _OUTPUTS = 2  # of a tile, along an axis
 
 
@@ -95,7 +97,7 @@ def _convolve(
     images = _apply(algorithm.image, tiles)
     kernels = _apply(algorithm.kernel, kernel.reshape(taps, taps, -1, features))
     pairs = zip(images, kernels, strict=True)
-    products = [[image @ kernel for image, kernel in zip(*pair, strict=True)] for pair in pairs]
+    products = [[at_every_pixel(*factors) for factors in zip(*pair, strict=True)] for pair in pairs]
     y = jnp.stack([jnp.stack(line, 3) for line in _apply(algorithm.output, products)], 2)
     return y.reshape(batch, tile_rows * _OUTPUTS, tile_columns * _OUTPUTS, features)[:, :height, :width]
 
