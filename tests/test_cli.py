@@ -222,3 +222,22 @@ def test_a_run_folder_may_not_bring_its_own_code(trained, monkeypatch, capsys, t
     (folder / "config.json").write_text(json.dumps({**config, "file": str(folder / "evil.py")}))
     assert jaxgen(monkeypatch, "eval", folder) == 2
     assert "brings its own code" in capsys.readouterr().err
+
+
+def test_a_method_that_draws_nothing_trains_without_pictures_and_says_so(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "digits_mute.py"
+    mute = "\n\ndef experiment(config):\n    one = with_samples(config)\n    return dataclasses.replace(one, method="
+    source = Path(VAE).read_text().replace("def experiment(", "def with_samples(")
+    file.write_text(
+        f"{source}{mute}dataclasses.replace(one.method, sample=no_samples))\n\nfrom jaxgen.core import no_samples\n"
+    )
+    run = tmp_path / "run"
+    assert jaxgen(monkeypatch, "train", file, *SMALL, "--run-dir", run) == 0
+    assert not list((run / "samples").iterdir())
+    assert (run / "report.html").exists()
+    capsys.readouterr()
+    assert jaxgen(monkeypatch, "sample", run, "--out", tmp_path / "grid.png") == 2
+    assert "this method draws no samples; look at its figures with `jaxgen eval`." in capsys.readouterr().err.replace(
+        "\n", " "
+    )
+    assert not (tmp_path / "grid.png").exists()
