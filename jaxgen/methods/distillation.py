@@ -23,7 +23,8 @@ def rule_distillation(
 ) -> Method:
     """A student p(y|x) and its teacher q*, on the batch fields `inputs` and `label` (int `[batch]`).
 
-    An example whose label is negative has none: it counts by the teacher's part alone.
+    An example whose label is negative has none: the teacher alone counts, in a mean of its own, weighted by pi, so
+    that many of them do not drown a few labels.
 
     Args:
       student: module of `(inputs, *, train) -> logits [batch, classes]`; it may take a key "dropout".
@@ -53,7 +54,7 @@ def rule_distillation(
         losses = distillation.imitation(
             logits, jnp.maximum(batch["label"], 0), soft_targets, jnp.where(labelled, pi, 1.0)
         )
-        return jnp.mean(jnp.where(labelled, 1.0, pi) * losses), Aux({"pi": pi})
+        return _mean(losses, labelled) + pi * _mean(losses, ~labelled), Aux({"pi": pi})
 
     def confidence_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         log_q = teacher(view, batch, view("student", batch[inputs], train=False))
@@ -61,7 +62,7 @@ def rule_distillation(
         nats = -jnp.take_along_axis(log_q, jnp.maximum(batch["label"], 0)[:, None], axis=-1)[:, 0]
         confidence = view("confidences")
         metrics = {f"lambda_{rule}": confidence[rule] for rule in range(confidence.shape[0])}
-        return jnp.sum(jnp.where(labelled, nats, 0.0)) / jnp.maximum(jnp.sum(labelled), 1), Aux(metrics)
+        return _mean(nats, labelled), Aux(metrics)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
@@ -87,3 +88,8 @@ def rule_distillation(
         sample=no_samples,
         evaluate=evaluate,
     )
+
+
+def _mean(values: Array, where: Array) -> Array:
+    """The mean of those, 0 if there are none."""
+    return jnp.sum(jnp.where(where, values, 0.0)) / jnp.maximum(jnp.sum(where), 1)
