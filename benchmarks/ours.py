@@ -93,12 +93,12 @@ CONTENDERS = {"dcgan": dcgan, "mlp_vae": mlp_vae, "glow": glow_32, "flow_2d": fl
 def main(name: str) -> None:
     process.configure()
     method, batch, steps_per_call = CONTENDERS[name]()
-    mesh = make_mesh(jax.devices()[:1])
+    mesh = make_mesh(devices=jax.devices()[:1])
     state = jax.jit(lambda key: init_state(method, key, batch), out_shardings=replicated(mesh))(jax.random.key(0))
     key = jax.device_put(jax.random.key(1), replicated(mesh))
     stacked = jax.tree.map(lambda x: np.broadcast_to(x, (steps_per_call, 1, *x.shape)), batch)
     batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
-    call = compile_step(build_step(method), mesh)
+    call = compile_step(build_step(method), mesh, jax.tree.map(lambda leaf: leaf.sharding, state))
 
     def run(count: int) -> None:
         nonlocal state

@@ -31,7 +31,7 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-MESH = make_mesh(jax.devices()[:1])
+MESH = make_mesh(devices=jax.devices()[:1])
 SAMPLES = 2000
 BLUE, ORANGE, GRAY = "#3366cc", "#cc6633", "#777777"
 ALPHAS: dict[str, dict[str, tuple[float, ...]]] = {

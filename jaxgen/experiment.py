@@ -7,20 +7,20 @@ import importlib.util
 import sys
 import types
 import typing
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
 from jax.sharding import Mesh
 
-from jaxgen.core import Method, TrainState
+from jaxgen.core import Batch, Method, TrainState
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
 from jaxgen.training.evaluate import evaluate
 from jaxgen.training.loop import Schedule, Trainer
-from jaxgen.training.sharding import batch_sharding
+from jaxgen.training.sharding import Patterns, batch_sharding
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Experiment:
       seed: of initialization, data order and noise.
       paper: where the method comes from, "authors, year".
       measured: the figure this configuration reached, with its spread and the hardware, or "not yet run".
+      sharding: exceptions to the rule that splits the state over the mesh (`jaxgen.training.sharding.state_shardings`).
     """
 
     method: Method
@@ -44,6 +45,7 @@ class Experiment:
     seed: int
     paper: str
     measured: str
+    sharding: Patterns = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
@@ -70,7 +72,11 @@ class Experiment:
             field: jax.ShapeDtypeStruct((self.batch_size, *example.shape), example.dtype)
             for field, example in self.data.spec.items()
         }
-        return Trainer(self.method, self.schedule, lambda step: stream(start_step=step), batch, self.seed, mesh)
+
+        def start(step: int) -> Generator[Batch, None, None]:
+            return stream(start_step=step)
+
+        return Trainer(self.method, self.schedule, start, batch, self.seed, mesh, self.sharding)
 
     def evaluate(self, state: TrainState, mesh: Mesh) -> dict[str, Any]:
         """The method's figures on the held-out examples, as `eval.json` holds them."""

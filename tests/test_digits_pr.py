@@ -14,7 +14,7 @@ from jaxgen.training.evaluate import sampler
 from jaxgen.training.sharding import make_mesh
 
 FOLDER = Path(__file__).parent.parent / "experiments"
-MESH = make_mesh(jax.devices()[:1])
+MESH = make_mesh(devices=jax.devices()[:1])
 
 
 def test_steering_by_ink_moves_the_samples_to_the_target():

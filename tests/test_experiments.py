@@ -18,7 +18,7 @@ from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
-MESH = make_mesh(jax.devices()[:1])
+MESH = make_mesh(devices=jax.devices()[:1])
 
 
 def trained(name, folder, **settings):

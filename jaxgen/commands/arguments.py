@@ -6,7 +6,7 @@ import io
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
@@ -14,6 +14,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
 
 T = TypeVar("T")
+_UNPREFIXED = tyro.conf.arg(name="")  # `--steps`, not `--config.steps`; what is nested keeps its prefix: `--mesh.data`
 
 
 def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = None, description: str | None = None) -> T:
@@ -55,7 +56,7 @@ def parse_experiment(
     """
     if not args or args[0].startswith("-"):
         parse(
-            dataclasses.make_dataclass("Arguments", [("options", tyro.conf.OmitArgPrefixes[options])]),
+            dataclasses.make_dataclass("Arguments", [("options", Annotated[options, _UNPREFIXED])]),
             args,
             f"{prog} FILE",
         )
@@ -63,7 +64,7 @@ def parse_experiment(
     file = ExperimentFile.load(Path(args[0]))
     both = dataclasses.make_dataclass(
         "Arguments",
-        [("config", tyro.conf.OmitArgPrefixes[file.config_type]), ("options", tyro.conf.OmitArgPrefixes[options])],
+        [("config", Annotated[file.config_type, _UNPREFIXED]), ("options", Annotated[options, _UNPREFIXED])],
     )
     known = {field.name for field in dataclasses.fields(file.config_type)}
     config = file.config_type(**{name: value for name, value in defaults.items() if name in known})

@@ -8,10 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from jaxgen.commands.arguments import parse_experiment
-from jaxgen.commands.runs import DataOptions
+from jaxgen.commands.runs import DataOptions, MeshOptions
 from jaxgen.training import process
 from jaxgen.training.bench import measure
-from jaxgen.training.sharding import make_mesh
 
 _STEPS = 50  # timed unless --steps says otherwise
 
@@ -24,6 +23,7 @@ class Options(DataOptions):
     """Print one JSON object instead of a table."""
     steps_per_call: int | None = None
     """Steps compiled into one dispatch (default: the experiment's)."""
+    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
 def main(args: Sequence[str]) -> None:
@@ -35,7 +35,7 @@ def main(args: Sequence[str]) -> None:
     if options.steps_per_call is not None:
         schedule = dataclasses.replace(experiment.schedule, steps_per_call=options.steps_per_call)
         experiment = dataclasses.replace(experiment, schedule=schedule)
-    figures = {"experiment": file.name, **measure(experiment.trainer(make_mesh()), experiment.schedule.steps)}
+    figures = {"experiment": file.name, **measure(experiment.trainer(options.mesh.make()), experiment.schedule.steps)}
     if options.json:
         print(json.dumps(figures))
         return

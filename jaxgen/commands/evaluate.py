@@ -9,7 +9,7 @@ from rich.console import Console
 
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import DataOptions, Run
+from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.run_folder import write_json
@@ -21,6 +21,7 @@ class Options(DataOptions):
 
     run: tyro.conf.Positional[Path]
     """A folder that `jaxgen train` wrote."""
+    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
 def main(args: Sequence[str]) -> None:
@@ -28,7 +29,7 @@ def main(args: Sequence[str]) -> None:
     options = parse(Options, args, "jaxgen eval")
     options.apply()
     process.configure()
-    run = Run.open(options.run)
+    run = Run.open(options.run, options.mesh.make())
     evaluation = run.experiment.evaluate(run.state, run.mesh)
     write_json(run.folder.eval_file, evaluation)
     write_report(run.folder.path)

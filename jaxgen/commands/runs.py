@@ -34,6 +34,26 @@ class DataOptions:
             os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MeshOptions:
+    """How the devices are arranged."""
+
+    data: int | None = None
+    """Devices along `data`, each with its share of the batch (default: all that the other axes leave)."""
+    fsdp: int = 1
+    """Devices along `fsdp`, each with its share of the batch and of the parameters."""
+    tensor: int = 1
+    """Devices along `tensor`, for experiments that split arrays over it."""
+
+    def make(self) -> Mesh:
+        """The mesh.
+
+        Raises:
+          UserError: it does not fit the devices.
+        """
+        return make_mesh(self.data, self.fsdp, self.tensor)
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run that was trained, restored from its newest checkpoint."""
@@ -45,8 +65,8 @@ class Run:
     state: TrainState
 
     @classmethod
-    def open(cls, path: Path) -> "Run":
-        """Rebuilds the experiment from `config.json` and restores its state.
+    def open(cls, path: Path, mesh: Mesh) -> "Run":
+        """Rebuilds the experiment from `config.json` and restores its state to a mesh, whichever it was saved from.
 
         Raises:
           UserError: the folder is no run, has no checkpoint, or cannot be read.
@@ -66,7 +86,6 @@ class Run:
         try:
             if checkpoints.latest_step() is None:
                 raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
-            mesh = make_mesh()
             state = checkpoints.restore(experiment.trainer(mesh).abstract_state())
         finally:
             checkpoints.close()

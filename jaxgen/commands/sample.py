@@ -9,7 +9,7 @@ import numpy as np
 import tyro
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.runs import Run
+from jaxgen.commands.runs import MeshOptions, Run
 from jaxgen.errors import UserError
 from jaxgen.report.grid import save_samples
 from jaxgen.training import process
@@ -30,6 +30,7 @@ class Options:
     """Of the noise they are drawn from."""
     out: Path = Path("samples.png")
     """A .png picture, or an .npz with `samples`, float32 [count, height, width, channels] in [-1, 1]."""
+    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
 def main(args: Sequence[str]) -> None:
@@ -44,7 +45,7 @@ def main(args: Sequence[str]) -> None:
     if not options.out.parent.is_dir():
         raise UserError(f"out is {options.out}, but folder {options.out.parent} does not exist; make it first.")
     process.configure()
-    run = Run.open(options.run)
+    run = Run.open(options.run, options.mesh.make())
     chunk = min(options.count, _CHUNK)
     draw = sampler(run.experiment.method, run.mesh, chunk)
     key = jax.random.key(options.seed)

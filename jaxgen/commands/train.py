@@ -14,13 +14,12 @@ from rich.console import Console
 import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import DataOptions
+from jaxgen.commands.runs import DataOptions, MeshOptions
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.run_folder import RunFolder, write_json
-from jaxgen.training.sharding import make_mesh
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,6 +34,7 @@ class Options(DataOptions):
     """Steps between checkpoints (default: the experiment's)."""
     steps_per_call: int | None = None
     """Steps compiled into one dispatch (default: the experiment's)."""
+    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
 def main(args: Sequence[str]) -> None:
@@ -43,7 +43,7 @@ def main(args: Sequence[str]) -> None:
     file, config, options = parse_experiment(Options, args, "jaxgen train")
     options.apply()
     process.configure()
-    mesh = make_mesh()
+    mesh = options.mesh.make()
     experiment = _scheduled(file.build(config), options)
     trainer = experiment.trainer(mesh)
     trainer.batches(0).close()  # refuses what does not fit the data before anything is written

@@ -151,9 +151,11 @@ def _checksums(state: TrainState) -> TrainState:
 
     def checksum(leaf: jax.Array) -> jax.Array:
         bits = leaf.astype(jnp.uint8) if leaf.dtype == bool else leaf
-        bits = jax.lax.bitcast_convert_type(bits, jnp.dtype(f"uint{8 * min(bits.dtype.itemsize, 4)}")).reshape(-1)
-        weights = 2 * jax.lax.iota(jnp.uint32, bits.size) + 1
-        return jnp.sum(bits.astype(jnp.uint32) * weights, dtype=jnp.uint32)
+        bits = jax.lax.bitcast_convert_type(bits, jnp.dtype(f"uint{8 * min(bits.dtype.itemsize, 4)}"))
+        position = jnp.zeros((), jnp.uint32)  # in row-major order; flattening would gather what is split over devices
+        for axis, size in enumerate(bits.shape):
+            position = position * size + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
+        return jnp.sum(bits.astype(jnp.uint32) * (2 * position + 1), dtype=jnp.uint32)
 
     return jax.tree.map(checksum, state)
 

@@ -27,17 +27,17 @@ def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: 
       figure -> `{"mean", "standard_error"}`; the standard error is that of the mean over examples.
     """
 
-    def figures(state: TrainState, batch: Batch, key: Array) -> dict[str, Array]:
-        return dict(method.evaluate(view_of(method, state).averaged(), batch, key))
+    def figures(state: TrainState, batch: Batch, index: Array) -> tuple[dict[str, Array], Array]:
+        key = jax.random.fold_in(jax.random.key(_KEY_SEED), index)
+        return dict(method.evaluate(view_of(method, state).averaged(), batch, key)), batch["weight"]
 
-    whole, split = replicated(mesh), batch_sharding(mesh)
-    compiled = jax.jit(figures, in_shardings=(whole, split, whole), out_shardings=whole)
-    key = jax.random.key(_KEY_SEED)
+    compiled = jax.jit(figures, in_shardings=(None, batch_sharding(mesh), None), out_shardings=replicated(mesh))
     columns: dict[str, list[np.ndarray]] = {}
     for index, batch in enumerate(batches):
-        real = np.asarray(batch["weight"]) > 0
-        for name, values in jax.device_get(compiled(state, batch, jax.random.fold_in(key, index))).items():
-            columns.setdefault(name, []).append(np.asarray(values, np.float64)[real])
+        # Whole on every device, so that every process can read them.
+        examples, weight = jax.device_get(compiled(state, batch, np.uint32(index)))
+        for name, values in examples.items():
+            columns.setdefault(name, []).append(np.asarray(values, np.float64)[weight > 0])
     joined = {name: np.concatenate(parts) for name, parts in columns.items()}
     return {
         name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
@@ -51,5 +51,4 @@ def sampler(method: Method, mesh: Mesh, count: int) -> Any:
     def sample(state: TrainState, key: Array) -> Array:
         return method.sample(view_of(method, state).averaged(), key, count).astype(jnp.float32)
 
-    whole = replicated(mesh)
-    return jax.jit(sample, in_shardings=(whole, whole), out_shardings=whole)
+    return jax.jit(sample, out_shardings=replicated(mesh))

@@ -2,8 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import signal
 import time
+import types
 from collections.abc import Callable, Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.evaluate import sampler
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import replicated
+from jaxgen.training.sharding import Patterns, batch_sharding, replicated, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
 
 PICTURES = 64  # samples in a picture
@@ -68,17 +70,27 @@ class Trainer:
         `[steps_per_call, batches_per_step, batch, ...]`; a function of the step alone.
       batch: shapes and types of one batch, leaves `[batch, ...]`.
       seed: of initialization and noise.
-      mesh: the devices.
+      mesh: the devices; they may be another machine's, for which the step is only compiled.
+      sharding: exceptions to the rule by which the state is split over the mesh.
     """
 
-    def __init__(self, method: Method, schedule: Schedule, batches: Batches, batch: Batch, seed: int, mesh: Mesh):
+    def __init__(
+        self,
+        method: Method,
+        schedule: Schedule,
+        batches: Batches,
+        batch: Batch,
+        seed: int,
+        mesh: Mesh,
+        sharding: Patterns = types.MappingProxyType({}),
+    ):
         self.method = method
         self.schedule = schedule
         self.batches = batches
         self.batch = batch
+        self.seed = seed
         self.mesh = mesh
-        self._init_key, run_key, self._sample_key = jax.random.split(jax.random.key(seed), 3)
-        self.run_key = jax.device_put(run_key, replicated(mesh))
+        self.sharding = sharding
         self._step = build_step(method)
 
     @property
@@ -86,17 +98,35 @@ class Trainer:
         """Examples a step consumes."""
         return jax.tree.leaves(self.batch)[0].shape[0] * self.method.batches_per_step
 
+    @property
+    def run_key(self) -> Array:
+        """The key of all training noise."""
+        return self._keys[1]
+
     def init(self) -> TrainState:
-        """The state before the first step, created where it belongs."""
+        """The state before the first step, each part created where it belongs: no device ever holds all of it."""
         with contextlib.closing(self.batches(0)) as data:
-            first = jax.tree.map(lambda x: x[0, 0], next(data))
-        return jax.jit(self._init, out_shardings=replicated(self.mesh))(self._init_key, first)
+            return self.trace_init().lower().compile()(self._keys[0], next(data))
+
+    def trace_init(self) -> jax.stages.Traced:
+        """`(key, batches) -> state` before the compiler; no data is read."""
+
+        def first(key: Array, batches: Batch) -> TrainState:
+            return init_state(self.method, key, jax.tree.map(lambda x: x[0, 0], batches))
+
+        whole, split = replicated(self.mesh), batch_sharding(self.mesh, leading_axes=2)
+        compiled = jax.jit(first, in_shardings=(whole, split), out_shardings=self._shardings)
+        return compiled.trace(_abstract_key(), self._batches)
 
     def abstract_state(self) -> TrainState:
-        """Shapes, types and shardings of the state; nothing is computed and no data is read."""
-        shapes = jax.eval_shape(self._init, self._init_key, self.batch)
-        whole = replicated(self.mesh)
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=whole), shapes)
+        """Shapes, types and shardings of the state; nothing is computed and no data is read.
+
+        Raises:
+          UserError: `sharding` does not fit it.
+        """
+        return jax.tree.map(
+            lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), self._shapes, self._shardings
+        )
 
     def compile(self) -> jax.stages.Compiled:
         """`(state, batch, run_key) -> (state, metrics)`, ahead of time: a compiled call cannot retrace."""
@@ -104,9 +134,8 @@ class Trainer:
 
     def trace(self) -> jax.stages.Traced:
         """The training step before the compiler; no data is read."""
-        leading = (self.schedule.steps_per_call, self.method.batches_per_step)
-        batches = jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape), x.dtype), self.batch)
-        return compile_step(self._step, self.mesh).trace(self.abstract_state(), batches, self.run_key)
+        call = compile_step(self._step, self.mesh, self._shardings)
+        return call.trace(self.abstract_state(), self._batches, _abstract_key())
 
     def run(self, folder: RunFolder, draw: Draw, console: Console) -> TrainState:
         """Trains from the newest checkpoint in the folder, or from the start, to the last step.
@@ -159,7 +188,7 @@ class Trainer:
                     logged_step, logged_time = step, now
                     progress.update(task, completed=step, shown=_show(row))
                 if draws and due(schedule.sample_every):
-                    draw(folder.samples / f"step_{step:07d}.png", np.asarray(sample(state, self._sample_key)))
+                    draw(folder.samples / f"step_{step:07d}.png", np.asarray(sample(state, self._keys[2])))
                 if due(schedule.checkpoint_every):
                     log.check()
                     checkpoints.save(state)
@@ -169,8 +198,27 @@ class Trainer:
                 raise KeyboardInterrupt
         return state
 
-    def _init(self, key: Array, batch: Batch) -> TrainState:
-        return init_state(self.method, key, batch)
+    @property
+    def _batches(self) -> Batch:
+        leading = (self.schedule.steps_per_call, self.method.batches_per_step)
+        return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape), x.dtype), self.batch)
+
+    @functools.cached_property
+    def _shapes(self) -> TrainState:
+        return jax.eval_shape(lambda key, batch: init_state(self.method, key, batch), _abstract_key(), self.batch)
+
+    @functools.cached_property
+    def _shardings(self) -> TrainState:
+        return state_shardings(self._shapes, self.mesh, self.sharding)
+
+    @functools.cached_property
+    def _keys(self) -> tuple[Array, Array, Array]:
+        """Of initialization, training and pictures; computed, since no process may copy its own to all devices."""
+
+        def keys() -> tuple[Array, ...]:
+            return tuple(jax.random.split(jax.random.key(self.seed), 3))
+
+        return jax.jit(keys, out_shardings=replicated(self.mesh))()
 
     def _restore_or_init(self, checkpoints: Checkpoints, console: Console) -> TrainState:
         if checkpoints.latest_step() is None:
@@ -185,6 +233,10 @@ class Trainer:
             )
         console.print(f"Resuming at step {step} of {steps}.")
         return state
+
+
+def _abstract_key() -> Any:
+    return jax.eval_shape(lambda: jax.random.key(0))
 
 
 @contextlib.contextmanager

@@ -1,19 +1,56 @@
-"""Where arrays live: a mesh with a `data` axis, batches split over it, state replicated."""
+"""Where arrays live: a mesh with axes `data`, `fsdp` and `tensor`, batches split over the first two, state by one rule.
 
-from collections.abc import Sequence
+Data parallelism replicates the state over `data`; fully sharded data parallelism splits it over `fsdp` (Zhao et al.
+2023, "PyTorch FSDP"; Rajbhandari et al. 2020, "ZeRO"); `tensor` splits what an experiment's own patterns put there.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxgen.core import TrainState
+from jaxgen.errors import UserError
 
-def make_mesh(devices: Sequence[Any] | None = None) -> Mesh:
-    """A mesh of all devices (or those given) along one axis, `data`; one device is a mesh of one.
+AXES = ("data", "fsdp", "tensor")
+MIN_SHARDED = 2**14  # elements; of a smaller array, a collective's latency costs more than the memory is worth
 
-    The axis type is Auto: under Explicit, JAX's default here, `nn.Embed` and other Linen layers fail.
+Patterns = Mapping[str, PartitionSpec]  # regular expression of a leaf's path -> how the leaf is split
+
+
+def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, devices: Sequence[Any] | None = None) -> Mesh:
+    """A mesh of all devices (or those given); one device is a mesh of one.
+
+    Axis types are Auto: under Explicit, JAX's default here, `nn.Embed` and other Linen layers fail.
+
+    Args:
+      data: devices along `data`; None takes what the other axes leave.
+      fsdp: devices along `fsdp`.
+      tensor: devices along `tensor`.
+      devices: what to arrange, by default every device of every process.
+
+    Raises:
+      UserError: the product is not the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    return jax.make_mesh((len(devices),), ("data",), axis_types=(AxisType.Auto,), devices=devices)
+    count = len(devices)
+    sizes = {"data": data, "fsdp": fsdp, "tensor": tensor}
+    for axis, size in sizes.items():
+        if size is not None and size < 1:
+            raise UserError(f"mesh.{axis} is {size}; it must be at least 1.")
+    if data is None and count % (fsdp * tensor):
+        raise UserError(
+            f"mesh.fsdp {fsdp} times mesh.tensor {tensor} does not divide the {count} devices there are; "
+            f"make it a divisor of {count}."
+        )
+    shape = (data or count // (fsdp * tensor), fsdp, tensor)
+    if math.prod(shape) != count:
+        asked = " times ".join(f"mesh.{axis} {size}" for axis, size in zip(AXES, shape, strict=True))
+        raise UserError(f"{asked} is {math.prod(shape)} devices but there are {count}; make the product {count}.")
+    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:
@@ -22,5 +59,72 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def batch_sharding(mesh: Mesh, leading_axes: int = 0) -> NamedSharding:
-    """`[..., batch, ...]` split along `data` at the batch axis, which follows `leading_axes` unsplit ones."""
-    return NamedSharding(mesh, PartitionSpec(*[None] * leading_axes, "data"))
+    """`[..., batch, ...]` split over `data` and `fsdp` at the batch axis, which follows `leading_axes` unsplit ones."""
+    return NamedSharding(mesh, PartitionSpec(*[None] * leading_axes, ("data", "fsdp")))
+
+
+def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainState:
+    """The sharding of every leaf of a state.
+
+    An array of `MIN_SHARDED` elements or more is split over `fsdp` along its largest axis that divides evenly (the
+    last of equals); the rest is replicated. Optimizer state and averages have their parameters' shapes, so they follow.
+
+    Args:
+      state: shapes and types.
+      mesh: the devices.
+      patterns: where a leaf's path, such as `nets/critic/params/down_0/kernel`, contains a match of a key, the
+        first such key's specification replaces the rule. Paths of the optimizer's and averaged arrays end alike:
+        `down_0/kernel` names all of them.
+
+    Raises:
+      UserError: a pattern matches nothing or does not fit what it matches, or nothing is split over `tensor`.
+    """
+    unused = set(patterns)
+
+    def sharding(path: Any, leaf: Any) -> NamedSharding:
+        name = jax.tree_util.keystr(path, simple=True, separator="/")
+        for pattern, spec in patterns.items():
+            if re.search(pattern, name):
+                unused.discard(pattern)
+                _check_fits(name, leaf.shape, pattern, spec, mesh)
+                return NamedSharding(mesh, spec)
+        return NamedSharding(mesh, _rule(leaf.shape, mesh.shape["fsdp"]))
+
+    shardings = jax.tree_util.tree_map_with_path(sharding, state)
+    if unused:
+        raise UserError(f"sharding pattern {min(unused)!r} matches no array of the state; correct or remove it.")
+    used = {axis for leaf in jax.tree.leaves(shardings) for names in leaf.spec for axis in _axes(names)}
+    if mesh.shape["tensor"] > 1 and "tensor" not in used:
+        raise UserError(
+            f"mesh.tensor is {mesh.shape['tensor']} but the experiment splits no array over tensor; "
+            "leave it at 1, or give the experiment a sharding pattern."
+        )
+    return shardings
+
+
+def _rule(shape: tuple[int, ...], fsdp: int) -> PartitionSpec:
+    divisible = [axis for axis, size in enumerate(shape) if size % fsdp == 0]
+    if fsdp == 1 or math.prod(shape) < MIN_SHARDED or not divisible:
+        return PartitionSpec()
+    largest = max(divisible, key=lambda axis: (shape[axis], axis))
+    return PartitionSpec(*[None] * largest, "fsdp")
+
+
+def _axes(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else names or ()
+
+
+def _check_fits(name: str, shape: tuple[int, ...], pattern: str, spec: PartitionSpec, mesh: Mesh) -> None:
+    if len(spec) > len(shape):
+        raise UserError(
+            f"sharding pattern {pattern!r} gives {name} {len(spec)} axes but it has {len(shape)}; narrow the pattern."
+        )
+    for size, names in zip(shape, spec, strict=False):
+        if unknown := [axis for axis in _axes(names) if axis not in AXES]:
+            raise UserError(f"sharding pattern {pattern!r} names axis {unknown[0]!r}; there are {', '.join(AXES)}.")
+        parts = math.prod(mesh.shape[axis] for axis in _axes(names))
+        if size % parts:
+            raise UserError(
+                f"sharding pattern {pattern!r} splits {name}, {list(shape)}, into {parts} along an axis of {size}; "
+                "choose a mesh whose axes divide it."
+            )

@@ -71,12 +71,13 @@ def build_step(method: Method) -> Step:
     return step
 
 
-def compile_step(step: Step, mesh: Mesh) -> jax.stages.Wrapped:
+def compile_step(step: Step, mesh: Mesh, shardings: TrainState) -> jax.stages.Wrapped:
     """Compiles steps into one call: `call(state, batches, key) -> (state, metrics)`.
 
-    The state is donated and replicated, the batch split along the mesh's `data` axis. `batches` has leaves
-    `[steps_per_call, batches_per_step, batch, ...]` and metrics come back as `[steps_per_call]`, so that small models
-    pay for one dispatch in many steps. Lowered and compiled ahead of time, it cannot retrace: another shape raises.
+    The state is donated and stays where `shardings`, one for each of its leaves, have put it; the batch is split over
+    the mesh's `data` and `fsdp` axes. `batches` has leaves `[steps_per_call, batches_per_step, batch, ...]` and metrics
+    come back as `[steps_per_call]`, so that small models pay for one dispatch in many steps. Lowered and compiled ahead
+    of time, it cannot retrace: another shape raises.
     """
 
     def call(state: TrainState, batches: Batch, key: Array) -> tuple[TrainState, Metrics]:
@@ -86,8 +87,8 @@ def compile_step(step: Step, mesh: Mesh) -> jax.stages.Wrapped:
     return jax.jit(
         call,
         donate_argnums=0,
-        in_shardings=(whole, batch_sharding(mesh, leading_axes=2), whole),
-        out_shardings=(whole, whole),
+        in_shardings=(shardings, batch_sharding(mesh, leading_axes=2), whole),
+        out_shardings=(shardings, whole),
     )
 
 

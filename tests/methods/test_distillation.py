@@ -112,7 +112,7 @@ def test_a_classifier_trains_without_pictures_and_draws_no_samples(tmp_path):
     method = rule_distillation(
         student, Net(Confidences((1.0, 1.0))), sides, inputs="x", strength=4.0, pi_0=0.5, alpha=0.9
     )
-    mesh = make_mesh(jax.devices()[:1])
+    mesh = make_mesh(devices=jax.devices()[:1])
     once = jax.tree.map(lambda x: x[None, None], batch)
     trainer = Trainer(method, Schedule(2, 1, 1, 2), lambda start: (once for _ in range(3)), batch, 0, mesh)
     folder, drawn = RunFolder(tmp_path / "run"), []

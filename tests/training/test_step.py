@@ -179,13 +179,14 @@ IMAGES = {"image": np.random.default_rng(0).uniform(-1, 1, (1, 3, 16, 2, 2, 1)).
 @functools.cache
 def compiled_gan(devices, accumulate=1, steps_per_call=1):
     """(initial state, batches, key, compiled call), compiled once for all tests; pass the call a copy of the state."""
-    method, mesh = small_gan(accumulate), make_mesh(jax.devices()[:devices])
+    method, mesh = small_gan(accumulate), make_mesh(devices=jax.devices()[:devices])
     stacked = {"image": np.repeat(IMAGES["image"], steps_per_call, 0)}
     batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
     first = {"image": IMAGES["image"][0, 0]}
     state = jax.jit(lambda key: init_state(method, key, first), out_shardings=replicated(mesh))(KEY)
+    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
     key = jax.device_put(KEY, replicated(mesh))
-    return state, batches, key, compile_step(build_step(method), mesh).lower(state, batches, key).compile()
+    return state, batches, key, compile_step(build_step(method), mesh, shardings).lower(state, batches, key).compile()
 
 
 def steps_of_gan(count, **compiled):

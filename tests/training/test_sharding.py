@@ -1,0 +1,95 @@
+"""The mesh and the one rule by which a state is split over it; what the compiler makes of it is `test_parallelism`."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import PartitionSpec as P
+
+from jaxgen.core import NetState, TrainState
+from jaxgen.errors import UserError
+from jaxgen.training.sharding import make_mesh, state_shardings
+
+
+def state(**shapes):
+    params = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
+    net = NetState(params=params, variables={}, opt_state=({"mu": params},), ema=params)
+    return TrainState(step=jax.ShapeDtypeStruct((), jnp.int32), nets={"net": net})
+
+
+def specs(mesh, patterns, **shapes):
+    net = state_shardings(state(**shapes), mesh, patterns).nets["net"]
+    assert net.params == net.ema == net.opt_state[0]["mu"]
+    return {name: sharding.spec for name, sharding in net.params.items()}
+
+
+def test_axes_are_named_and_data_takes_what_is_left():
+    four = jax.devices()[:4]
+    assert dict(make_mesh(devices=four).shape) == {"data": 4, "fsdp": 1, "tensor": 1}
+    assert dict(make_mesh(fsdp=2, devices=four).shape) == {"data": 2, "fsdp": 2, "tensor": 1}
+    assert dict(make_mesh(1, 2, 2, devices=four).shape) == {"data": 1, "fsdp": 2, "tensor": 2}
+    assert dict(make_mesh(devices=four[:1]).shape) == {"data": 1, "fsdp": 1, "tensor": 1}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "message"),
+    [
+        ({"fsdp": 3}, "mesh.fsdp 3 times mesh.tensor 1 does not divide the 4 devices there are; make it a"),
+        ({"data": 2}, "mesh.data 2 times mesh.fsdp 1 times mesh.tensor 1 is 2 devices but there are 4; make"),
+        ({"data": 8}, "is 8 devices but there are 4"),
+        ({"data": 0}, "mesh.data is 0; it must be at least 1."),
+        ({"fsdp": -1}, "mesh.fsdp is -1; it must be at least 1."),
+    ],
+)  # fmt: skip
+def test_a_mesh_that_does_not_fit_the_devices_is_a_sentence(sizes, message):
+    with pytest.raises(UserError, match=message):
+        make_mesh(**sizes, devices=jax.devices()[:4])
+
+
+def test_large_arrays_are_split_along_their_largest_axis_that_divides():
+    mesh = make_mesh(fsdp=4, devices=jax.devices()[:4])
+    assert specs(
+        mesh,
+        {},
+        kernel=(4, 4, 128, 64),
+        second_largest=(4, 4, 130, 64),
+        equals=(128, 128),
+        indivisible=(129, 131),
+        small=(127, 128),
+        vector=(2**14,),
+        scalar=(),
+    ) == {
+        "kernel": P(None, None, "fsdp"),
+        "second_largest": P(None, None, None, "fsdp"),
+        "equals": P(None, "fsdp"),
+        "indivisible": P(),
+        "small": P(),
+        "vector": P("fsdp"),
+        "scalar": P(),
+    }
+    assert specs(make_mesh(devices=jax.devices()[:4]), {}, kernel=(4, 4, 128, 64)) == {"kernel": P()}
+
+
+def test_a_pattern_replaces_the_rule_for_parameters_averages_and_optimizer_alike():
+    mesh = make_mesh(fsdp=2, tensor=2, devices=jax.devices()[:4])
+    patterns = {"wide$": P("fsdp", "tensor"), "net/.*small": P("fsdp"), "^nets": P()}
+    found = specs(mesh, patterns, wide=(128, 256), small=(4,), other=(128, 256))
+    assert found == {"wide": P("fsdp", "tensor"), "small": P("fsdp"), "other": P()}
+    placed = jax.device_put(np.zeros((128, 256)), jax.NamedSharding(mesh, found["wide"]))
+    assert {shard.data.shape for shard in placed.addressable_shards} == {(64, 128)}
+
+
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        ({"kernle": P("fsdp")}, "sharding pattern 'kernle' matches no array of the state; correct or remove it."),
+        ({"bias": P(None, "fsdp")}, r"gives nets/net/params/bias 2 axes but it has 1; narrow the pattern"),
+        ({"kernel": P("model")}, "names axis 'model'; there are data, fsdp, tensor"),
+        ({"kernel": P(("fsdp", "tensor"))}, r"splits nets/net/params/kernel, \[6, 8\], into 4 along an axis of 6"),
+        ({}, "mesh.tensor is 2 but the experiment splits no array over tensor; leave it at 1"),
+    ],
+)
+def test_a_pattern_that_does_not_fit_is_a_sentence(patterns, message):
+    mesh = make_mesh(fsdp=2, tensor=2, devices=jax.devices()[:4])
+    with pytest.raises(UserError, match=message):
+        state_shardings(state(kernel=(6, 8), bias=(8,)), mesh, patterns)
