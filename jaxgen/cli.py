@@ -16,7 +16,8 @@ from jaxgen.errors import UserError
 def main() -> NoReturn:
     """Runs the command in `sys.argv`."""
     sys.unraisablehook = _report_unraisable
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)  # the same reads once more, as a log
+    for name in ("asyncio", "absl"):  # the same reads once more, as logs
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         run(sys.argv[1:])
         sys.exit(0)

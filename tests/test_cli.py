@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -201,17 +202,26 @@ def test_a_run_with_other_settings_or_of_another_experiment_is_not_overwritten(t
     assert files == {path: path.stat().st_mtime for path in folder.rglob("*")}
 
 
-def test_a_corrupt_checkpoint_is_one_sentence_in_a_process_of_its_own(trained, tmp_path):
+def test_damaged_checkpoints_are_one_sentence_in_a_process_of_its_own(trained, tmp_path):
     folder = tmp_path / "run"
     subprocess.run(["cp", "-r", trained[0], folder], check=True)
-    for path in (folder / "checkpoints" / "20" / "state").rglob("d/*"):
-        path.write_bytes(path.read_bytes()[:10])
-    files = {path: path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
-    done = subprocess.run([sys.executable, "-m", "jaxgen", "sample", folder], capture_output=True, text=True)
-    assert done.returncode == 2
-    assert "cannot be read" in done.stderr
-    assert done.stderr.count("\n") == 1, done.stderr
-    assert files == {path: path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
+    shutil.copytree(folder / "checkpoints" / "20", folder / "checkpoints" / "30")
+
+    def sample():
+        out = ["--out", tmp_path / "grid.png"]
+        done = subprocess.run([sys.executable, "-m", "jaxgen", "sample", folder, *out], capture_output=True, text=True)
+        assert done.stderr.startswith("jaxgen: ")
+        assert done.stderr.count("\n") == 1, done.stderr
+        return done
+
+    for step, fate in (("30", "passed over; using step 20"), ("20", "no checkpoint")):
+        for path in (folder / "checkpoints" / step / "state").rglob("d/*"):
+            path.write_bytes(path.read_bytes()[:10])
+        files = {path: path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
+        done = sample()
+        assert done.returncode == (0 if step == "30" else 2)
+        assert fate in done.stderr
+        assert files == {path: path.stat().st_mtime for path in folder.rglob("*") if path.is_file()}
 
 
 def test_a_run_folder_may_not_bring_its_own_code(trained, monkeypatch, capsys, tmp_path):

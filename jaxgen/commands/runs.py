@@ -1,7 +1,10 @@
 """What the commands share about runs: where the data is, and opening one."""
 
+import contextlib
 import dataclasses
+import functools
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -82,11 +85,9 @@ class Run:
         experiment = file.build(file.config_from_json(settings["config"]))
         if not folder.checkpoints.is_dir():
             raise UserError(f"run folder {path} has no checkpoints; train it first.")
-        checkpoints = Checkpoints(folder.checkpoints, read_only=True)
-        try:
-            if checkpoints.latest_step() is None:
-                raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
+        say = functools.partial(print, "jaxgen:", file=sys.stderr)
+        with contextlib.closing(Checkpoints(folder.checkpoints, read_only=True, say=say)) as checkpoints:
             state = checkpoints.restore(experiment.trainer(mesh).abstract_state())
-        finally:
-            checkpoints.close()
+        if state is None:
+            raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
         return cls(folder, settings, experiment, mesh, state)

@@ -1,176 +1,229 @@
-"""Checkpoints of a `TrainState`: written whole or not at all, verified when read.
+"""Checkpoints of a `TrainState`: written whole or not at all, verified before they are read.
 
 Orbax writes asynchronously and commits by an atomic rename, so a process killed at any moment leaves the previous
-checkpoints whole. It does not notice a flipped byte in an array; a checksum of every leaf, computed on the device and
-saved beside the state in the same commit, does.
+checkpoints whole. What is damaged later, `integrity` finds, and the checkpoint before it serves.
 """
 
 import contextlib
 import shutil
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jax.experimental import multihost_utils
 
 from jaxgen.core import TrainState
 from jaxgen.errors import UserError
+from jaxgen.training.integrity import agreed, checksums, named
 
 _TRASH = "trash"
+_DAMAGED = "damaged"
 _DISK_ERRORS = ("RESOURCE_EXHAUSTED", "No space left", "quota exceeded", "Read-only", "Permission denied")
 
 
 class Checkpoints:
-    """The checkpoints of one run, the newest `keep` of them.
+    """The checkpoints of one run, the newest `keep` of them. On several processes, all make the same calls.
 
     Args:
-      directory: where they are.
+      directory: where they are; the same files for all processes.
       keep: how many stay.
       read_only: changes nothing, not even what a killed run left half written: the run may be alive.
+      say: takes a sentence about each thing that went wrong and was survived.
     """
 
-    def __init__(self, directory: Path, keep: int = 3, *, read_only: bool = False):
+    def __init__(self, directory: Path, keep: int = 3, *, read_only: bool = False, say: Callable[[str], None] = print):
         self.directory = directory.absolute()
-        if read_only:
-            options = ocp.CheckpointManagerOptions(create=False, save_root_metadata=False)
-        else:
-            # Old steps are renamed into the trash, then deleted: a kill in mid-deletion must not leave half a step.
-            shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
-            options = ocp.CheckpointManagerOptions(
-                max_to_keep=keep, cleanup_tmp_directories=True, todelete_subdir=_TRASH
-            )
-        self._manager = ocp.CheckpointManager(self.directory, options=options)
+        self._keep = keep
+        self._read_only = read_only
+        self._say = say if jax.process_index() == 0 else lambda sentence: None
+        self._manager = self._open()
+        self._writing: int | None = None
 
-    def latest_step(self) -> int | None:
-        """The newest committed step, or None."""
-        return self._manager.latest_step()
+    def restore(self, like: TrainState) -> TrainState | None:
+        """The state of the newest whole checkpoint; None where there is no checkpoint.
+
+        Damaged ones that are newer are moved to `damaged/`, nothing of them deleted, so that training can write those
+        steps again; a reader passes over them.
+
+        Args:
+          like: shapes, types and shardings to restore to (`jax.ShapeDtypeStruct` leaves).
+
+        Raises:
+          UserError: there are checkpoints and none is whole, or it was written by other networks.
+        """
+        damaged: dict[int, str] = {}
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            state, reason = self._read(step, like)
+            if reason is None:
+                self._pass_over(damaged, step)
+                return state
+            damaged[step] = reason
+        if damaged:
+            newest, reason = next(iter(damaged.items()))
+            raise UserError(
+                f"no checkpoint in {self.directory} is whole (step {newest}: {reason}); put a copy back, or start over "
+                "with --fresh."
+            )
+        return None
 
     def save(self, state: TrainState) -> None:
         """Starts writing the state under its step; a step already there is left as it is.
 
-        The state may be donated as soon as this returns.
-
-        Raises:
-          UserError: the disk is too full, or the previous write failed.
+        The state may be donated as soon as this returns. When the disk takes no more, that is said, what the write left
+        is removed, and the next save tries again; the checkpoints already there stay.
         """
-        step = int(state.step)
         self.wait()
-        if step in self._manager.all_steps():
-            return
-        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
-        free = shutil.disk_usage(self.directory).free
-        if free < 1.1 * size:
-            raise self._full(f"{free / 1e6:.0f} MB are free and a checkpoint takes {size / 1e6:.0f} MB")
-        args = ocp.args.Composite(
-            state=ocp.args.StandardSave(state), checksums=ocp.args.JsonSave(_named(jax.device_get(_checksums(state))))
-        )
-        with self._disk_errors():
-            self._manager.save(step, args=args)
+        if reason := self._start(state):
+            self._say(self._failure(int(state.step), reason) + "; training goes on, and tries again at the next.")
 
-    def restore(self, like: TrainState, step: int | None = None) -> TrainState:
-        """The state of a step, by default the newest.
-
-        Args:
-          like: shapes, types and shardings to restore to (`jax.ShapeDtypeStruct` leaves).
-          step: which one.
+    def save_and_wait(self, state: TrainState) -> None:
+        """As `save`, and returns when the state is on disk.
 
         Raises:
-          UserError: it is damaged, or was written by other networks.
+          UserError: the disk takes no more.
         """
-        step = self.latest_step() if step is None else step
-        folder = self.directory / str(step)
-        args = ocp.args.Composite(state=ocp.args.StandardRestore(like), checksums=ocp.args.JsonRestore())
-        self._check_fits(like, step)
-        try:
-            restored = self._manager.restore(step, args=args)
-            intact = _named(jax.device_get(_checksums(restored["state"]))) == restored["checksums"]
-        except Exception as error:  # orbax raises whatever the damaged file made its reader raise
-            reason = str(error).strip().split("\n")[0][:200] or type(error).__name__
-            raise UserError(f"checkpoint {folder} cannot be read ({reason}); {self._remedy(step)}") from error
-        if not intact:
-            raise UserError(f"checkpoint {folder} is corrupt (its checksums do not match); {self._remedy(step)}")
-        return restored["state"]
+        self.wait()
+        if reason := self._start(state) or self._finish():
+            raise UserError(
+                f"{self._failure(int(state.step), reason)}; free some space and run the same command again, the "
+                "checkpoints already there are whole."
+            )
 
     def wait(self) -> None:
-        """Returns when the last `save` is on disk.
-
-        Raises:
-          UserError: it could not be written.
-        """
-        with self._disk_errors():
-            self._manager.wait_until_finished()
+        """Returns when the last `save` is on disk, or has failed and said so; what it replaced is deleted."""
+        if reason := self._finish():
+            self._say(self._failure(self._writing, reason) + "; training goes on, and tries again at the next.")
+        if not self._read_only and jax.process_index() == 0:
+            self._empty_trash()
 
     def close(self) -> None:
         """Waits and releases the writer's threads."""
         self.wait()
         self._manager.close()
 
-    def _check_fits(self, like: TrainState, step: int | None) -> None:
-        folder = self.directory / str(step) / "state"
-        try:
-            saved = ocp.StandardCheckpointHandler().metadata(folder)  # pyright: ignore[reportArgumentType]
-            found = _shapes(getattr(saved, "tree", saved))
-        except Exception:  # unreadable metadata: `restore` says so
-            return
-        wanted = _shapes(like)
-        if different := sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)):
-            name = different[0]
-            raise UserError(
-                f"checkpoint {self.directory / str(step)} was written by other networks: {name} is "
-                f"{found.get(name, 'absent')} there and {wanted.get(name, 'absent')} here ({len(different)} arrays "
-                "differ); undo the change to the experiment, or start over with --fresh."
+    def _open(self) -> ocp.CheckpointManager:
+        if self._read_only:
+            options = ocp.CheckpointManagerOptions(create=False, save_root_metadata=False)
+        else:
+            # Old steps are renamed into the trash, then deleted: a kill in mid-deletion must not leave half a step.
+            _on_one_process(self._empty_trash)
+            options = ocp.CheckpointManagerOptions(
+                max_to_keep=self._keep, cleanup_tmp_directories=True, todelete_subdir=_TRASH
             )
+        return ocp.CheckpointManager(self.directory, options=options)
 
-    def _remedy(self, step: int | None) -> str:
-        others = [other for other in self._manager.all_steps() if other != step]
-        if others:
-            return f"move that folder away to continue from step {max(others)}."
-        return "no other is left; start over with --fresh."
+    def _empty_trash(self) -> None:
+        shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
 
-    def _full(self, reason: str) -> UserError:
-        return UserError(
-            f"no checkpoint could be written to {self.directory}: {reason}; free some space and run the same command "
-            "again, the checkpoints already there are whole."
+    def _start(self, state: TrainState) -> str | None:
+        """Begins a write; returns why it cannot."""
+        step = int(state.step)
+        if step in self._manager.all_steps():
+            return None
+        size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+        if reason := agreed(self._lack_of_room(size)):
+            return reason
+        args = ocp.args.Composite(state=ocp.args.StandardSave(state), checksums=ocp.args.JsonSave(checksums(state)))
+        self._writing = step
+        try:
+            self._manager.save(step, args=args)
+        except Exception as error:
+            return self._clean_up(error)
+        return None
+
+    def _finish(self) -> str | None:
+        """Waits for the last write; returns why it failed."""
+        try:
+            self._manager.wait_until_finished()
+        except Exception as error:
+            return self._clean_up(error)
+        return None
+
+    def _clean_up(self, error: Exception) -> str:
+        """Removes what a failed write left by opening the folder anew: the manager takes it for still in progress."""
+        if not any(sign in str(error) for sign in _DISK_ERRORS):
+            raise error
+        with contextlib.suppress(Exception):  # the same error again
+            self._manager.close()
+        self._manager = self._open()
+        return _first_line(error)
+
+    def _lack_of_room(self, size: int) -> str | None:
+        free = shutil.disk_usage(self.directory).free
+        if free < 1.1 * size:
+            return f"{free / 1e6:.0f} MB are free and a checkpoint takes {size / 1e6:.0f} MB"
+        return None
+
+    def _failure(self, step: int | None, reason: str) -> str:
+        return f"no checkpoint of step {step} could be written to {self.directory}: {reason}"
+
+    def _pass_over(self, damaged: dict[int, str], instead: int) -> None:
+        for step, reason in damaged.items():
+            fate = "passed over" if self._read_only else f"moved to {_DAMAGED}"
+            self._say(
+                f"checkpoint {self.directory / str(step)} is damaged ({reason}) and {fate}; using step {instead}."
+            )
+        if damaged and not self._read_only:
+            _on_one_process(lambda: [self._set_aside(step) for step in damaged])
+            self._manager.reload()
+
+    def _set_aside(self, step: int) -> None:
+        aside = self.directory / _DAMAGED
+        aside.mkdir(exist_ok=True)
+        earlier = len(list(aside.glob(f"{step}.*")))
+        (self.directory / str(step)).rename(aside / f"{step}.{earlier + 1}")
+
+    def _read(self, step: int, like: TrainState) -> tuple[TrainState | None, str | None]:
+        """The state of a step, or why it is not whole."""
+        folder: Any = self.directory / str(step)
+        state = expected = reason = None
+        try:
+            # Orbax's handlers, unlike its manager, wait for no other process: one of them may fail alone.
+            expected = ocp.JsonCheckpointHandler().restore(folder / "checksums")
+            saved: Any = ocp.StandardCheckpointHandler().metadata(folder / "state")
+            found = _shapes(getattr(saved, "tree", saved))
+            if found.keys() != expected.keys():
+                raise ValueError("its metadata and its checksums name different arrays")
+            _check_fits(found, _shapes(like), folder)
+            state = ocp.StandardCheckpointHandler().restore(folder / "state", args=ocp.args.StandardRestore(like))
+        except UserError:
+            raise
+        except Exception as error:  # whatever the damaged file made its reader raise
+            reason = _first_line(error)
+        reason = agreed(reason)
+        if reason is None and checksums(state) != expected:
+            reason = "its checksums do not match"
+        return state, reason
+
+
+def _check_fits(found: dict[str, str], wanted: dict[str, str], folder: Path) -> None:
+    if different := sorted(name for name in found.keys() | wanted.keys() if found.get(name) != wanted.get(name)):
+        name = different[0]
+        raise UserError(
+            f"checkpoint {folder} was written by other networks: {name} is {found.get(name, 'absent')} there and "
+            f"{wanted.get(name, 'absent')} here ({len(different)} arrays differ); undo the change to the experiment, "
+            "or start over with --fresh."
         )
 
-    @contextlib.contextmanager
-    def _disk_errors(self) -> Iterator[None]:
-        try:
-            yield
-        except Exception as error:
-            if any(sign in str(error) for sign in _DISK_ERRORS):
-                raise self._full(str(error).strip().split("\n")[0][:200]) from error
-            raise
+
+def _first_line(error: Exception) -> str:
+    return textwrap.shorten(str(error).strip().split("\n")[0], 200, placeholder=" ...") or type(error).__name__
 
 
-@jax.jit
-def _checksums(state: TrainState) -> TrainState:
-    """A 32-bit sum of each leaf's bits, every element weighted by its position; the same on any sharding."""
-
-    def checksum(leaf: jax.Array) -> jax.Array:
-        bits = leaf.astype(jnp.uint8) if leaf.dtype == bool else leaf
-        bits = jax.lax.bitcast_convert_type(bits, jnp.dtype(f"uint{8 * min(bits.dtype.itemsize, 4)}"))
-        position = jnp.zeros((), jnp.uint32)  # in row-major order; flattening would gather what is split over devices
-        for axis, size in enumerate(bits.shape):
-            position = position * size + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
-        return jnp.sum(bits.astype(jnp.uint32) * (2 * position + 1), dtype=jnp.uint32)
-
-    return jax.tree.map(checksum, state)
-
-
-def _named(tree: Any) -> dict[str, int]:
-    return {jax.tree_util.keystr(path): int(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+def _on_one_process(action: Callable[[], Any]) -> None:
+    """Acts on the shared folder once; the other processes wait until it is done."""
+    if jax.process_index() == 0:
+        action()
+    multihost_utils.sync_global_devices("jaxgen checkpoints")
 
 
 def _shapes(tree: Any) -> dict[str, str]:
-    leaves = jax.tree_util.tree_leaves_with_path(tree)
-    # Orbax names the fields of dataclasses and tuples as dictionary keys: compare the keys alone.
     return {
-        "/".join(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path): (
-            f"{jnp.dtype(leaf.dtype).name}{list(leaf.shape)}"
-        )
-        for path, leaf in leaves
+        name: f"{jnp.dtype(leaf.dtype).name}{list(leaf.shape)}"
+        for name, leaf in named(tree).items()
         if hasattr(leaf, "shape")
     }

@@ -150,7 +150,8 @@ class Trainer:
           UserError: a checkpoint cannot be read or written.
           KeyboardInterrupt: Ctrl-C was pressed; the state has been saved.
         """
-        with contextlib.closing(Checkpoints(folder.checkpoints)) as checkpoints:
+        say = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
+        with contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints:
             state = self._restore_or_init(checkpoints, console)
             with contextlib.closing(MetricLog(folder, int(state.step))) as log, _progress(console) as progress:
                 return self._train(state, folder, draw, checkpoints, log, progress)
@@ -192,9 +193,9 @@ class Trainer:
                 if due(schedule.checkpoint_every):
                     log.check()
                     checkpoints.save(state)
+            log.check()
+            checkpoints.save_and_wait(state)
             if interrupted():
-                log.check()
-                checkpoints.save(state)
                 raise KeyboardInterrupt
         return state
 
@@ -221,9 +222,9 @@ class Trainer:
         return jax.jit(keys, out_shardings=replicated(self.mesh))()
 
     def _restore_or_init(self, checkpoints: Checkpoints, console: Console) -> TrainState:
-        if checkpoints.latest_step() is None:
-            return self.init()
         state = checkpoints.restore(self.abstract_state())
+        if state is None:
+            return self.init()
         step, steps, per_call = int(state.step), self.schedule.steps, self.schedule.steps_per_call
         if step > steps:
             raise UserError(f"steps is {steps} but the run is at step {step} already; ask for more, or use --fresh.")

@@ -1,5 +1,6 @@
-"""Checkpoints: whole, exact, verified; damage and full disks are sentences."""
+"""Checkpoints: whole, exact, verified; damage and full disks are survived."""
 
+import contextlib
 import shutil
 import subprocess
 
@@ -26,19 +27,29 @@ def written(regression, tmp_path):
     return tmp_path / "checkpoints", state, trainer.abstract_state()
 
 
-def restore(folder, like):
-    checkpoints = Checkpoints(folder)
-    try:
-        return checkpoints.restore(like)
-    finally:
-        checkpoints.close()
+def restore(folder, like, **options):
+    """What is restored, and the sentences said on the way."""
+    said = []
+    with contextlib.closing(Checkpoints(folder, say=said.append, **options)) as checkpoints:
+        return checkpoints.restore(like), said
+
+
+def save(folder, state):
+    with contextlib.closing(Checkpoints(folder)) as checkpoints:
+        checkpoints.save_and_wait(state)
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_what_is_restored_is_what_was_saved(written):
     folder, state, like = written
-    restored = restore(folder, like)
+    restored, said = restore(folder, like)
     chex.assert_trees_all_equal(restored, state)
     chex.assert_trees_all_equal_dtypes(restored, state)
+    assert said == []
+    assert restore(folder.parent / "empty", like) == (None, [])
 
 
 def test_a_flipped_bit_is_found(written):
@@ -49,27 +60,62 @@ def test_a_flipped_bit_is_found(written):
         content = path.read_bytes()
         for position in range(0, len(content), max(1, len(content) // 8)):
             path.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
-            try:
-                chex.assert_trees_all_equal(restore(folder, like), state)
-            except UserError as error:
-                assert f"checkpoint {folder / '2'}" in str(error)
-                assert "move that folder away to continue from step 1" in str(error)
-                found.append(str(error))
+            restored, said = restore(folder, like, read_only=True)
+            if restored.step == 2:
+                chex.assert_trees_all_equal(restored, state)
+            found += said
         path.write_bytes(content)
-    assert any("its checksums do not match" in sentence for sentence in found)  # what orbax itself lets pass
-    chex.assert_trees_all_equal(restore(folder, like), state)
+    assert any("(its checksums do not match)" in sentence for sentence in found)  # what orbax itself lets pass
+    chex.assert_trees_all_equal(restore(folder, like), (state, []))
 
 
-@pytest.mark.parametrize("damage", ["truncate", "remove"])
-def test_missing_bytes_are_a_sentence_and_the_previous_checkpoint_still_serves(written, damage):
+DAMAGE = {
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:10]),
+    "emptied": lambda path: path.write_bytes(b""),
+    "removed": lambda path: path.unlink(),
+    "flipped": lambda path: path.write_bytes(path.read_bytes()[:-1] + bytes([path.read_bytes()[-1] ^ 1])),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("files", ["state/**/d/*", "state/_METADATA", "state/manifest.ocdbt", "checksums/metadata"])
+def test_of_a_damaged_checkpoint_nothing_is_deleted_and_the_previous_serves(written, damage, files):
+    folder, state, like = written
+    for path in (folder / "2").glob(files):
+        DAMAGE[damage](path)
+    before = contents(folder / "2")
+
+    assert restore(folder, like, read_only=True)[0].step == 1
+    assert contents(folder / "2") == before
+    restored, (sentence,) = restore(folder, like)
+    assert restored.step == 1
+    assert sentence.startswith(f"checkpoint {folder / '2'} is damaged (")
+    assert sentence.endswith(") and moved to damaged; using step 1.")
+    assert "\n" not in sentence
+    assert contents(folder / "damaged" / "2.1") == before
+    save(folder, state)
+    chex.assert_trees_all_equal(restore(folder, like), (state, []))
+    assert contents(folder / "damaged" / "2.1") == before
+
+
+def test_a_half_deleted_checkpoint_is_no_obstacle(written):
+    folder, state, like = written
+    shutil.rmtree(folder / "2")
+    (folder / "2").mkdir()
+    assert restore(folder, like)[0].step == 1
+    save(folder, state)
+    chex.assert_trees_all_equal(restore(folder, like), (state, []))
+
+
+def test_where_none_is_whole_nothing_starts_over_and_nothing_is_touched(written):
     folder, _, like = written
-    for path in (folder / "2" / "state").rglob("d/*"):
-        path.write_bytes(path.read_bytes()[:10]) if damage == "truncate" else path.unlink()
-    with pytest.raises(UserError, match="cannot be read .* move that folder away to continue from step 1") as caught:
+    for path in folder.glob("*/state/**/d/*"):
+        path.write_bytes(b"")
+    before = contents(folder)
+    with pytest.raises(UserError, match=r"no checkpoint in .* is whole \(step 2: .*\); put a copy back") as caught:
         restore(folder, like)
     assert "\n" not in str(caught.value)
-    (folder / "2").rename(folder.parent / "aside")
-    assert restore(folder, like).step == 1
+    assert contents(folder) == before
 
 
 def test_other_networks_are_named(written, regression):
@@ -81,30 +127,49 @@ def test_other_networks_are_named(written, regression):
 
 def test_a_step_already_there_is_left_alone(written):
     folder, state, like = written
-    checkpoints = Checkpoints(folder)
-    checkpoints.save(jax.tree.map(lambda x: x * 0 + 2, state))
-    checkpoints.close()
-    chex.assert_trees_all_equal(restore(folder, like), state)
+    save(folder, jax.tree.map(lambda x: x * 0 + 2, state))
+    chex.assert_trees_all_equal(restore(folder, like), (state, []))
 
 
-def test_a_full_disk_is_a_sentence_and_loses_nothing(written, tmp_path):
-    _, state, like = written
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", disk], capture_output=True).returncode:
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
         pytest.skip("needs the right to mount a small disk")
-    try:
-        checkpoints = Checkpoints(disk / "checkpoints")
-        checkpoints.save(state)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def fill(disk, leave):
+    """Fills the disk but for some bytes."""
+    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - leave))
+
+
+@pytest.mark.parametrize("leave", [0, 150_000])  # too little at once; too little in the middle of writing
+def test_a_full_disk_is_said_and_loses_nothing(written, disk, leave):
+    _, state, like = written
+    noise = np.random.default_rng(0)  # does not compress
+    nets = jax.tree.map(lambda x: noise.normal(size=x.shape).astype(x.dtype), state.nets)
+    state = jax.device_put(state.replace(nets=nets), jax.tree.map(lambda x: x.sharding, like))
+    said = []
+    with contextlib.closing(Checkpoints(disk / "checkpoints", say=said.append)) as checkpoints:
+        checkpoints.save_and_wait(state)
+        fill(disk, leave)
+        later = [state.replace(step=state.step + n) for n in range(1, 4)]
+        checkpoints.save(later[0])
         checkpoints.wait()
-        (disk / "filler").write_bytes(b"0" * 4096 * ((shutil.disk_usage(disk).free // 4096) - 1))
-        with pytest.raises(UserError, match=r"no checkpoint could be written .* free some space"):
-            checkpoints.save(state.replace(step=state.step + 1))
-            checkpoints.wait()
+        assert len(said) == 1
+        assert said[0].startswith(f"no checkpoint of step 3 could be written to {disk / 'checkpoints'}: ")
+        assert said[0].endswith("training goes on, and tries again at the next.")
+        assert not list((disk / "checkpoints").glob("*tmp*"))
+        with pytest.raises(UserError, match="no checkpoint of step 4 could be written .* free some space"):
+            checkpoints.save_and_wait(later[1])
+        chex.assert_trees_all_equal(restore(disk / "checkpoints", like), (state, []))
         (disk / "filler").unlink()
-        chex.assert_trees_all_equal(restore(disk / "checkpoints", like), state)
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
+        checkpoints.save_and_wait(later[2])
+    chex.assert_trees_all_equal(restore(disk / "checkpoints", like), (later[2], []))
 
 
 def test_the_newest_are_kept(regression, tmp_path):
@@ -115,7 +180,7 @@ def test_the_newest_are_kept(regression, tmp_path):
         checkpoints.save(state.replace(step=jnp.int32(step)))
     checkpoints.close()
     assert sorted(path.name for path in tmp_path.iterdir() if path.name.isdigit()) == ["2", "3"]
-    assert np.all(restore(tmp_path, trainer.abstract_state()).step == 3)
+    assert np.all(restore(tmp_path, trainer.abstract_state())[0].step == 3)
 
 
 def test_a_reader_leaves_a_living_run_alone(written):
@@ -123,9 +188,7 @@ def test_a_reader_leaves_a_living_run_alone(written):
     half_written, discarded = folder / "3.orbax-checkpoint-tmp", folder / "trash" / "0"
     half_written.mkdir()
     discarded.mkdir(parents=True)
-    reader = Checkpoints(folder, read_only=True)
-    chex.assert_trees_all_equal(reader.restore(like), state)
-    reader.close()
+    chex.assert_trees_all_equal(restore(folder, like, read_only=True), (state, []))
     assert half_written.exists()
     assert discarded.exists()
     Checkpoints(folder).close()
