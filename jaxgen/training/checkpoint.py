@@ -98,7 +98,7 @@ class Checkpoints:
         if reason := self._finish():
             self._say(self._failure(self._writing, reason) + "; training goes on, and tries again at the next.")
         if not self._read_only and jax.process_index() == 0:
-            self._empty_trash()
+            self._tidy()
 
     def close(self) -> None:
         """Waits and releases the writer's threads."""
@@ -109,15 +109,18 @@ class Checkpoints:
         if self._read_only:
             options = ocp.CheckpointManagerOptions(create=False, save_root_metadata=False)
         else:
-            # Old steps are renamed into the trash, then deleted: a kill in mid-deletion must not leave half a step.
-            _on_one_process(self._empty_trash)
-            options = ocp.CheckpointManagerOptions(
-                max_to_keep=self._keep, cleanup_tmp_directories=True, todelete_subdir=_TRASH
-            )
+            _on_one_process(self._tidy)
+            options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, todelete_subdir=_TRASH)
         return ocp.CheckpointManager(self.directory, options=options)
 
-    def _empty_trash(self) -> None:
-        shutil.rmtree(self.directory / _TRASH, ignore_errors=True)
+    def _tidy(self) -> None:
+        """Deletes what no write in progress needs: writes that a kill or a full disk cut short, and replaced steps.
+
+        Replaced steps are renamed into the trash first: a kill in mid-deletion must not leave half a step.
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        for folder in (self.directory / _TRASH, *self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*")):
+            shutil.rmtree(folder, ignore_errors=True)
 
     def _start(self, state: TrainState) -> str | None:
         """Begins a write; returns why it cannot."""

@@ -163,12 +163,12 @@ def test_a_full_disk_is_said_and_loses_nothing(written, disk, leave):
         assert len(said) == 1
         assert said[0].startswith(f"no checkpoint of step 3 could be written to {disk / 'checkpoints'}: ")
         assert said[0].endswith("training goes on, and tries again at the next.")
-        assert not list((disk / "checkpoints").glob("*tmp*"))
         with pytest.raises(UserError, match="no checkpoint of step 4 could be written .* free some space"):
             checkpoints.save_and_wait(later[1])
         chex.assert_trees_all_equal(restore(disk / "checkpoints", like), (state, []))
         (disk / "filler").unlink()
         checkpoints.save_and_wait(later[2])
+    assert {path.name for path in (disk / "checkpoints").iterdir()} == {"2", "5"}
     chex.assert_trees_all_equal(restore(disk / "checkpoints", like), (later[2], []))
 
 
@@ -179,7 +179,7 @@ def test_the_newest_are_kept(regression, tmp_path):
     for step in range(4):
         checkpoints.save(state.replace(step=jnp.int32(step)))
     checkpoints.close()
-    assert sorted(path.name for path in tmp_path.iterdir() if path.name.isdigit()) == ["2", "3"]
+    assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}  # and no trash
     assert np.all(restore(tmp_path, trainer.abstract_state())[0].step == 3)
 
 
@@ -192,4 +192,5 @@ def test_a_reader_leaves_a_living_run_alone(written):
     assert half_written.exists()
     assert discarded.exists()
     Checkpoints(folder).close()
+    assert not half_written.exists()
     assert not discarded.exists()
