@@ -1,16 +1,19 @@
 """The command line: `jaxgen train | eval | sample | bench | list`.
 
-A user's mistake is one sentence and exit code 2. JAX and the experiment are imported by the command that needs them, so
-help is instant.
+A user's mistake is one sentence and exit code 2; the help tells the other codes. JAX and the experiment are imported by
+the command that needs them, so help is instant.
 """
 
+import errno
 import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import jaxgen
-from jaxgen.errors import UserError
+from jaxgen.errors import Preempted, UserError
+
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def main() -> NoReturn:
@@ -24,6 +27,14 @@ def main() -> NoReturn:
     except UserError as error:
         print(f"jaxgen: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:
+        if error.errno not in _DISK_ERRORS:
+            raise
+        print(f"jaxgen: {error.filename} cannot be written ({error.strerror}); make it possible.", file=sys.stderr)
+        sys.exit(UserError.exit_code)
+    except Preempted as stop:
+        print("jaxgen: stopped by SIGTERM.", file=sys.stderr)
+        sys.exit(stop.exit_code)
     except KeyboardInterrupt:
         print("jaxgen: stopped.", file=sys.stderr)
         sys.exit(130)
@@ -100,4 +111,7 @@ _HELP = """usage: jaxgen COMMAND ...
 
 FILE is an experiment such as experiments/digits_dcgan.py, RUN a folder that `train` wrote.
 `jaxgen COMMAND --help` lists the options of a command, `jaxgen train FILE --help` the experiment's settings too.
-`jaxgen --version` prints the version."""
+`jaxgen --version` prints the version.
+
+Exit codes: 0 done; 2 a mistake, or no room for the last checkpoint; 3 a metric became NaN or infinite; 75 after SIGTERM
+and 130 after Ctrl-C, with the state saved: the same command continues."""

@@ -8,6 +8,25 @@ class UserError(ValueError):
 
 
 class NonFiniteError(UserError):
-    """A metric became NaN or infinite: names the step, the phase and the metric."""
+    """A metric became NaN or infinite.
+
+    Attributes:
+      finding: names the metric, the phase and the step.
+      step: the first step whose metrics are not finite, counted from 1.
+    """
 
     exit_code = 3
+
+    def __init__(self, finding: str, step: int):
+        super().__init__(
+            f"{finding}; the last checkpoint precedes it: look at the curves, and start over with a lower learning "
+            "rate, or go on past those batches with --on-nonfinite rollback."
+        )
+        self.finding = finding
+        self.step = step
+
+
+class Preempted(KeyboardInterrupt):
+    """SIGTERM came: the machine is wanted back. As for Ctrl-C, the state has been saved and a restart continues."""
+
+    exit_code = 75  # EX_TEMPFAIL of sysexits.h: "the user is invited to retry"

@@ -1,5 +1,6 @@
-"""Writing a file so that a reader never meets half of it."""
+"""Writing files so that neither a kill nor a full disk loses what was there."""
 
+import io
 import os
 import pathlib
 
@@ -22,3 +23,29 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+class AppendedFile:
+    """A file that grows by whole records; what a full disk does not take waits in memory, in order.
+
+    Args:
+      path: the file; it may exist.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self._file = io.FileIO(path, "a")
+        self._waiting = b""
+
+    def append(self, record: bytes = b"") -> OSError | None:
+        """Writes what waits and the record; returns the error that makes them wait."""
+        self._waiting += record
+        try:
+            while self._waiting:
+                self._waiting = self._waiting[self._file.write(self._waiting) :]
+        except OSError as error:
+            return error
+        return None
+
+    def close(self) -> None:
+        """Closes the file; what still waits is lost."""
+        self._file.close()

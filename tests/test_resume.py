@@ -56,21 +56,30 @@ def rows(folder):
     return [{k: v for k, v in json.loads(line).items() if k != "images_per_second"} for line in lines]
 
 
-@pytest.mark.parametrize("experiment", SETTINGS)
-def test_sigkill_loses_nothing(experiment, tmp_path, cache):
-    whole, killed = tmp_path / "whole", tmp_path / "killed"
+@pytest.mark.parametrize(
+    ("experiment", "exits"),
+    [
+        ("digits_vae", {signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKILL}),
+        ("digits_dcgan", {signal.SIGKILL: -signal.SIGKILL}),
+        ("digits_glow", {signal.SIGKILL: -signal.SIGKILL}),
+    ],
+)
+def test_signals_lose_nothing(experiment, exits, tmp_path, cache):
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
     assert start(experiment, whole, cache).wait() == 0
 
-    at = 5 * random.Random(experiment).randrange(1, 6)
-    process = start(experiment, killed, cache)
-    while not any(step >= at for step in committed(killed)):
-        assert process.poll() is None, process.stderr.read().decode()
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    assert 60 not in committed(killed)
+    at = 0
+    for number, code in exits.items():
+        at += 5 * random.Random(experiment).randrange(1, 5)
+        process = start(experiment, stopped, cache)
+        while not any(step >= at for step in committed(stopped)):
+            assert process.poll() is None, process.stderr.read().decode()
+            time.sleep(0.001)
+        process.send_signal(number)
+        assert process.wait() == code
+        assert 60 not in committed(stopped)
 
-    process = start(experiment, killed, cache)
+    process = start(experiment, stopped, cache)
     assert process.wait() == 0, process.stderr.read().decode()
-    assert final_bytes(killed) == final_bytes(whole)
-    assert rows(killed) == rows(whole)
+    assert final_bytes(stopped) == final_bytes(whole)
+    assert rows(stopped) == rows(whole)

@@ -5,7 +5,7 @@ import datetime
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 from jax.sharding import Mesh
@@ -19,7 +19,10 @@ from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
+from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder, write_json
+
+_ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,9 +37,13 @@ class Options(DataOptions):
     """Steps between checkpoints (default: the experiment's)."""
     steps_per_call: int | None = None
     """Steps compiled into one dispatch (default: the experiment's)."""
+    on_nonfinite: Literal["stop", "rollback"] = "stop"
+    """When a metric becomes NaN or infinite: stop, or go back to the last checkpoint and skip the batches used since
+    (at most 3 times in a run)."""
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
+@sigterm_raises()
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
     console = Console()
@@ -57,13 +64,14 @@ def main(args: Sequence[str]) -> None:
     if folder.exists:
         folder.check_same(settings)
         settings["started"] = folder.read_config()["started"]
-        write_json(folder.config_file, settings)  # `steps` may have grown
+        folder.write_config(settings)  # `steps` may have grown
     else:
         folder.create(settings)
 
     console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
     try:
-        state = trainer.run(folder, save_samples, console)
+        rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
+        state = trainer.run(folder, save_samples, console, rollbacks)
     except KeyboardInterrupt:
         write_report(folder.path)
         console.print("Stopped and saved; the same command continues.")

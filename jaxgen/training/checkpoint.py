@@ -55,6 +55,7 @@ class Checkpoints:
         Raises:
           UserError: there are checkpoints and none is whole, or it was written by other networks.
         """
+        self.wait()  # the manager counts a step as there when its write has only begun
         damaged: dict[int, str] = {}
         for step in sorted(self._manager.all_steps(), reverse=True):
             state, reason = self._read(step, like)

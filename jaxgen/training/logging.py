@@ -2,15 +2,15 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import jax
-from tensorboardX import SummaryWriter
 
 from jaxgen.errors import NonFiniteError
-from jaxgen.files import write_atomically
+from jaxgen.files import AppendedFile, write_atomically
+from jaxgen.training.event_file import EventFile
 from jaxgen.training.run_folder import RunFolder
 
 Held = list[tuple[int, Mapping[str, Any]]]
@@ -20,57 +20,66 @@ class MetricLog:
     """Writes the rows of a run, and on resuming drops those after the checkpoint.
 
     A row is fetched from the device only when the next one is due, so the device never waits for the host.
+
+    Args:
+      folder: of the run.
+      start_step: where it goes on.
+      say: takes a sentence when the disk is full: rows then wait in memory, and training goes on.
     """
 
-    def __init__(self, folder: RunFolder, start_step: int):
-        self._file = _open_at(folder.metrics_file, start_step)
-        self._events = SummaryWriter(str(folder.path), purge_step=start_step or None)
+    def __init__(self, folder: RunFolder, start_step: int, say: Callable[[str], None] = print):
+        self._rows = _open_at(folder.metrics_file, start_step)
+        self._events = EventFile(folder.path, start_step)
+        self._say = say
+        self._disk_full = False
         self._since_row: Held = []
         self._row: Held = []
         self._extra: Mapping[str, float] = {}
+        self._written: dict[str, float] | None = None
 
     def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
         """Holds the metrics `[steps]` of a call whose last step was `step`."""
         self._since_row.append((step, metrics))
 
     def row(self, **extra: float) -> dict[str, float] | None:
-        """Ends a row at the last step added, with `extra` (throughput) in it; writes and returns the row before it.
+        """Ends a row at the last step added, with `extra` (throughput) in it; returns the last row written.
 
         Raises:
-          NonFiniteError: a metric of a step in the row written is NaN or infinite.
+          NonFiniteError: a metric of a step in the row before it, which is now written, is NaN or infinite.
         """
-        written = self._write()
+        self._write()
         self._row, self._since_row, self._extra = self._since_row, [], extra
-        return written
+        return self._written
 
     def check(self) -> None:
-        """Waits for every step so far.
+        """Waits for every step so far and writes the rows that are complete, as they must be before a checkpoint is.
 
         Raises:
-          NonFiniteError: a metric of one of them is NaN or infinite.
+          NonFiniteError: a metric of one of the steps is NaN or infinite.
         """
-        _check_finite(jax.device_get(self._row + self._since_row))
+        self._write()
+        _check_finite(jax.device_get(self._since_row))
 
     def close(self) -> None:
         """Writes the last row."""
         try:
             self._write()
         finally:
-            self._file.close()
+            self._rows.close()
             self._events.close()
 
-    def _write(self) -> dict[str, float] | None:
+    def _write(self) -> None:
         if not self._row:
-            return None
+            return
         fetched, self._row = jax.device_get(self._row), []
         _check_finite(fetched)
         step, metrics = fetched[-1]
         row = {"step": step, **{name: float(values[-1]) for name, values in metrics.items()}, **self._extra}
-        self._file.write(json.dumps(row) + "\n")
-        self._file.flush()
-        for name in row.keys() - {"step"}:
-            self._events.add_scalar(name, row[name], step)
-        return row
+        self._written = row
+        error = self._rows.append((json.dumps(row) + "\n").encode()) or self._events.append(step, row)
+        if error and not self._disk_full:
+            self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")
+        self._disk_full = error is not None
 
 
 def _check_finite(fetched: Held) -> None:
@@ -84,14 +93,11 @@ def _check_finite(fetched: Held) -> None:
 def _non_finite(step: int, name: str, value: float) -> NonFiniteError:
     phase, _, metric = name.rpartition("/")
     kind = "NaN" if math.isnan(value) else "infinite"
-    return NonFiniteError(
-        f"{metric} of phase {phase} became {kind} at step {step}; the last checkpoint precedes it: look at the curves, "
-        "and start over with a lower learning rate."
-    )
+    return NonFiniteError(f"{metric} of phase {phase} became {kind} at step {step}", step)
 
 
-def _open_at(path: Path, start_step: int) -> Any:
+def _open_at(path: Path, start_step: int) -> AppendedFile:
     rows = path.read_text().splitlines() if path.exists() else []
     kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= start_step]
     write_atomically(path, "".join(row + "\n" for row in kept).encode())
-    return path.open("a")
+    return AppendedFile(path)

@@ -3,10 +3,9 @@
 import contextlib
 import dataclasses
 import functools
-import signal
 import time
 import types
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +13,21 @@ import jax
 import numpy as np
 from jax.sharding import Mesh
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from jaxgen.core import Array, Batch, Method, TrainState, no_samples
-from jaxgen.errors import UserError
+from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.evaluate import sampler
 from jaxgen.training.logging import MetricLog
+from jaxgen.training.preemption import StopRequests, stop_requests
+from jaxgen.training.progress import progress_bar, summary
+from jaxgen.training.rollback import Batches, Rollbacks
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import Patterns, batch_sharding, replicated, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
 
 PICTURES = 64  # samples in a picture
 
-Batches = Callable[[int], Generator[Batch, None, None]]
 Draw = Callable[[Path, np.ndarray], None]
 
 
@@ -137,48 +137,57 @@ class Trainer:
         call = compile_step(self._step, self.mesh, self._shardings)
         return call.trace(self.abstract_state(), self._batches, _abstract_key())
 
-    def run(self, folder: RunFolder, draw: Draw, console: Console) -> TrainState:
+    def run(self, folder: RunFolder, draw: Draw, console: Console, rollbacks: int = 0) -> TrainState:
         """Trains from the newest checkpoint in the folder, or from the start, to the last step.
+
+        A full disk is said and does not stop the run: only its last checkpoint must be written.
 
         Args:
           folder: where metrics, pictures and checkpoints go.
           draw: `(path, samples [PICTURES, ...])` writes a picture.
           console: where progress is shown.
+          rollbacks: how often a run may go back to its last checkpoint when a metric is not finite, and on past the
+            batches used since.
 
         Raises:
-          NonFiniteError: a metric became NaN or infinite.
-          UserError: a checkpoint cannot be read or written.
-          KeyboardInterrupt: Ctrl-C was pressed; the state has been saved.
+          NonFiniteError: a metric became NaN or infinite, once more than `rollbacks`.
+          UserError: no checkpoint is whole, or the last one cannot be written.
+          KeyboardInterrupt: Ctrl-C was pressed, or (`Preempted`) SIGTERM came; the state has been saved.
         """
         say = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
-        with contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints:
-            state = self._restore_or_init(checkpoints, console)
-            with contextlib.closing(MetricLog(folder, int(state.step))) as log, _progress(console) as progress:
-                return self._train(state, folder, draw, checkpoints, log, progress)
+        done = Rollbacks(folder.rollbacks_file)
+        with contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints, stop_requests() as stop:
+            run = _Run(folder, draw, console, say, checkpoints, done, stop)
+            state = self._restore_or_init(run)
+            while True:
+                try:
+                    return self._train(state, run)
+                except NonFiniteError as error:
+                    if len(done) >= rollbacks:
+                        raise
+                    state = self._restore_or_init(run)
+                    skipped = done.add(int(state.step), error).skipped
+                    say(f"{error.finding}; skipping {skipped} batches (rollback {len(done)} of {rollbacks}).")
 
-    def _train(
-        self,
-        state: TrainState,
-        folder: RunFolder,
-        draw: Draw,
-        checkpoints: Checkpoints,
-        log: MetricLog,
-        progress: Progress,
-    ) -> TrainState:
+    def _train(self, state: TrainState, run: "_Run") -> TrainState:
         schedule, step = self.schedule, int(state.step)
-        task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
-        sample, draws = sampler(self.method, self.mesh, PICTURES), self.method.sample is not no_samples
         if step == schedule.steps:
             return state
-        call = self.compile()
-        progress.update(task, description="training")
+        sample, draws = sampler(self.method, self.mesh, PICTURES), self.method.sample is not no_samples
 
         def due(every: int) -> bool:
             return step % every == 0 or step == schedule.steps
 
-        logged_step, logged_time = step, time.perf_counter()
-        with _interrupts() as interrupted, contextlib.closing(self.batches(step)) as data:
-            while step < schedule.steps and not interrupted():
+        with contextlib.ExitStack() as stack:
+            progress = stack.enter_context(progress_bar(run.console))
+            task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
+            call = self._call
+            progress.update(task, description="training")
+            log = stack.enter_context(contextlib.closing(MetricLog(run.folder, step, run.say)))
+            batches = run.rollbacks.batches(self.batches, step, schedule.steps_per_call)
+            data = stack.enter_context(contextlib.closing(batches))
+            logged_step, logged_time = step, time.perf_counter()
+            while step < schedule.steps and not run.stop():
                 state, metrics = call(state, next(data), self.run_key)
                 step += schedule.steps_per_call
                 log.add(step, metrics)
@@ -187,16 +196,16 @@ class Trainer:
                     speed = (step - logged_step) * self.images_per_step / (now - logged_time)
                     row = log.row(images_per_second=round(speed, 1))
                     logged_step, logged_time = step, now
-                    progress.update(task, completed=step, shown=_show(row))
+                    progress.update(task, completed=step, shown=summary(row))
                 if draws and due(schedule.sample_every):
-                    draw(folder.samples / f"step_{step:07d}.png", np.asarray(sample(state, self._keys[2])))
+                    run.write_picture(step, np.asarray(sample(state, self._keys[2])))
                 if due(schedule.checkpoint_every):
                     log.check()
-                    checkpoints.save(state)
+                    run.checkpoints.save(state)
             log.check()
-            checkpoints.save_and_wait(state)
-            if interrupted():
-                raise KeyboardInterrupt
+            run.checkpoints.save_and_wait(state)
+            if run.stop.error:
+                raise run.stop.error
         return state
 
     @property
@@ -221,9 +230,15 @@ class Trainer:
 
         return jax.jit(keys, out_shardings=replicated(self.mesh))()
 
-    def _restore_or_init(self, checkpoints: Checkpoints, console: Console) -> TrainState:
-        state = checkpoints.restore(self.abstract_state())
+    @functools.cached_property
+    def _call(self) -> jax.stages.Compiled:
+        return self.compile()
+
+    def _restore_or_init(self, run: "_Run") -> TrainState:
+        state = run.checkpoints.restore(self.abstract_state())
         if state is None:
+            if run.folder.metrics_file.exists():
+                run.say("There is no checkpoint yet; starting from the beginning.")
             return self.init()
         step, steps, per_call = int(state.step), self.schedule.steps, self.schedule.steps_per_call
         if step > steps:
@@ -232,43 +247,28 @@ class Trainer:
             raise UserError(
                 f"steps_per_call {per_call} does not divide step {step}, where the run is; make it a divisor."
             )
-        console.print(f"Resuming at step {step} of {steps}.")
+        run.say(f"Resuming at step {step} of {steps}.")
         return state
+
+
+@dataclasses.dataclass(frozen=True)
+class _Run:
+    """What goes on while a trainer runs."""
+
+    folder: RunFolder
+    draw: Draw
+    console: Console
+    say: Callable[[str], None]
+    checkpoints: Checkpoints
+    rollbacks: Rollbacks
+    stop: StopRequests
+
+    def write_picture(self, step: int, samples: np.ndarray) -> None:
+        try:
+            self.draw(self.folder.samples / f"step_{step:07d}.png", samples)
+        except OSError as error:
+            self.say(f"no picture of step {step} could be written ({error.strerror}); training goes on.")
 
 
 def _abstract_key() -> Any:
     return jax.eval_shape(lambda: jax.random.key(0))
-
-
-@contextlib.contextmanager
-def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Whether Ctrl-C was pressed. Between steps is the only moment at which the donated state exists to be saved."""
-    pressed = []
-
-    def handle(number: int, frame: Any) -> None:
-        pressed.append(number)
-        signal.signal(signal.SIGINT, before)  # a second Ctrl-C stops at once
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield lambda: bool(pressed)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
-def _progress(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=12),  # room for losses and speed in 80 columns
-        MofNCompleteColumn(),
-        TextColumn("{task.fields[shown]}"),
-        TimeRemainingColumn(),
-        console=console,
-    )
-
-
-def _show(row: Mapping[str, float] | None) -> str:
-    if row is None:
-        return ""
-    losses = [f"{name.removesuffix('/loss')} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
-    return "  ".join([*losses, f"{row['images_per_second']:,.0f} images/s"])

@@ -11,7 +11,10 @@ from jaxgen.files import write_atomically
 
 @dataclasses.dataclass(frozen=True)
 class RunFolder:
-    """`config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `samples/`, `eval.json` and `report.html`."""
+    """`config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `samples/`, `eval.json` and `report.html`.
+
+    And `rollbacks.json` where batches were skipped, `checkpoints/damaged/` where files were broken.
+    """
 
     path: Path
 
@@ -22,6 +25,10 @@ class RunFolder:
     @property
     def metrics_file(self) -> Path:
         return self.path / "metrics.jsonl"
+
+    @property
+    def rollbacks_file(self) -> Path:
+        return self.path / "rollbacks.json"
 
     @property
     def eval_file(self) -> Path:
@@ -71,11 +78,23 @@ class RunFolder:
         try:
             self.samples.mkdir(parents=True, exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        self.write_config(config)
+
+    def write_config(self, config: dict[str, Any]) -> None:
+        """Writes the settings of a run, new or continued.
+
+        Raises:
+          UserError: the folder cannot be written.
+        """
+        try:
             write_json(self.config_file, config)
         except OSError as error:
-            raise UserError(
-                f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir."
-            ) from error
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error: OSError) -> UserError:
+        return UserError(f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir.")
 
     def check_same(self, config: dict[str, Any]) -> None:
         """Refuses to continue a run under other settings; `steps` may change, so that a run can be extended.

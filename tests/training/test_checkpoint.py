@@ -2,7 +2,6 @@
 
 import contextlib
 import shutil
-import subprocess
 
 import chex
 import jax
@@ -131,24 +130,8 @@ def test_a_step_already_there_is_left_alone(written):
     chex.assert_trees_all_equal(restore(folder, like), (state, []))
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-def fill(disk, leave):
-    """Fills the disk but for some bytes."""
-    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - leave))
-
-
 @pytest.mark.parametrize("leave", [0, 150_000])  # too little at once; too little in the middle of writing
-def test_a_full_disk_is_said_and_loses_nothing(written, disk, leave):
+def test_a_full_disk_is_said_and_loses_nothing(written, disk, fill, leave):
     _, state, like = written
     noise = np.random.default_rng(0)  # does not compress
     nets = jax.tree.map(lambda x: noise.normal(size=x.shape).astype(x.dtype), state.nets)
@@ -156,7 +139,7 @@ def test_a_full_disk_is_said_and_loses_nothing(written, disk, leave):
     said = []
     with contextlib.closing(Checkpoints(disk / "checkpoints", say=said.append)) as checkpoints:
         checkpoints.save_and_wait(state)
-        fill(disk, leave)
+        fill(leave)
         later = [state.replace(step=state.step + n) for n in range(1, 4)]
         checkpoints.save(later[0])
         checkpoints.wait()

@@ -1,7 +1,10 @@
 """The loop: one trace, exact resumption, rows and pictures where they are due, and a stop that says why."""
 
+import contextlib
+import itertools
 import json
 import os
+import shutil
 import signal
 
 import chex
@@ -11,8 +14,9 @@ import pytest
 from rich.console import Console
 
 from jaxgen.core import Aux
-from jaxgen.errors import NonFiniteError, UserError
+from jaxgen.errors import NonFiniteError, Preempted, UserError
 from jaxgen.training.evaluate import evaluate
+from jaxgen.training.logging import MetricLog
 from jaxgen.training.loop import Schedule
 from jaxgen.training.run_folder import RunFolder
 
@@ -27,11 +31,15 @@ def newest(folder):
     return max(int(path.name) for path in folder.checkpoints.iterdir() if path.name.isdigit())
 
 
-def run(trainer, path, draw=lambda path, samples: None):
+def without_speed(folder):
+    return [{k: v for k, v in row.items() if k != "images_per_second"} for row in rows(folder)]
+
+
+def run(trainer, path, draw=lambda path, samples: None, rollbacks=0):
     folder = RunFolder(path)
     if not folder.exists:
         folder.create({})
-    return folder, trainer.run(folder, draw, QUIET)
+    return folder, trainer.run(folder, draw, QUIET, rollbacks)
 
 
 def test_a_whole_run_traces_once_and_writes_what_is_due(regression, tmp_path):
@@ -46,23 +54,128 @@ def test_a_whole_run_traces_once_and_writes_what_is_due(regression, tmp_path):
     assert state.step == 20
 
 
-def test_an_interrupted_run_continues_bit_for_bit(regression, tmp_path):
+@pytest.mark.parametrize(
+    ("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Preempted)], ids=["Ctrl-C", "SIGTERM"]
+)
+def test_an_interrupted_run_continues_bit_for_bit(regression, tmp_path, number, error):
+    before = signal.getsignal(number)
     trainer, _ = regression()
     folder, whole = run(trainer, tmp_path / "whole")
 
-    def press_ctrl_c(path, samples):
-        os.kill(os.getpid(), signal.SIGINT)
-
     trainer, _ = regression()
-    with pytest.raises(KeyboardInterrupt):
-        run(trainer, tmp_path / "parts", press_ctrl_c)
+    with pytest.raises(KeyboardInterrupt) as stopped:
+        run(trainer, tmp_path / "parts", lambda path, samples: os.kill(os.getpid(), number))
+    assert type(stopped.value) is error
     assert newest(RunFolder(tmp_path / "parts")) == 10
+    assert signal.getsignal(number) == before
     trainer, _ = regression()
     parts_folder, parts = run(trainer, tmp_path / "parts")
     chex.assert_trees_all_equal(whole, parts)
-    without_speed = [[{k: v for k, v in row.items() if k != "images_per_second"} for row in rows(f)]
-                     for f in (folder, parts_folder)]  # fmt: skip
-    assert without_speed[0] == without_speed[1]
+    assert without_speed(folder) == without_speed(parts_folder)
+
+
+def test_a_row_is_on_disk_before_the_checkpoint_of_its_step(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    log = MetricLog(folder, 0)
+    log.add(5, {"line/loss": jnp.ones(1)})
+    log.row(images_per_second=1.0)
+    log.check()  # what precedes a checkpoint; a killed process does no more
+    assert [row["step"] for row in rows(folder)] == [5]
+    log.close()
+
+
+def poisoned(trainer, position):
+    """A loss with a metric that becomes NaN when it sees a certain batch, wherever in the run."""
+    with contextlib.closing(trainer.batches(position)) as data:
+        poison = next(data)["x"][0, 0, 0, 0]
+
+    def loss(view, batch, key):
+        value = jnp.mean((view("line", batch["x"]) - 2 * batch["x"] - 1) ** 2)
+        return value + jnp.where(batch["x"][0, 0] == poison, jnp.nan, 0.0), Aux()
+
+    return loss
+
+
+def passing_over(trainer, batches):
+    """The trainer on data without the batches of those numbers."""
+    every = trainer.batches
+
+    def remaining(start):
+        kept = (data for number, data in enumerate(every(0)) if number not in batches)
+        yield from itertools.islice(kept, start, None)
+
+    trainer.batches = remaining
+    return trainer
+
+
+def test_a_rollback_passes_over_the_batches_and_a_restart_passes_over_the_same(regression, tmp_path):
+    trainer, _ = regression()
+    loss = poisoned(trainer, 12)
+    trainer, _ = regression(loss=loss)
+    folder, rolled_back = run(trainer, tmp_path / "rolled back", rollbacks=1)
+    assert [row["step"] for row in rows(folder)] == [5, 10, 15, 20]
+    (recorded,) = json.loads(folder.rollbacks_file.read_text())
+    assert recorded == {"step": 10, "skipped": 3, "finding": "loss of phase line became NaN at step 13"}
+    expected = passing_over(regression()[0], {10, 11, 12})
+    expected_folder, never_met = run(expected, tmp_path / "without")
+    chex.assert_trees_all_equal(rolled_back, never_met)
+    assert without_speed(folder) == without_speed(expected_folder)
+
+    for first_kept in (15, 5):  # a restart after the leap, and one before it
+        copy = RunFolder(tmp_path / f"from {first_kept}")
+        shutil.copytree(folder.path, copy.path)
+        steps = [int(path.name) for path in copy.checkpoints.iterdir()]
+        for step in steps:
+            if step > first_kept:
+                shutil.rmtree(copy.checkpoints / str(step))
+        if first_kept not in steps:
+            shutil.rmtree(copy.checkpoints)  # starts from the beginning
+        trainer, _ = regression(loss=loss)
+        _, restarted = run(trainer, copy.path)
+        chex.assert_trees_all_equal(restarted, never_met)
+        assert without_speed(copy) == without_speed(expected_folder)
+
+
+def test_rollbacks_are_given_up_after_the_stated_number(regression, tmp_path):
+    def loss(view, batch, key):
+        value = jnp.mean(view("line", batch["x"]) ** 2)
+        return value, Aux({"oddity": jnp.where(view.step == 12, jnp.nan, value)})
+
+    trainer, _ = regression(loss=loss)
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(NonFiniteError, match="oddity of phase line became NaN at step 13;"):
+        run(trainer, folder.path, rollbacks=2)
+    assert [entry["step"] for entry in json.loads(folder.rollbacks_file.read_text())] == [10, 10]
+    folder.rollbacks_file.write_text('[{"step": "ten"}]')
+    with pytest.raises(UserError, match=r"rollbacks.json cannot be read .* mend it"):
+        run(trainer, folder.path, rollbacks=2)
+
+
+def test_a_full_disk_does_not_stop_a_run_that_finds_room_at_its_end(regression, tmp_path, disk, fill, capsys):
+    trainer, _ = regression(Schedule(steps=80, log_every=1, sample_every=20, checkpoint_every=20))
+    expected_folder, expected = run(trainer, tmp_path / "run")
+
+    def draw(path, samples):
+        if path.stem == "step_0000020":
+            fill(leave=0)
+        if path.stem == "step_0000080":
+            (disk / "filler").unlink()
+        path.write_bytes(bytes(5000))
+
+    trainer, _ = regression(Schedule(steps=80, log_every=1, sample_every=20, checkpoint_every=20))
+    folder = RunFolder(disk / "run")
+    folder.create({})
+    state = trainer.run(folder, draw, Console(force_terminal=False, width=1000))
+    said = capsys.readouterr().out
+    chex.assert_trees_all_equal(state, expected)
+    assert without_speed(folder) == without_speed(expected_folder)
+    assert newest(folder) == 80
+    assert [path.name for path in folder.samples.iterdir() if path.stat().st_size] == ["step_0000080.png"]
+    for step in (20, 40, 60):
+        assert f"no checkpoint of step {step} could be written" in said
+        assert f"no picture of step {step} could be written (No space left on device)" in said
+    assert said.count("metrics cannot be written (No space left on device)") == 1
 
 
 def test_rows_after_the_checkpoint_are_dropped_and_a_half_written_one_too(regression, tmp_path):

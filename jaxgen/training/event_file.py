@@ -1,0 +1,48 @@
+"""TensorBoard's event file, written in the caller's thread.
+
+tensorboardX's own writer has a thread, which a full disk ends, and then training waits for it forever.
+"""
+
+import os
+import socket
+import struct
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+from tensorboardX.record_writer import masked_crc32c
+from tensorboardX.summary import scalar
+
+from jaxgen.files import AppendedFile
+
+
+class EventFile:
+    """One new event file in a folder; events of earlier files after `start_step` are declared void.
+
+    Args:
+      folder: where TensorBoard looks.
+      start_step: the step the run goes on from.
+    """
+
+    def __init__(self, folder: Path, start_step: int):
+        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+        self._file = AppendedFile(folder / name)
+        self._append(file_version="brain.Event:2")
+        self._append(step=start_step + 1, session_log=SessionLog(status=SessionLog.START))
+
+    def append(self, step: int, row: Mapping[str, float]) -> OSError | None:
+        """Writes the values of a step as scalars; returns the error that makes them wait in memory."""
+        errors = [self._append(step=step, summary=scalar(name, row[name])) for name in row if name != "step"]
+        return next(filter(None, errors), None)
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def _append(self, **event: Any) -> OSError | None:
+        data = Event(wall_time=time.time(), **event).SerializeToString()
+        length = struct.pack("<Q", len(data))
+        checks = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
+        return self._file.append(length + checks[0] + data + checks[1])
