@@ -8,6 +8,8 @@ and log Z and every marginal take one pass over the sequence: Hu et al. 2016, "H
 Logic Rules", section 3.4.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jax.nn import log_softmax, logsumexp
@@ -45,7 +47,7 @@ def log_partition(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.A
       UserError: logits and mask have different lengths or batches.
     """
     logits, costs = at_least_float32(logits, costs)
-    return _log_partition(log_softmax(logits), costs, jnp.asarray(mask, bool))
+    return _over_sequences(log_softmax(logits), costs, jnp.asarray(mask, bool), logsumexp)
 
 
 def marginals(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
@@ -53,20 +55,40 @@ def marginals(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array
 
     Arguments and errors as of `log_partition`.
     """
+    return _derivative(logits, costs, mask, logsumexp)
+
+
+def viterbi(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
+    """The most probable sequence under q*, int `[batch, length]`; 0 where the mask is.
+
+    The derivative of its log-probability by the students' is 1 at its tags and 0 elsewhere. Of equal sequences it is
+    one, not a mixture. Arguments and errors as of `log_partition`.
+    """
+    return jnp.argmax(_derivative(logits, costs, mask, _first_maximum), axis=-1)
+
+
+def _first_maximum(values: jax.Array, axis: int) -> jax.Array:
+    """The maximum, whose gradient goes to one of equals and not to all."""
+    best = jnp.argmax(values, axis=axis, keepdims=True)
+    return jnp.take_along_axis(values, best, axis=axis).squeeze(axis)
+
+
+def _derivative(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike, reduce: Callable) -> jax.Array:
     logits, costs = at_least_float32(logits, costs)
     mask = jnp.asarray(mask, bool)
-    return jax.grad(lambda log_p: jnp.sum(_log_partition(log_p, costs, mask)))(log_softmax(logits))
+    return jax.grad(lambda log_p: jnp.sum(_over_sequences(log_p, costs, mask, reduce)))(log_softmax(logits))
 
 
-def _log_partition(log_p: jax.Array, costs: jax.Array, mask: jax.Array) -> jax.Array:
+def _over_sequences(log_p: jax.Array, costs: jax.Array, mask: jax.Array, reduce: Callable) -> jax.Array:
+    """The scores of all sequences reduced to one number, `[batch]`; `reduce(values, axis)` must pass through sums."""
     if log_p.shape[:2] != mask.shape:
         raise UserError(f"mask has shape {mask.shape} for logits of shape {log_p.shape}; give it the first two axes.")
 
     def advance(prefix: jax.Array, position: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, None]:
         log_p, there = position
-        longer = logsumexp(prefix[:, :, None] - costs, axis=1) + log_p
+        longer = reduce(prefix[:, :, None] - costs, axis=1) + log_p
         return jnp.where(there[:, None], longer, prefix), None
 
     rest = (log_p[:, 1:].swapaxes(0, 1), mask[:, 1:].T)
     prefix, _ = loops.scan(advance, log_p[:, 0], rest)
-    return logsumexp(prefix, axis=-1)
+    return reduce(prefix, axis=-1)

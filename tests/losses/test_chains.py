@@ -14,14 +14,20 @@ from jaxgen.losses import chains
 TAGS, LENGTH = 3, 4
 
 
-def enumerate_posterior(logits, costs):
-    """log Z and the marginals `[length, tags]` of one chain, sequence by sequence."""
+def scores_of_all(logits, costs):
+    """log p(y) less the costs of each sequence y, and the sequences."""
     log_p = log_softmax(logits, axis=-1)
     sequences = list(itertools.product(range(TAGS), repeat=len(log_p)))
     scores = [
         sum(log_p[t, tag] for t, tag in enumerate(y)) - sum(costs[a, b] for a, b in itertools.pairwise(y))
         for y in sequences
     ]
+    return scores, sequences
+
+
+def enumerate_posterior(logits, costs):
+    """log Z and the marginals `[length, tags]` of one chain, sequence by sequence."""
+    scores, sequences = scores_of_all(logits, costs)
     q = np.exp(scores - logsumexp(scores))
     return logsumexp(scores), np.einsum("n,nlt->lt", q, np.eye(TAGS)[np.array(sequences)])
 
@@ -50,6 +56,31 @@ def test_without_rules_the_teacher_is_the_student(x64):
     np.testing.assert_allclose(chains.log_partition(logits, np.zeros((TAGS, TAGS)), mask), 0, atol=1e-12)
     marginals = jax.jit(chains.marginals)(logits, jnp.zeros((TAGS, TAGS)), mask)
     np.testing.assert_allclose(marginals, jax.nn.softmax(logits), atol=1e-12)
+
+
+@pytest.mark.parametrize("forbidden", [False, True])
+def test_viterbi_is_the_best_of_all_sequences(x64, forbidden):
+    rng = np.random.default_rng(2)
+    logits, costs = rng.normal(size=(20, LENGTH, TAGS)), rng.uniform(0, 2, size=(TAGS, TAGS))
+    if forbidden:
+        costs[0, 2] = costs[1, 1] = np.inf
+    lengths = 1 + np.arange(20) % LENGTH
+    best = np.array(jax.jit(chains.viterbi)(logits, costs, np.arange(LENGTH) < lengths[:, None]))
+    greedy = logits.argmax(-1)
+    differ = 0
+    for i, length in enumerate(lengths):
+        y = list(best[i, :length])
+        scores, sequences = scores_of_all(logits[i, :length], costs)
+        assert y == list(sequences[int(np.argmax(scores))])
+        assert not best[i, length:].any()
+        differ += y != list(greedy[i, :length])
+    assert differ > 3
+
+
+def test_of_equal_sequences_viterbi_takes_one_and_does_not_mix():
+    """Only (0, 1) and (1, 0) are allowed, and equal: position by position, 0 and 0 would be as good."""
+    costs = jnp.array([[jnp.inf, 0.0], [0.0, jnp.inf]])
+    assert sorted(chains.viterbi(jnp.zeros((1, 2, 2)), costs, jnp.ones((1, 2)))[0].tolist()) == [0, 1]
 
 
 def test_a_mask_of_another_length_is_refused():
