@@ -25,7 +25,7 @@ from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.losses.posterior_regularization import importance_weights
 from jaxgen.training.evaluate import sampler
-from jaxgen.training.sharding import make_mesh
+from jaxgen.training.sharding import make_mesh, shardings_of
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
@@ -85,7 +85,7 @@ def measure(file: ExperimentFile, name: str, m_step: str, alpha: float, steps: i
     experiment = file.build(file.config_type(constraint=name, m_step=m_step, alpha=alpha, steps=steps))
     *_, state = training(experiment, steps)
     seconds = time.perf_counter() - start
-    x = np.asarray(sampler(experiment.method, MESH, SAMPLES)(state, jax.random.key(1)))
+    x = np.asarray(sampler(experiment.method, MESH, shardings_of(state), SAMPLES)(state, jax.random.key(1)))
     pixels = (x + 1) / 2
     values = {
         "even": lambda: judge(x) % 2 == 0,
@@ -179,7 +179,8 @@ def learned_terms(steps: int, seeds: int, out: Path, judge: Judge, console: Cons
         history, last = [], []
         for seed in range(seeds):
             experiment = file.build(dataclasses.replace(config, terms=terms, seed=seed))
-            sample, shares, state = sampler(experiment.method, MESH, SAMPLES), [], None
+            shardings = shardings_of(experiment.trainer(MESH).abstract_state())
+            sample, shares, state = sampler(experiment.method, MESH, shardings, SAMPLES), [], None
             for state in training(experiment, every):
                 x = np.asarray(sample(state, key))
                 # Half a hundredth of grace: the written term pays less than a quarter of a nat for it.

@@ -73,19 +73,33 @@ class Aux(NamedTuple):
     variables: Mapping[str, Variables] = {}
 
 
+# (network, its variables with "params", its inputs) -> the last two, laid out over the devices; values stay the same.
+Place = Callable[[str, Variables, tuple[Any, ...]], tuple[Variables, tuple[Any, ...]]]
+
+
+def as_they_are(name: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Variables, tuple[Any, ...]]:
+    """The `Place` that leaves every array where it is."""
+    return variables, inputs
+
+
 @dataclasses.dataclass(frozen=True)
 class View:
-    """The networks as a loss sees them: `view("critic", x)` is `module.apply` on this step's arrays, a pure call."""
+    """The networks as a loss sees them: `view("critic", x)` is `module.apply` on this step's arrays, a pure call.
+
+    On several devices `place` decides which of them computes what; inputs have their examples along the first axis.
+    """
 
     modules: Mapping[str, Module]
     params: Mapping[str, Params]
     variables: Mapping[str, Variables]
     ema: Mapping[str, Params | None]
     step: Array
+    place: Place = as_they_are
 
     def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
         """Applies network `name`; with `mutable=[...]` returns `(output, new_collections)` as Linen's `apply` does."""
-        return self.modules[name].apply({"params": self.params[name], **self.variables[name]}, *args, **kwargs)
+        variables, inputs = self.place(name, {"params": self.params[name], **self.variables[name]}, args)
+        return self.modules[name].apply(variables, *inputs, **kwargs)
 
     def moved(self, name: str, variables: Variables) -> "View":
         """The same view with collections of network `name` replaced, for a loss that applies it twice in sequence."""
@@ -158,7 +172,7 @@ def no_samples(view: View, key: Array, count: int) -> Array:
     raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
 
 
-def view_of(method: Method, state: TrainState) -> View:
+def view_of(method: Method, state: TrainState, place: Place = as_they_are) -> View:
     """The view of a state."""
     return View(
         modules={name: net.module for name, net in method.nets.items()},
@@ -166,4 +180,5 @@ def view_of(method: Method, state: TrainState) -> View:
         variables={name: net.variables for name, net in state.nets.items()},
         ema={name: net.ema for name, net in state.nets.items()},
         step=state.step,
+        place=place,
     )

@@ -11,7 +11,7 @@ from jaxgen.data.embedded import digits
 from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import ExperimentFile
 from jaxgen.training.evaluate import sampler
-from jaxgen.training.sharding import make_mesh
+from jaxgen.training.sharding import make_mesh, shardings_of
 
 FOLDER = Path(__file__).parent.parent / "experiments"
 MESH = make_mesh(devices=jax.devices()[:1])
@@ -25,7 +25,7 @@ def test_steering_by_ink_moves_the_samples_to_the_target():
     for batch in itertools.islice(batches, 20):
         state, _ = call(state, batch, trainer.run_key)
     batches.close()
-    samples = np.asarray(sampler(experiment.method, MESH, 500)(state, jax.random.key(0)))
+    samples = np.asarray(sampler(experiment.method, MESH, shardings_of(state), 500)(state, jax.random.key(0)))
     # The digits, and samples of the plain VAE, have 0.31.
     assert (samples.mean() + 1) / 2 == pytest.approx(0.4, abs=0.02)
 

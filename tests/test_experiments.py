@@ -15,7 +15,7 @@ from jaxgen.data.embedded import digits
 from jaxgen.experiment import ExperimentFile, config_to_json
 from jaxgen.training.evaluate import sampler
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import make_mesh
+from jaxgen.training.sharding import make_mesh, shardings_of
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
 MESH = make_mesh(devices=jax.devices()[:1])
@@ -64,7 +64,7 @@ def test_the_gan_draws_all_digits(tmp_path):
     images, labels = load_digits(return_X_y=True)
     judge = CalibratedClassifierCV(SVC(gamma=0.001, C=10), ensemble=False).fit(images, labels)
     experiment, state = trained("digits_dcgan", tmp_path / "run", steps=1500, width=16)
-    samples = np.asarray(sampler(experiment.method, MESH, 500)(state, jax.random.key(0)))
+    samples = np.asarray(sampler(experiment.method, MESH, shardings_of(state), 500)(state, jax.random.key(0)))
     blocks = 8 * (samples.reshape(500, 8, 2, 8, 2).mean((2, 4)) + 1)
 
     def figures(images):

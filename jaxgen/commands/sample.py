@@ -14,6 +14,7 @@ from jaxgen.errors import UserError
 from jaxgen.report.grid import save_samples
 from jaxgen.training import process
 from jaxgen.training.evaluate import sampler
+from jaxgen.training.sharding import shardings_of
 
 _CHUNK = 256  # samples drawn in one compiled call
 
@@ -47,7 +48,7 @@ def main(args: Sequence[str]) -> None:
     process.configure()
     run = Run.open(options.run, options.mesh.make())
     chunk = min(options.count, _CHUNK)
-    draw = sampler(run.experiment.method, run.mesh, chunk)
+    draw = sampler(run.experiment.method, run.mesh, shardings_of(run.state), chunk)
     key = jax.random.key(options.seed)
     chunks = [draw(run.state, jax.random.fold_in(key, i)) for i in range(-(-options.count // chunk))]
     samples = np.concatenate(jax.device_get(chunks))[: options.count]

@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxgen.core import Array, Batch, Method, TrainState, view_of
-from jaxgen.training.sharding import batch_sharding, replicated
+from jaxgen.training.sharding import batch_sharding, placement, replicated, shardings_of
 
 _KEY_SEED = 0  # the noise of an evaluation is the same every time
 
@@ -27,9 +27,11 @@ def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: 
       figure -> `{"mean", "standard_error"}`; the standard error is that of the mean over examples.
     """
 
+    place = placement(mesh, shardings_of(state))
+
     def figures(state: TrainState, batch: Batch, index: Array) -> tuple[dict[str, Array], Array]:
         key = jax.random.fold_in(jax.random.key(_KEY_SEED), index)
-        return dict(method.evaluate(view_of(method, state).averaged(), batch, key)), batch["weight"]
+        return dict(method.evaluate(view_of(method, state, place).averaged(), batch, key)), batch["weight"]
 
     compiled = jax.jit(figures, in_shardings=(None, batch_sharding(mesh), None), out_shardings=replicated(mesh))
     columns: dict[str, list[np.ndarray]] = {}
@@ -45,10 +47,19 @@ def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: 
     }
 
 
-def sampler(method: Method, mesh: Mesh, count: int) -> Any:
-    """The compiled `(state, key) -> samples [count, ...]`, float32, with averaged weights where they are kept."""
+def sampler(method: Method, mesh: Mesh, shardings: TrainState, count: int) -> Any:
+    """The compiled `(state, key) -> samples [count, ...]`, float32, with averaged weights where they are kept.
+
+    Args:
+      method: the algorithm.
+      mesh: the devices.
+      shardings: of the state's leaves.
+      count: how many samples a call draws.
+    """
+
+    place = placement(mesh, shardings)
 
     def sample(state: TrainState, key: Array) -> Array:
-        return method.sample(view_of(method, state).averaged(), key, count).astype(jnp.float32)
+        return method.sample(view_of(method, state, place).averaged(), key, count).astype(jnp.float32)
 
     return jax.jit(sample, out_shardings=replicated(mesh))

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 from rich.console import Console
 
-from jaxgen.core import Array, Batch, Method, TrainState, no_samples
+from jaxgen.core import Array, Batch, Method, Place, TrainState, no_samples
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.evaluate import sampler
@@ -23,7 +23,7 @@ from jaxgen.training.preemption import StopRequests, stop_requests
 from jaxgen.training.progress import progress_bar, summary
 from jaxgen.training.rollback import Batches, Rollbacks
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import Patterns, batch_sharding, replicated, state_shardings
+from jaxgen.training.sharding import Patterns, batch_sharding, placement, replicated, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
 
 PICTURES = 64  # samples in a picture
@@ -91,7 +91,7 @@ class Trainer:
         self.seed = seed
         self.mesh = mesh
         self.sharding = sharding
-        self._step = build_step(method)
+        self._step = build_step(method, lambda *arrays: self._place(*arrays))  # known when traced
 
     @property
     def images_per_step(self) -> int:
@@ -173,7 +173,7 @@ class Trainer:
         schedule, step = self.schedule, int(state.step)
         if step == schedule.steps:
             return state
-        sample, draws = sampler(self.method, self.mesh, PICTURES), self.method.sample is not no_samples
+        sample, draws = sampler(self.method, self.mesh, self._shardings, PICTURES), self.method.sample is not no_samples
 
         def due(every: int) -> bool:
             return step % every == 0 or step == schedule.steps
@@ -220,6 +220,10 @@ class Trainer:
     @functools.cached_property
     def _shardings(self) -> TrainState:
         return state_shardings(self._shapes, self.mesh, self.sharding)
+
+    @functools.cached_property
+    def _place(self) -> Place:
+        return placement(self.mesh, self._shardings)
 
     @functools.cached_property
     def _keys(self) -> tuple[Array, Array, Array]:

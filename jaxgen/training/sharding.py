@@ -12,7 +12,7 @@ from typing import Any
 import jax
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from jaxgen.core import TrainState
+from jaxgen.core import Place, TrainState, Variables
 from jaxgen.errors import UserError
 
 AXES = ("data", "fsdp", "tensor")
@@ -100,6 +100,53 @@ def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainS
             "leave it at 1, or give the experiment a sharding pattern."
         )
     return shardings
+
+
+def shardings_of(state: TrainState) -> TrainState:
+    """Where the arrays of a state are."""
+    return jax.tree.map(lambda leaf: leaf.sharding, state)
+
+
+def placement(mesh: Mesh, shardings: TrainState) -> Place:
+    """Makes every network compute on its share of the examples with its whole parameters.
+
+    The compiler is left free to choose, and chooses badly: it computes a generator's images, which come from noise
+    that no one has split, on every device; and it moves activations to split parameters. Parameters are gathered over
+    `fsdp` where a network is applied, and gradients come back summed and split.
+
+    Args:
+      mesh: the devices.
+      shardings: of the state's leaves.
+    """
+    split = batch_sharding(mesh)
+    parts = mesh.shape["data"] * mesh.shape["fsdp"]
+
+    def examples(x: Any) -> Any:
+        divides = isinstance(x, jax.Array) and x.ndim and x.shape[0] % parts == 0
+        return jax.lax.with_sharding_constraint(x, split) if divides else x
+
+    def place(name: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Variables, tuple[Any, ...]]:
+        params = jax.tree.map(_gather, variables["params"], shardings.nets[name].params)
+        return {**variables, "params": params}, jax.tree.map(examples, inputs)
+
+    return place
+
+
+def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
+    kept = [tuple(axis for axis in _axes(names) if axis != "fsdp") or None for names in sharding.spec]
+    whole = NamedSharding(sharding.mesh, PartitionSpec(*kept))
+    if whole.is_equivalent_to(sharding, x.ndim):
+        return x
+
+    @jax.custom_vjp
+    def gather(x: jax.Array) -> jax.Array:
+        return jax.lax.with_sharding_constraint(x, whole)
+
+    def backward(_: None, gradient: jax.Array) -> tuple[jax.Array]:
+        return (jax.lax.with_sharding_constraint(gradient, sharding),)
+
+    gather.defvjp(lambda x: (gather(x), None), backward)
+    return gather(x)
 
 
 def _rule(shape: tuple[int, ...], fsdp: int) -> PartitionSpec:

@@ -10,7 +10,7 @@ import optax
 from jax.sharding import Mesh
 
 from jaxgen import loops
-from jaxgen.core import Array, Batch, Method, NetState, Phase, TrainState, view_of
+from jaxgen.core import Array, Batch, Method, NetState, Phase, Place, TrainState, as_they_are, view_of
 from jaxgen.errors import UserError
 from jaxgen.training.sharding import batch_sharding, replicated
 
@@ -40,13 +40,13 @@ def init_state(method: Method, key: Array, batch: Batch) -> TrainState:
     return TrainState(step=jnp.zeros((), jnp.int32), nets=nets)
 
 
-def build_step(method: Method) -> Step:
+def build_step(method: Method, place: Place = as_they_are) -> Step:
     """The training step of a method: `step(state, batches, key) -> (state, metrics)`, pure.
 
     `batches` has leaves `[method.batches_per_step, batch, ...]`; a phase with k repeats uses the first k, one each.
     `key` is the run's key, the same at every step: noise depends on it, the step, the phase, the repeat and the
     micro-batch alone, so a restarted run draws what it would have drawn. Metrics are those of a phase's last repeat, as
-    `<phase>/<name>`, with the norm of its gradient.
+    `<phase>/<name>`, with the norm of its gradient. `place` lays networks and their inputs out over the devices.
 
     Raises:
       UserError: a phase trains a network that does not exist or has no optimizer, or two phases share a name.
@@ -61,7 +61,7 @@ def build_step(method: Method) -> Step:
 
             def repeat(state, batch_and_repeat, phase=phase, phase_key=phase_key):
                 batch, repeat = batch_and_repeat
-                return _update(method, phase, state, batch, jax.random.fold_in(phase_key, repeat))
+                return _update(method, phase, place, state, batch, jax.random.fold_in(phase_key, repeat))
 
             fresh = jax.tree.map(lambda x, k=phase.repeats: x[:k], batches)
             state, history = loops.scan(repeat, state, (fresh, jnp.arange(phase.repeats)))
@@ -92,9 +92,11 @@ def compile_step(step: Step, mesh: Mesh, shardings: TrainState) -> jax.stages.Wr
     )
 
 
-def _update(method: Method, phase: Phase, state: TrainState, batch: Batch, key: Array) -> tuple[TrainState, Metrics]:
+def _update(
+    method: Method, phase: Phase, place: Place, state: TrainState, batch: Batch, key: Array
+) -> tuple[TrainState, Metrics]:
     """One gradient update of the networks a phase trains."""
-    view = view_of(method, state)
+    view = view_of(method, state, place)
 
     def objective(trained, variables, micro_batch, key):
         moved = dataclasses.replace(view, params={**view.params, **trained}, variables=variables)

@@ -15,7 +15,7 @@ from jaxgen.models.confidences import Confidences
 from jaxgen.training.evaluate import sampler
 from jaxgen.training.loop import Schedule, Trainer
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import make_mesh
+from jaxgen.training.sharding import make_mesh, shardings_of
 from jaxgen.training.step import build_step, init_state
 
 CENTRES = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
@@ -121,4 +121,4 @@ def test_a_classifier_trains_without_pictures_and_draws_no_samples(tmp_path):
     assert state.step == 2
     assert not drawn
     with pytest.raises(UserError, match="draws no samples"):
-        sampler(method, mesh, 4)(state, jax.random.key(0))
+        sampler(method, mesh, shardings_of(state), 4)(state, jax.random.key(0))

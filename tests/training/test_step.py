@@ -16,7 +16,7 @@ from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.methods.gan import gan
-from jaxgen.training.sharding import batch_sharding, make_mesh, replicated
+from jaxgen.training.sharding import batch_sharding, make_mesh, placement, replicated, shardings_of
 from jaxgen.training.step import build_step, compile_step, init_state
 
 KEY = jax.random.key(0)
@@ -184,9 +184,10 @@ def compiled_gan(devices, accumulate=1, steps_per_call=1):
     batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
     first = {"image": IMAGES["image"][0, 0]}
     state = jax.jit(lambda key: init_state(method, key, first), out_shardings=replicated(mesh))(KEY)
-    shardings = jax.tree.map(lambda leaf: leaf.sharding, state)
+    shardings = shardings_of(state)
     key = jax.device_put(KEY, replicated(mesh))
-    return state, batches, key, compile_step(build_step(method), mesh, shardings).lower(state, batches, key).compile()
+    call = compile_step(build_step(method, placement(mesh, shardings)), mesh, shardings)
+    return state, batches, key, call.lower(state, batches, key).compile()
 
 
 def steps_of_gan(count, **compiled):
