@@ -1,11 +1,11 @@
-"""Image sets of TensorFlow Datasets, read without TensorFlow."""
+"""Data sets of TensorFlow Datasets, read without TensorFlow."""
 
 import contextlib
 import dataclasses
 import functools
 import importlib.util
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -66,15 +66,8 @@ def _describe(name: str, data_dir: str | None) -> Examples:
 
 def _load(name: str, data_dir: str | None, split: str) -> Table:
     example = _describe(name, data_dir)
-    builder = _builder(name, _folder(data_dir))
+    table = _OnDisk(records(name, data_dir=data_dir, split=split), tuple(example))
     with _quiet():
-        prepared = builder.is_prepared()
-    if not prepared:
-        _prepare(builder, name, _folder(data_dir))
-    with _quiet():
-        if split not in builder.info.splits:
-            raise UserError(f"The data set {name!r} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
-        table = _OnDisk(builder.as_data_source(split=split), tuple(example))
         table[np.zeros(1, int)]  # TFDS logs which decoder it chose at the first record; have that done in the quiet
         if len(table) * example["image"].nbytes > MEMORY_BYTES:
             return table
@@ -84,6 +77,19 @@ def _load(name: str, data_dir: str | None, split: str) -> Table:
             for field, x in chunk.items():
                 arrays[field][start : start + len(x)] = x
         return Memory(arrays)
+
+
+def records(name: str, *, split: str, data_dir: str | None = None) -> Sequence[dict[str, Any]]:
+    """The records of a split as TFDS has them, prepared if need be; arguments and errors as for `images`."""
+    builder = _builder(name, _folder(data_dir))
+    with _quiet():
+        prepared = builder.is_prepared()
+    if not prepared:
+        _prepare(builder, name, _folder(data_dir))
+    with _quiet():
+        if split not in builder.info.splits:
+            raise UserError(f"The data set {name!r} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
+        return builder.as_data_source(split=split)
 
 
 def _folder(data_dir: str | None) -> str:
