@@ -1,0 +1,39 @@
+"""A classifier trained on labels alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax.numpy as jnp
+import optax
+
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, no_samples
+
+
+def classification(classifier: Net, *, inputs: str) -> Method:
+    """Cross-entropy of p(y|x), on the batch fields `inputs` and `label` (int `[batch]`), in nats.
+
+    Args:
+      classifier: module of `(inputs, *, train) -> logits [batch, classes]`; it may take a key "dropout".
+      inputs: the field it sees.
+    """
+
+    def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        logits = view("classifier", batch[inputs], train=True, rngs={"dropout": key})
+        correct = jnp.mean(jnp.argmax(logits, axis=-1) == batch["label"])
+        losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])
+        return jnp.mean(losses), Aux({"accuracy": correct})
+
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        return {"classifier": modules["classifier"].init(key, batch[inputs], train=False)}
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        return {"accuracy": jnp.argmax(view("classifier", batch[inputs], train=False), axis=-1) == batch["label"]}
+
+    return Method(
+        name="classification",
+        nets={"classifier": classifier},
+        phases=(Phase(("classifier",), loss),),
+        init=init,
+        sample=no_samples,
+        evaluate=evaluate,
+    )
