@@ -19,7 +19,15 @@ Rules = Callable[[Predict, Batch], tuple[Array, Array]]  # -> truth [batch, clas
 
 
 def rule_distillation(
-    student: Net, confidences: Net, rules: Rules, *, inputs: str, strength: float, pi_0: float, alpha: float
+    student: Net,
+    confidences: Net,
+    rules: Rules,
+    *,
+    inputs: str,
+    strength: float,
+    pi_0: float,
+    alpha: float,
+    validation: str = "",
 ) -> Method:
     """A student p(y|x) and its teacher q*, on the batch fields `inputs` and `label` (int `[batch]`).
 
@@ -36,6 +44,8 @@ def rule_distillation(
       strength: C, nats.
       pi_0: the most the teacher weighs, from 0 to 1.
       alpha: from 0 to 1; the nearer to 1, the later the teacher is heard (`losses.distillation.imitation_schedule`).
+      validation: prefix of the fields (`Source.beside`) whose labels teach the confidences; by default the student's
+        own. Of labels that the student knows by heart, every rule about its own opinions is right.
     """
 
     def teacher(view: View, batch: Batch, logits: Array) -> Array:
@@ -57,6 +67,7 @@ def rule_distillation(
         return _mean(losses, labelled) + pi * _mean(losses, ~labelled), Aux({"pi": pi})
 
     def confidence_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        batch = {field.removeprefix(validation): x for field, x in batch.items() if field.startswith(validation)}
         log_q = teacher(view, batch, view("student", batch[inputs], train=False))
         labelled = batch["label"] >= 0
         nats = -jnp.take_along_axis(log_q, jnp.maximum(batch["label"], 0)[:, None], axis=-1)[:, 0]
@@ -65,10 +76,10 @@ def rule_distillation(
         return _mean(nats, labelled), Aux(metrics)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        keys = jax.random.split(key)
+        # The student begins as it would without rules, so that runs with and without them can be compared in pairs.
         return {
-            "student": modules["student"].init(keys[0], batch[inputs], train=False),
-            "confidences": modules["confidences"].init(keys[1]),
+            "student": modules["student"].init(key, batch[inputs], train=False),
+            "confidences": modules["confidences"].init(jax.random.fold_in(key, 1)),
         }
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
