@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
-from scipy import stats
+from scipy import integrate, optimize, special, stats
 
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
@@ -166,6 +166,42 @@ def test_a_gan_and_its_constraint_all_move(regularize):
     for name, net in moved.nets.items():
         changes = jax.tree.map(lambda a, b: bool(jnp.any(a != b)), net.params, state.nets[name].params)
         assert any(jax.tree.leaves(changes)), name
+
+
+class Shift(nn.Module):
+    """Noise moved by a vector that is learned."""
+
+    @nn.compact
+    def __call__(self, z, *, train):
+        return z + self.param("mean", nn.initializers.zeros, (z.shape[1],))
+
+
+def test_a_steered_gan_rests_where_discriminator_and_constraint_balance():
+    """Data N(0, 1), samples N(w, 1), f(x) = x: a linear discriminator finds log p_data / p = w^2 / 2 - w x exactly,
+    and the non-saturating generator rests where w E[1 - sigmoid(w^2 / 2 - w x)] = alpha.
+    """
+    alpha = 0.3
+
+    def unbalanced(w):
+        def integrand(x):
+            return stats.norm.pdf(x, w) * special.expit(w * x - w**2 / 2)
+
+        return w * integrate.quad(integrand, -10, 10)[0] - alpha
+
+    base = gan(
+        Net(Shift(), optax.sgd(0.05)), Net(Linear(), optax.adam(0.02)), adversarial.non_saturating, latent_size=1
+    )
+    method = steer(base, Constraint(alpha, lambda x: x[:, 0]), through="generator", proposals=2000)
+    data = {"image": jax.random.normal(jax.random.key(1), (600, 1, 2000, 1))}
+    state, step = init_state(method, KEY, {"image": data["image"][0, 0]}), build_step(method)
+
+    def train(state, batch):
+        state, _ = step(state, batch, KEY)
+        return state, state.nets["generator"].params["mean"][0]
+
+    _, means = jax.jit(lambda state: jax.lax.scan(train, state, data))(state)
+    expected = optimize.brentq(unbalanced, 0.1, 2)
+    assert np.mean(means[200:]) == pytest.approx(expected, abs=0.05)
 
 
 def test_bad_settings_are_refused():
