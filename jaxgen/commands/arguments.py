@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import io
+import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated, Any, TypeVar
 
 import tyro
 
+from jaxgen.commands.trust import trust
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
 
@@ -62,6 +64,7 @@ def parse_experiment(
         )
         raise UserError(f"FILE is missing; name an experiment, as in `{prog} experiments/digits_dcgan.py`.")
     file = ExperimentFile.load(Path(args[0]))
+    trust(file.path)
     both = dataclasses.make_dataclass(
         "Arguments",
         [("config", Annotated[file.config_type, _UNPREFIXED]), ("options", Annotated[options, _UNPREFIXED])],
@@ -73,13 +76,11 @@ def parse_experiment(
 
 
 def _sentence(panel: str) -> str:
-    """The first message in tyro's framed panel."""
-    lines = [line.strip("│ ").strip() for line in panel.splitlines()]
-    message = []
-    for line in lines:
-        if line.startswith("╭"):
-            continue
-        if line.startswith(("─", "╰")):
-            break
-        message.append(line)
+    """The first message in tyro's panel, which follows the title and, where the terminal has no frames, a rule."""
+    lines = [line.strip("│╭╮╰╯ ") for line in panel.splitlines()[1:]]
+    message = itertools.takewhile(lambda line: not _is_rule(line), itertools.dropwhile(_is_rule, lines))
     return re.sub(r"\s+", " ", " ".join(message)).strip().rstrip(".")
+
+
+def _is_rule(line: str) -> bool:
+    return bool(line) and set(line) <= {"─", "-"}

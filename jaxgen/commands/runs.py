@@ -10,6 +10,7 @@ from typing import Any
 
 from jax.sharding import Mesh
 
+from jaxgen.commands.trust import check_trusted
 from jaxgen.core import TrainState
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment, ExperimentFile
@@ -72,7 +73,7 @@ class Run:
         """Rebuilds the experiment from `config.json` and restores its state to a mesh, whichever it was saved from.
 
         Raises:
-          UserError: the folder is no run, has no checkpoint, or cannot be read.
+          UserError: the folder is no run, has no checkpoint, cannot be read, or names code that the user never named.
         """
         folder = RunFolder(path)
         settings = folder.read_config()
@@ -81,6 +82,7 @@ class Run:
             raise UserError(
                 f"run folder {path} brings its own code ({source}); jaxgen runs experiments outside of it only."
             )
+        check_trusted(source, path)
         file = ExperimentFile.load(source)
         experiment = file.build(file.config_from_json(settings["config"]))
         if not folder.checkpoints.is_dir():

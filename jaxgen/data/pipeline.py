@@ -8,6 +8,7 @@ reading ahead and stopping cleanly.
 
 import atexit
 import functools
+import math
 import sys
 import weakref
 from collections.abc import Callable, Generator, Sequence
@@ -199,7 +200,7 @@ def _rows(batch_size: int, sharding: NamedSharding | None, process: tuple[int, i
         )
         return slice(index * batch_size // count, (index + 1) * batch_size // count)
     axes = sharding.spec[0] if len(sharding.spec) else None
-    shards = np.prod([sharding.mesh.shape[a] for a in ((axes,) if isinstance(axes, str) else axes or ())], dtype=int)
+    shards = math.prod(sharding.mesh.shape[a] for a in ((axes,) if isinstance(axes, str) else axes or ()))
     _require(
         batch_size % shards == 0,
         f"batch_size={batch_size} cannot be split evenly over the mesh's {shards} data shards; "

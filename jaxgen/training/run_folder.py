@@ -63,9 +63,11 @@ class RunFolder:
             raise UserError(f"folder {self.path} is not a run of jaxgen (it has no config.json); name another folder.")
         try:
             config = json.loads(self.config_file.read_text())
-            if not isinstance(config, dict) or not {"experiment", "file", "config"} <= config.keys():
-                raise ValueError("it lacks the experiment, its file or its settings")
-        except (ValueError, OSError) as error:
+            kinds = {"experiment": str, "file": str, "config": dict, "started": str}
+            if not isinstance(config, dict) or any(type(config.get(k)) is not kind for k, kind in kinds.items()):
+                raise ValueError("it lacks the experiment, its file, its settings or when it started")
+            Path(config["file"]).resolve()  # refuses what cannot be a file's name
+        except (ValueError, OSError, RecursionError) as error:
             raise UserError(f"{self.config_file} cannot be read ({error}); mend it, or name another folder.") from error
         return config
 
