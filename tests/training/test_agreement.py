@@ -1,0 +1,89 @@
+"""Two real processes, each with half of the state: a bad file of one is seen by both, and neither waits forever."""
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import multihost_utils
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
+
+from jaxgen.core import NetState, TrainState
+from jaxgen.errors import UserError
+from jaxgen.training.checkpoint import Checkpoints
+
+
+def test_a_bad_file_of_one_process_sends_both_to_the_checkpoint_before(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(index), str(port), str(tmp_path / "checkpoints")],
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for index in (0, 1)
+    ]
+    try:
+        printed = [process.communicate(timeout=120) for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    assert [process.returncode for process in processes] == [0, 0], printed
+    first, second = ([line for line in out.splitlines() if "[Gloo]" not in line] for out, _ in printed)
+    assert "is damaged (" in first[0]
+    assert first[0].endswith("moved to damaged; using step 1.")
+    assert first[1:] == second == ["restored 1", "saved 2 again", "none is whole"]
+
+
+def main(index, port, folder):
+    """What each process does."""
+    jax.distributed.initialize(f"127.0.0.1:{port}", 2, int(index))
+    mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
+
+    def state(step):
+        split = NamedSharding(mesh, PartitionSpec("data"))
+        whole = NamedSharding(mesh, PartitionSpec())
+        weights = jax.jit(lambda: step + jnp.arange(4096.0), out_shardings=split)()
+        count = jax.jit(lambda: jnp.int32(step), out_shardings=whole)()
+        return TrainState(step=count, nets={"a": NetState({"w": weights}, {}, None, None)})
+
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state(0))
+    with contextlib.closing(Checkpoints(Path(folder))) as checkpoints:
+        for step in (1, 2):
+            checkpoints.save_and_wait(state(step))
+        damage(index, Path(folder), [2])
+        restored = checkpoints.restore(like)
+        mine = [shard.data for shard in restored.nets["a"].params["w"].addressable_shards]
+        expected = [shard.data for shard in state(1).nets["a"].params["w"].addressable_shards]
+        assert all((a == b).all() for a, b in zip(mine, expected, strict=True))
+        print("restored", restored.step)
+        checkpoints.save_and_wait(state(2))
+        assert checkpoints.restore(like).step == 2
+        print("saved 2 again")
+        damage(index, Path(folder), [1, 2])
+        try:
+            checkpoints.restore(like)
+        except UserError as error:
+            print("none is whole" if "is whole (step 2: " in str(error) else error)
+
+
+def damage(index, folder, steps):
+    """Empties what the second process wrote, where only it will look."""
+    multihost_utils.sync_global_devices("before the damage")
+    if index == "1":
+        for step in steps:
+            for path in (folder / str(step) / "state" / "ocdbt.process_1" / "d").iterdir():
+                path.write_bytes(b"")
+    multihost_utils.sync_global_devices("after the damage")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
