@@ -60,17 +60,17 @@ def imitation(logits: ArrayLike, labels: ArrayLike, soft_targets: ArrayLike, pi:
     """`(1 - pi) H(label, p) + pi H(q, p)`, the two cross-entropies: Hu et al. 2016, eq. 2.
 
     Args:
-      logits: the student's, `[batch, classes]`.
-      labels: the right classes, integers `[batch]`.
-      soft_targets: the teacher's probabilities q, `[batch, classes]`; no gradient passes through them.
-      pi: weight of the teacher, from 0 to 1, `[]` or `[batch]`: 1 for an example without a label.
+      logits: the student's, `[batch, classes]`, or of every position of a sequence, `[batch, length, classes]`.
+      labels: the right classes, integers `[batch]` or `[batch, length]`.
+      soft_targets: the teacher's probabilities q, of the logits' shape; no gradient passes through them.
+      pi: weight of the teacher, from 0 to 1, `[]` or of the labels' shape: 1 for an example without a label.
 
     Returns:
-      `[batch]`.
+      One number a label.
     """
     logits, soft_targets, pi = at_least_float32(logits, soft_targets, pi)
     log_p = log_softmax(logits)
-    of_label = jnp.take_along_axis(log_p, jnp.asarray(labels)[:, None], axis=-1)[:, 0]
+    of_label = jnp.take_along_axis(log_p, jnp.asarray(labels)[..., None], axis=-1)[..., 0]
     return -(1 - pi) * of_label - pi * jnp.sum(stop_gradient(soft_targets) * log_p, axis=-1)
 
 

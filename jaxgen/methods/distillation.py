@@ -14,8 +14,11 @@ from jax.lax import stop_gradient
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, no_samples
 from jaxgen.losses import distillation
 
-Predict = Callable[[Array], Array]  # inputs [batch, ...] -> the student's probabilities [batch, classes]
+Predict = Callable[[Array], Array]  # inputs [batch, ...] -> the student's probabilities [batch, ..., classes]
 Rules = Callable[[Predict, Batch], tuple[Array, Array]]  # -> truth [batch, classes, rules], where they apply
+# (view, batch, student's logits [batch, ..., classes]) -> log q* of that shape, and [batch, ...]: false on padding
+Teacher = Callable[[View, Batch, Array], tuple[Array, Array]]
+Evaluate = Callable[[View, Batch, Array], Mapping[str, Array]]
 
 
 def rule_distillation(
@@ -48,46 +51,77 @@ def rule_distillation(
         own. Of labels that the student knows by heart, every rule about its own opinions is right.
     """
 
-    def teacher(view: View, batch: Batch, logits: Array) -> Array:
-        def predict(x: Array) -> Array:
-            return jax.nn.softmax(view("student", x, train=False))
+    def teacher(view: View, batch: Batch, logits: Array) -> tuple[Array, Array]:
+        truth, mask = rules(predict_by(view, "student"), batch)
+        log_q = distillation.rule_posterior(logits, stop_gradient(truth), view("confidences"), strength, mask=mask)
+        return log_q, jnp.ones(batch["label"].shape, bool)
 
-        truth, mask = rules(predict, batch)
-        truth, logits = stop_gradient((truth, logits))
-        return distillation.rule_posterior(logits, truth, view("confidences"), strength, mask=mask)
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        logits = view("student", batch[inputs], train=False)
+        log_q, _ = teacher(view, batch, logits)
+        return {
+            "student_accuracy": jnp.argmax(logits, axis=-1) == batch["label"],
+            "teacher_accuracy": jnp.argmax(log_q, axis=-1) == batch["label"],
+        }
+
+    return imitating(
+        student, confidences, teacher, evaluate, inputs=inputs, pi_0=pi_0, alpha=alpha, validation=validation
+    )
+
+
+def predict_by(view: View, name: str) -> Predict:
+    """A network as rules ask it, without its training noise."""
+    return lambda x: jax.nn.softmax(view(name, x, train=False))
+
+
+def imitating(
+    student: Net,
+    confidences: Net,
+    teacher: Teacher,
+    evaluate: Evaluate,
+    *,
+    inputs: str,
+    pi_0: float,
+    alpha: float,
+    validation: str = "",
+) -> Method:
+    """The student of any teacher that rules make in closed form: `rule_distillation` says how it learns.
+
+    Args:
+      student: module of `(inputs, *, train) -> logits [batch, ..., classes]`, a label (int `[batch, ...]`) for each.
+      confidences: as of `rule_distillation`.
+      teacher: `(view, batch, logits) -> (log q*, where)`; no gradient reaches the student through it.
+      evaluate: as of `Method`.
+      inputs: the field the student sees.
+      pi_0: as of `rule_distillation`.
+      alpha: as of `rule_distillation`.
+      validation: as of `rule_distillation`.
+    """
 
     def student_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         logits = view("student", batch[inputs], train=True, rngs={"dropout": key})
-        soft_targets = jnp.exp(teacher(view, batch, logits))
+        log_q, there = teacher(view, batch, stop_gradient(logits))
         labelled = batch["label"] >= 0
         pi = distillation.imitation_schedule(view.step, pi_0, alpha)
         losses = distillation.imitation(
-            logits, jnp.maximum(batch["label"], 0), soft_targets, jnp.where(labelled, pi, 1.0)
+            logits, jnp.maximum(batch["label"], 0), jnp.exp(log_q), jnp.where(labelled, pi, 1.0)
         )
-        return _mean(losses, labelled) + pi * _mean(losses, ~labelled), Aux({"pi": pi})
+        return mean_where(losses, labelled) + pi * mean_where(losses, there & ~labelled), Aux({"pi": pi})
 
     def confidence_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         batch = {field.removeprefix(validation): x for field, x in batch.items() if field.startswith(validation)}
-        log_q = teacher(view, batch, view("student", batch[inputs], train=False))
+        log_q, _ = teacher(view, batch, stop_gradient(view("student", batch[inputs], train=False)))
         labelled = batch["label"] >= 0
-        nats = -jnp.take_along_axis(log_q, jnp.maximum(batch["label"], 0)[:, None], axis=-1)[:, 0]
+        nats = -jnp.take_along_axis(log_q, jnp.maximum(batch["label"], 0)[..., None], axis=-1)[..., 0]
         confidence = view("confidences")
         metrics = {f"lambda_{rule}": confidence[rule] for rule in range(confidence.shape[0])}
-        return _mean(nats, labelled), Aux(metrics)
+        return mean_where(nats, labelled), Aux(metrics)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         # The student begins as it would without rules, so that runs with and without them can be compared in pairs.
         return {
             "student": modules["student"].init(key, batch[inputs], train=False),
             "confidences": modules["confidences"].init(jax.random.fold_in(key, 1)),
-        }
-
-    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        logits = view("student", batch[inputs], train=False)
-        log_q = teacher(view, batch, logits)
-        return {
-            "student_accuracy": jnp.argmax(logits, axis=-1) == batch["label"],
-            "teacher_accuracy": jnp.argmax(log_q, axis=-1) == batch["label"],
         }
 
     learned = () if confidences.optimizer is None else (Phase(("confidences",), confidence_loss),)
@@ -101,6 +135,6 @@ def rule_distillation(
     )
 
 
-def _mean(values: Array, where: Array) -> Array:
+def mean_where(values: Array, where: Array) -> Array:
     """The mean of those, 0 if there are none."""
     return jnp.sum(jnp.where(where, values, 0.0)) / jnp.maximum(jnp.sum(where), 1)
