@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
 os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=4"
@@ -9,6 +10,13 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
 import jax
 import pytest
+from rich.console import Console
+
+from jaxgen.experiment import ExperimentFile
+from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.sharding import make_mesh
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
 @pytest.fixture
@@ -16,3 +24,18 @@ def x64():
     """Runs the test in float64."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def trained(tmp_path_factory):
+    """Trains an experiment with some settings changed: `(name, **settings) -> (experiment, state)`."""
+
+    def train(name, **settings):
+        file = ExperimentFile.load(EXPERIMENTS / f"{name}.py")
+        experiment = file.build(file.config_type(**settings))
+        run = RunFolder(tmp_path_factory.mktemp(name) / "run")
+        run.create({})
+        trainer = experiment.trainer(make_mesh(devices=jax.devices()[:1]))
+        return experiment, trainer.run(run, lambda path, samples: None, Console(quiet=True))
+
+    return train
