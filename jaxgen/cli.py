@@ -30,7 +30,7 @@ def main() -> NoReturn:
     except OSError as error:
         if error.errno not in _DISK_ERRORS:
             raise
-        print(f"jaxgen: {error.filename} cannot be written ({error.strerror}); make it possible.", file=sys.stderr)
+        print(f"jaxgen: {error.filename} cannot be written ({error.strerror}); make room or allow it.", file=sys.stderr)
         sys.exit(UserError.exit_code)
     except Preempted as stop:
         print("jaxgen: stopped by SIGTERM.", file=sys.stderr)

@@ -1,5 +1,6 @@
 """Writing files so that neither a kill nor a full disk loses what was there."""
 
+import contextlib
 import io
 import os
 import pathlib
@@ -21,8 +22,12 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         temporary.write_bytes(content)
         temporary.replace(path)
+    except OSError as error:
+        error.filename = str(path)  # the user knows nothing of the neighbour
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # the first error says more
+            temporary.unlink(missing_ok=True)
 
 
 class AppendedFile:

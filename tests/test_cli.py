@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -200,6 +201,36 @@ def test_a_run_with_other_settings_or_of_another_experiment_is_not_overwritten(t
     assert jaxgen(monkeypatch, "train", str(EXPERIMENTS / "digits_dcgan.py"), "--run-dir", folder) == 2
     assert "holds a run of digits_vae, not of digits_dcgan" in capsys.readouterr().err
     assert files == {path: path.stat().st_mtime for path in folder.rglob("*")}
+
+
+@pytest.fixture
+def read_only(trained, tmp_path):
+    """A run in a folder that nobody, not even root, can write."""
+    folder = tmp_path / "run"
+    subprocess.run(["cp", "-r", trained[0], folder], check=True)
+    if subprocess.run(["mount", "--bind", folder, folder], capture_output=True).returncode:
+        pytest.skip("needs the right to mount")
+    subprocess.run(["mount", "-o", "remount,ro,bind", folder], check=True)
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+def test_a_read_only_run_is_refused_before_anything_compiles_and_can_still_be_read(
+    read_only, monkeypatch, capsys, tmp_path
+):
+    events = []
+    jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: events.append(name))
+    longer = ["--steps", "40", *SMALL[2:]]
+    assert jaxgen(monkeypatch, "train", VAE, *longer, "--run-dir", read_only) == 2
+    assert not [name for name in events if "compile" in name]
+    says = f"jaxgen: run folder {read_only} cannot be written (Read-only file system); name another with --run-dir.\n"
+    assert capsys.readouterr().err == says
+    assert jaxgen(monkeypatch, "train", VAE, *SMALL, "--run-dir", read_only, "--fresh") == 2
+    assert "(Read-only file system)" in capsys.readouterr().err
+    assert jaxgen(monkeypatch, "eval", read_only) == 2
+    says = f"jaxgen: {read_only / 'eval.json'} cannot be written (Read-only file system); make room or allow it.\n"
+    assert capsys.readouterr().err == says
+    assert jaxgen(monkeypatch, "sample", read_only, "--out", tmp_path / "grid.png") == 0
 
 
 def test_damaged_checkpoints_are_one_sentence_in_a_process_of_its_own(trained, tmp_path):
