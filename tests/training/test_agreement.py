@@ -1,29 +1,34 @@
-"""Two real processes, each with half of the state: a bad file of one is seen by both, and neither waits forever."""
+"""Two real processes, each with half of the state: what one of them meets, both act upon, and neither waits forever."""
 
 import contextlib
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import jax
 import jax.numpy as jnp
+import pytest
 from jax.experimental import multihost_utils
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.core import NetState, TrainState
 from jaxgen.errors import UserError
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.preemption import stop_requests
 
 
-def test_a_bad_file_of_one_process_sends_both_to_the_checkpoint_before(tmp_path):
+def start(task, folder):
+    """Two processes that do a task of this file together."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=1"}
-    processes = [
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=1", "PYTHONUNBUFFERED": "1"}
+    return [
         subprocess.Popen(
-            [sys.executable, __file__, str(index), str(port), str(tmp_path / "checkpoints")],
+            [sys.executable, __file__, task, str(index), str(port), str(folder)],
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -31,20 +36,41 @@ def test_a_bad_file_of_one_process_sends_both_to_the_checkpoint_before(tmp_path)
         )
         for index in (0, 1)
     ]
+
+
+def finish(processes):
+    """The lines that each printed; neither outlives this."""
     try:
         printed = [process.communicate(timeout=120) for process in processes]
     finally:
         for process in processes:
             process.kill()
     assert [process.returncode for process in processes] == [0, 0], printed
-    first, second = ([line for line in out.splitlines() if "[Gloo]" not in line] for out, _ in printed)
+    return [[line for line in out.splitlines() if "[Gloo]" not in line] for out, _ in printed]
+
+
+def test_a_bad_file_of_one_process_sends_both_to_the_checkpoint_before(tmp_path):
+    first, second = finish(start("damaged", tmp_path / "checkpoints"))
     assert "is damaged (" in first[0]
     assert first[0].endswith("moved to damaged; using step 1.")
     assert first[1:] == second == ["restored 1", "saved 2 again", "none is whole"]
 
 
-def main(index, port, folder):
-    """What each process does."""
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_one_process_stops_both_at_the_same_step(tmp_path, number):
+    processes = start("preempted", tmp_path / "checkpoints")
+    for process in processes:
+        while "training" not in process.stdout.readline():
+            assert process.poll() is None
+    processes[1].send_signal(number)
+    first, second = finish(processes)
+    assert first == second
+    (step,) = [int(path.name) for path in (tmp_path / "checkpoints").iterdir()]
+    assert first == [f"Preempted at {step}"]
+
+
+def join(index, port):
+    """A mesh of two devices, one a process, and states split over it."""
     jax.distributed.initialize(f"127.0.0.1:{port}", 2, int(index))
     mesh = jax.make_mesh((2,), ("data",), axis_types=(AxisType.Auto,))
 
@@ -55,6 +81,29 @@ def main(index, port, folder):
         count = jax.jit(lambda: jnp.int32(step), out_shardings=whole)()
         return TrainState(step=count, nets={"a": NetState({"w": weights}, {}, None, None)})
 
+    return state
+
+
+def preempted(index, port, folder):
+    """Trains for a minute unless told to stop."""
+    state = join(index, port)
+    train = jax.jit(lambda x: jax.tree.map(lambda leaf: leaf + 1, x))
+    now = state(0)
+    with contextlib.closing(Checkpoints(Path(folder))) as checkpoints, stop_requests() as stop:
+        for step in range(600):
+            if stop():
+                break
+            now = jax.block_until_ready(train(now))
+            time.sleep(0.1 * (1 + int(index)))  # nor are they equally fast
+            if step == 2:
+                print("training")
+        checkpoints.save_and_wait(now)
+        print(type(stop.error).__name__, "at", now.step)
+
+
+def damaged(index, port, folder):
+    """Reads checkpoints of which the other process finds its half broken."""
+    state = join(index, port)
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state(0))
     with contextlib.closing(Checkpoints(Path(folder))) as checkpoints:
         for step in (1, 2):
@@ -86,4 +135,4 @@ def damage(index, folder, steps):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    {"damaged": damaged, "preempted": preempted}[sys.argv[1]](*sys.argv[2:])
