@@ -11,9 +11,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jaxgen import target
+
 
 def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
-    """`jax.lax.scan`, unrolled where the backend is a CPU and the body convolves.
+    """`jax.lax.scan`, unrolled where it will run on a CPU and the body convolves.
 
     Args:
       body: `(carry, x) -> (carry, y)`.
@@ -36,4 +38,4 @@ def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
 
 def unrolls(body: Callable, *args: Any) -> bool:
     """Whether a loop over `body` is to be unrolled; `args` are its arguments or their shapes."""
-    return jax.default_backend() == "cpu" and "conv_general_dilated" in str(jax.make_jaxpr(body)(*args))
+    return target.platform() == "cpu" and "conv_general_dilated" in str(jax.make_jaxpr(body)(*args))

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen import loops
+from jaxgen import loops, target
 
 IMAGE = jnp.ones((2, 8, 8, 3))
 
@@ -26,6 +26,17 @@ def multiply(x, matrix):
 def test_on_cpu_only_convolutions_are_unrolled(body, weights, loops_left):
     compiled = jax.jit(lambda x: loops.scan(body, x, weights)[0]).lower(IMAGE).compile()
     assert compiled.as_text().count(" while(") == loops_left
+
+
+def test_what_is_traced_for_an_accelerator_keeps_its_loops_though_traced_on_cpu():
+    """One jitted function, so that what JAX keeps of one platform's trace must not serve the other."""
+    step = jax.jit(lambda x: loops.scan(convolve, x, jnp.ones((5, 3, 3, 3, 3)))[0])
+    kept = []
+    for platform in ("cpu", "tpu", "cpu"):
+        with target.tracing_for(platform):
+            kept.append("stablehlo.while" in step.lower(IMAGE).as_text())
+    assert kept == [False, True, False]
+    assert target.platform() == jax.default_backend()
 
 
 def test_the_result_is_the_loop_s():

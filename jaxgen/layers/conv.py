@@ -19,6 +19,7 @@ from flax import linen as nn
 from flax.linen.dtypes import promote_dtype
 from jax import lax
 
+from jaxgen import target
 from jaxgen.errors import UserError
 from jaxgen.layers import winograd
 
@@ -43,7 +44,7 @@ def _multiplies_less(geometry: _Geometry, kernel: jax.ShapeDtypeStruct | jax.Arr
     """
     depth = min(kernel.shape[2] * math.prod(geometry.strides), kernel.shape[3])
     return (
-        jax.default_backend() == "cpu"
+        target.platform() == "cpu"
         and depth >= _WINOGRAD_DEPTH
         and kernel.dtype != jnp.bfloat16
         and winograd.supports(geometry.window, geometry.strides)
@@ -73,7 +74,7 @@ def _input_adjoint(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.
         mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
         return _convolve(geometry, y, mirrored)
     # Accelerators have kernels for this; XLA:CPU multiplies mostly zeros of a dilated y.
-    if jax.default_backend() == "cpu" and not _multiplies_less(geometry, kernel):
+    if target.platform() == "cpu" and not _multiplies_less(geometry, kernel):
         return _overlap_add(geometry, y, kernel)
     x = jax.ShapeDtypeStruct((y.shape[0], *geometry.image, kernel.shape[2]), y.dtype)
     return jax.linear_transpose(lambda x: _convolve(geometry, x, kernel), x)(y)[0]

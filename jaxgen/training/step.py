@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import optax
 from jax.sharding import Mesh
 
-from jaxgen import loops
+from jaxgen import loops, target
 from jaxgen.core import Array, Batch, Method, NetState, Phase, Place, TrainState, as_they_are, view_of
 from jaxgen.errors import UserError
 from jaxgen.training.sharding import batch_sharding, replicated
@@ -81,7 +81,8 @@ def compile_step(step: Step, mesh: Mesh, shardings: TrainState) -> jax.stages.Wr
     """
 
     def call(state: TrainState, batches: Batch, key: Array) -> tuple[TrainState, Metrics]:
-        return loops.scan(lambda state, batch: step(state, batch, key), state, batches)
+        with target.tracing_for(mesh.devices.flat[0].platform):
+            return loops.scan(lambda state, batch: step(state, batch, key), state, batches)
 
     whole = replicated(mesh)
     return jax.jit(
