@@ -1,4 +1,4 @@
-"""The command line: `jaxgen train | eval | sample | bench | list`.
+"""The command line: `jaxgen train | eval | sample | bench | compile | list`.
 
 A user's mistake is one sentence and exit code 2; the help tells the other codes. JAX and the experiment are imported by
 the command that needs them, so help is instant.
@@ -87,6 +87,12 @@ def _bench(args: Sequence[str]) -> None:
     bench.main(args)
 
 
+def _compile(args: Sequence[str]) -> None:
+    from jaxgen.commands import compile
+
+    compile.main(args)
+
+
 def _list(args: Sequence[str]) -> None:
     from jaxgen.commands import list_experiments
 
@@ -98,6 +104,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "eval": _eval,
     "sample": _sample,
     "bench": _bench,
+    "compile": _compile,
     "list": _list,
 }
 
@@ -107,6 +114,7 @@ _HELP = """usage: jaxgen COMMAND ...
   eval RUN       held-out figures of a run
   sample RUN     draw samples from a run
   bench FILE     measure an experiment's training step
+  compile FILE   predict memory, communication and speed on TPU chips that are not at hand
   list [FOLDER]  the experiments of a folder
 
 FILE is an experiment such as experiments/digits_dcgan.py, RUN a folder that `train` wrote.

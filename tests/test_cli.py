@@ -16,6 +16,7 @@ from jaxgen import cli
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 VAE = str(EXPERIMENTS / "digits_vae.py")
+COMMANDS = ("train", "eval", "sample", "bench", "compile", "list")
 SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size", "32"]
 
 
@@ -113,7 +114,12 @@ def test_list_shows_every_experiment(monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "args",
-    [[], ["--help"], ["--version"], *[[command, "--help"] for command in ("train", "eval", "sample", "bench", "list")]],
+    [
+        [],
+        ["--help"],
+        ["--version"],
+        *[[command, "--help"] for command in ("train", "eval", "sample", "bench", "compile", "list")],
+    ],
 )
 def test_help_is_never_far(args, monkeypatch, capsys):
     assert jaxgen(monkeypatch, *args) == 0
@@ -134,7 +140,7 @@ def bad(*args, says):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        bad("tain", says="command 'tain' is unknown; choose one of train, eval, sample, bench, list"),
+        bad("tain", says="command 'tain' is unknown; choose one of train, eval, sample, bench, compile, list"),
         bad("train", says="FILE is missing"),
         bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
         bad("train", "pyproject.toml", says="is not a Python file"),
@@ -166,6 +172,11 @@ def bad(*args, says):
         bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png or .npz"),
         bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
         bad("bench", VAE, "--steps", "0", says="steps is 0"),
+        bad("compile", says="FILE is missing"),
+        bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
+        bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
+        bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write numbers of chips"),
+        bad("compile", VAE, "--topology", "cpu:4", "--mesh.fsdp", "3", says="mesh.fsdp 3 times mesh.tensor 1 does not"),
         bad("list", "tests/losses/nothing", says="holds no experiments"),
     ],
 )

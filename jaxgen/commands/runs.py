@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,13 +50,13 @@ class MeshOptions:
     tensor: int = 1
     """Devices along `tensor`, for experiments that split arrays over it."""
 
-    def make(self) -> Mesh:
-        """The mesh.
+    def make(self, devices: Sequence[Any] | None = None) -> Mesh:
+        """The mesh, of all devices unless some are given.
 
         Raises:
           UserError: it does not fit the devices.
         """
-        return make_mesh(self.data, self.fsdp, self.tensor)
+        return make_mesh(self.data, self.fsdp, self.tensor, devices=devices)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
+from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
 from jaxgen.core import Place, TrainState, Variables
@@ -50,7 +51,15 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
     if math.prod(shape) != count:
         asked = " times ".join(f"mesh.{axis} {size}" for axis, size in zip(AXES, shape, strict=True))
         raise UserError(f"{asked} is {math.prod(shape)} devices but there are {count}; make the product {count}.")
-    return jax.make_mesh(shape, AXES, axis_types=(AxisType.Auto,) * len(AXES), devices=devices)
+    types = (AxisType.Auto,) * len(AXES)
+    slices = len({getattr(device, "slice_index", 0) for device in devices})
+    if slices == 1:
+        return jax.make_mesh(shape, AXES, axis_types=types, devices=devices)
+    if shape[0] % slices:
+        raise UserError(f"mesh.data {shape[0]} is not a multiple of the {slices} slices there are; make it one.")
+    # Slow connections between slices carry the gradients alone.
+    arranged = mesh_utils.create_hybrid_device_mesh((shape[0] // slices, *shape[1:]), (slices, 1, 1), devices)
+    return Mesh(arranged, AXES, axis_types=types)
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

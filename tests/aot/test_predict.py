@@ -1,0 +1,142 @@
+"""Predictions for CPU devices against arithmetic, and, where the TPU compiler is installed, for chips."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen import cli
+from jaxgen.aot.predict import predict
+from jaxgen.aot.topology import Topology
+from jaxgen.core import Aux, Method, Net, Phase, no_samples
+from jaxgen.errors import UserError
+from jaxgen.experiment import ExperimentFile
+from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.sharding import make_mesh
+
+UNITS, BATCH = 256, 32
+EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
+DIGITS = EXPERIMENTS / "digits_dcgan.py"
+needs_libtpu = pytest.mark.skipif(
+    importlib.util.find_spec("libtpu") is None, reason="the TPU compiler (libtpu) is not installed"
+)
+
+
+def trainer(topology, *, fsdp=1, batch=BATCH, steps_per_call=1):
+    """A linear layer of UNITS x UNITS weights, without bias, fitted to its input by gradient descent with momentum."""
+
+    def loss(view, batch, key):
+        return jnp.mean((view("line", batch["x"]) - batch["x"]) ** 2), Aux()
+
+    method = Method(
+        "regression",
+        {"line": Net(nn.Dense(UNITS, use_bias=False), optax.sgd(0.1, momentum=0.9))},
+        (Phase(("line",), loss),),
+        lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
+        no_samples,
+        lambda view, batch, key: {},
+    )
+    example = {"x": jax.ShapeDtypeStruct((batch, UNITS), jnp.float32)}
+    schedule = Schedule(steps_per_call, *[steps_per_call] * 4)
+    mesh = make_mesh(fsdp=fsdp, devices=topology.devices())
+    return Trainer(method, schedule, lambda step: iter(()), example, seed=0, mesh=mesh)
+
+
+def totals(prediction):
+    """(kind, axes) -> times and bytes a step."""
+    found = {}
+    for each in prediction.communication:
+        times, size = found.get((each.kind, each.axes), (0, 0))
+        found[each.kind, each.axes] = times + each.count, size + each.count * each.bytes
+    return found
+
+
+@pytest.mark.parametrize("steps_per_call", [1, 3])
+def test_data_parallelism_holds_the_state_and_sums_the_gradient(steps_per_call):
+    topology = Topology.parse("cpu:4")
+    prediction = predict(trainer(topology, steps_per_call=steps_per_call), topology)
+    weights = UNITS * UNITS * 4
+    state = 2 * weights + 4  # parameters, momentum and the step; the key, which the loss does not use, is left out
+    assert prediction.memory.arguments == state + steps_per_call * BATCH // 4 * UNITS * 4
+    assert prediction.memory.donated == state
+    assert prediction.images == BATCH
+    assert prediction.flops == 2 * (2 * BATCH * UNITS * UNITS) / 4  # the product and the weights' gradient
+    (times, size), *others = totals(prediction).values()
+    assert totals(prediction).keys() == {("all-reduce", ("data",))}
+    assert not others
+    assert times <= 2
+    assert size == weights + 4  # and the loss
+    assert prediction.roofline is None
+
+
+def test_fsdp_holds_a_part_of_the_state():
+    topology = Topology.parse("cpu:4")
+    whole, parts = (predict(trainer(topology, fsdp=fsdp), topology) for fsdp in (1, 4))
+    assert whole.memory.arguments - parts.memory.arguments == 2 * UNITS * UNITS * 4 * 3 // 4
+    assert any(kind == "all-gather" and axes == ("fsdp",) for kind, axes in totals(parts))
+
+
+@needs_libtpu
+def test_a_chip_s_step_is_bound_by_the_peaks_and_what_it_lacks_is_said():
+    topology = Topology.parse("v5e:2x2")
+    prediction = predict(trainer(topology), topology)
+    gradient = UNITS * UNITS * 4
+    assert sum(size for _, size in totals(prediction).values()) == gradient + 4
+    bound = prediction.roofline
+    assert bound.compute == pytest.approx(2 * (2 * BATCH * UNITS * UNITS) / 4 / 197e12)
+    assert bound.interconnect == pytest.approx(2 * 3 / 4 * (gradient + 4) / (2 * 50e9))  # all-reduce over two lines
+    assert bound.memory >= 4 * UNITS * UNITS * 4 / 819e9  # parameters and momentum, read and written
+    assert bound.step == max(bound.compute, bound.memory, bound.interconnect)
+    with pytest.raises(
+        UserError, match=r"does not fit into the memory of v5e:2x2: it needs \d+\.\d+ GiB a chip"
+    ) as said:
+        predict(trainer(topology, batch=2**27), topology)
+    for remedy in ("too much", "mesh.fsdp (now 1)", "lower batch_size from 134217728 to about", "nn.remat"):
+        assert remedy in str(said.value)
+
+
+@needs_libtpu
+def test_an_experiment_s_step_compiles_for_slices_without_its_data(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))  # where there is no data
+    cli.run(["compile", str(DIGITS), "--topology", "v5e:2x2", "--num-slices", "2", "--width", "8", "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["devices"] == 8
+    assert figures["prediction"] is True
+    assert 0 < figures["memory"]["total"] < figures["capacity"]
+    assert 0 < figures["roofline"]["mfu_ceiling"] < 1
+    assert figures["roofline"]["network"] > 0
+    assert {"all-reduce", "slice-exchange"} <= {each["kind"] for each in figures["communication"]}
+
+
+@needs_libtpu
+def test_convolutions_for_a_chip_are_not_made_of_matrix_products_as_on_cpu():
+    file, convolutions = ExperimentFile.load(DIGITS), []
+    for name in ("cpu:4", "v5e:2x2"):
+        mesh = make_mesh(devices=Topology.parse(name).devices())
+        traced = file.build(file.config_type(width=8)).trainer(mesh).trace()
+        convolutions.append(str(traced.jaxpr).count("conv_general_dilated["))
+    assert convolutions[0] < convolutions[1]
+
+
+def test_a_sweep_keeps_the_batch_of_a_device(capsys):
+    vae = ["compile", str(EXPERIMENTS / "digits_vae.py"), "--topology", "cpu:2", "--hidden", "8", "--batch-size", "8"]
+    cli.run([*vae, "--sweep", "1,4", "--json"])
+    figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [each["devices"] for each in figures] == [1, 4]
+    assert [each["images"] for each in figures] == [4, 16]
+    assert len({each["memory"]["arguments"] for each in figures}) == 1
+    assert np.ptp([each["flops"] for each in figures]) < 0.01 * figures[0]["flops"]
+    assert [bool(each["communication"]) for each in figures] == [False, True]
+
+
+def test_tables_say_that_they_predict(capsys):
+    cli.run(["compile", str(EXPERIMENTS / "digits_vae.py"), "--topology", "cpu:2", "--hidden", "8"])
+    printed = capsys.readouterr().out
+    for word in ("predictions", "temporaries", "all-reduce", "No peaks are published"):
+        assert word in printed

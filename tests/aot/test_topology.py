@@ -1,0 +1,70 @@
+"""Names of topologies, and the devices of those that can be had here."""
+
+import importlib.util
+import math
+
+import pytest
+
+from jaxgen.aot.topology import Topology
+from jaxgen.chips import CHIPS, chip_of
+from jaxgen.errors import UserError
+
+NO_LIBTPU = importlib.util.find_spec("libtpu") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "slices", "says"),
+    [
+        ("v5e", 1, "topology is 'v5e'; write it as v5e:16x16"),
+        ("v5e:4x", 1, "topology is 'v5e:4x'"),
+        ("v9:4x4", 1, "there is no 'v9'; choose one of cpu, v4, v5e, v5p, v6e"),
+        ("H100:8", 1, "there is no 'H100'"),
+        ("v5e:4x4x4", 1, "v5e has 2 dimensions, as in v5e:4x4"),
+        ("v5p:0x4x4", 1, "v5p has 3 dimensions, as in v5p:4x4x4"),
+        ("cpu:8", 2, "num_slices is 2"),
+        ("v5e:4x4", 0, "num_slices is 0"),
+        ("v5e:3x5", 1, "needs XLA's compiler" if NO_LIBTPU else "the TPU compiler refuses it"),
+        ("cpu:4096", 1, "this process has 4 CPU devices"),
+    ],
+)
+def test_what_is_no_topology_is_said_in_a_sentence(name, slices, says):
+    with pytest.raises(UserError, match=says):
+        Topology.parse(name, slices).devices()
+
+
+def test_without_the_tpu_compiler_its_extra_is_named(monkeypatch):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match=r'needs XLA\'s compiler for TPUs .* `pip install -e "\.\[tpu\]"`'):
+        Topology.parse("v5e:4x4").devices()
+
+
+@pytest.mark.parametrize("name", ["v5e:4x4", "v5p:4x4x4", "cpu:8"])
+def test_a_sweep_keeps_the_kind_and_comes_as_near_to_a_cube_as_can_be(name):
+    topology = Topology.parse(name)
+    for chips in (1, 4, 8, 16, 64, 128, 256):
+        resized = topology.resized(chips)
+        assert resized.size == chips == math.prod(resized.shape)
+        assert len(resized.shape) == topology.dimensions
+    assert str(topology.resized(256)) == {"v5e:4x4": "v5e:16x16", "v5p:4x4x4": "v5p:4x8x8"}.get(name, "cpu:256")
+    assert Topology.parse("v5p:4x4x4").resized(4).shape == (2, 2, 1)
+    with pytest.raises(UserError, match="multiple of num_slices 2"):
+        Topology.parse("v5e:4x4", 2).resized(9)
+
+
+@pytest.mark.skipif(NO_LIBTPU, reason="the TPU compiler (libtpu) is not installed")
+@pytest.mark.parametrize(("name", "slices"), [("v4:2x2x1", 1), ("v5e:4x4", 2), ("v5p:2x2x2", 1), ("v6e:8x8", 1)])
+def test_a_device_is_a_chip_whose_peaks_are_known(name, slices):
+    topology = Topology.parse(name, slices)
+    devices = topology.devices()
+    assert len(devices) == topology.size
+    assert {getattr(device, "slice_index", 0) for device in devices} == set(range(slices))
+    assert chip_of(devices[0].device_kind) is topology.chip
+    assert tuple(max(axis) + 1 for axis in zip(*(d.coords for d in devices), strict=True))[: len(topology.shape)] == (
+        topology.shape
+    )
+
+
+def test_no_two_chips_share_a_name():
+    kinds = [kind for chip in CHIPS for kind in chip.kinds]
+    assert len(set(kinds)) == len(kinds)
+    assert chip_of("cpu") is None
