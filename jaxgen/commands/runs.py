@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from jax.sharding import Mesh
 
@@ -15,6 +15,7 @@ from jaxgen.commands.trust import check_trusted
 from jaxgen.core import TrainState
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment, ExperimentFile
+from jaxgen.training import distributed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh
@@ -37,6 +38,28 @@ class DataOptions:
             if not self.data_dir.is_dir():
                 raise UserError(f"data_dir {self.data_dir} does not exist; name the folder of prepared TFDS sets.")
             os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LaunchOptions:
+    """Which process of how many this is."""
+
+    distributed: Literal["auto", "off"] = "auto"
+    """Find the other processes by asking the cluster (Cloud TPU, GKE, SLURM, Open MPI), or train alone."""
+    coordinator: str | None = None
+    """HOST:PORT where process 0 listens, on any other cluster; with the next two."""
+    num_processes: int | None = None
+    """How many processes there are."""
+    process_id: int | None = None
+    """Which one this is, from 0."""
+
+    def join(self) -> None:
+        """Joins the other processes, if there are any.
+
+        Raises:
+          UserError: the options do not fit together, or the others cannot be reached.
+        """
+        distributed.join(self.coordinator, self.num_processes, self.process_id, detect=self.distributed == "auto")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,17 +8,19 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from rich.console import Console
 
 import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
-from jaxgen.commands.runs import DataOptions, MeshOptions
+from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
+from jaxgen.training.distributed import failing_together, on_first_process
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder, write_json
 
@@ -26,7 +28,7 @@ _ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
+class Options(DataOptions, LaunchOptions):
     """Where the run goes and how it is driven."""
 
     run_dir: Path | None = None
@@ -44,12 +46,15 @@ class Options(DataOptions):
 
 
 @sigterm_raises()
+@failing_together()
 def main(args: Sequence[str]) -> None:
-    """Runs the command."""
-    console = Console()
+    """Runs the command: on several processes, everywhere alike, while only the first writes, draws and prints."""
     file, config, options = parse_experiment(Options, args, "jaxgen train")
     options.apply()
     process.configure()
+    options.join()
+    first = jax.process_index() == 0
+    console = Console(quiet=not first)
     mesh = options.mesh.make()
     experiment = _scheduled(file.build(config), options)
     trainer = experiment.trainer(mesh)
@@ -58,29 +63,42 @@ def main(args: Sequence[str]) -> None:
     name = _name(file, config)
     folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
     settings = _settings(file, config, name, experiment, mesh)
-    if folder.exists and options.fresh:
-        folder.read_config()  # a folder that is not a run is not ours to delete
-        shutil.rmtree(folder.path)
-    if folder.exists:
-        folder.check_same(settings)
-        settings["started"] = folder.read_config()["started"]
-        folder.write_config(settings)  # `steps` may have grown
-    else:
-        folder.create(settings)
+    _check(folder, settings, options.fresh)
+    multihost_utils.sync_global_devices("jaxgen has checked the run folder")
+    on_first_process(lambda: _write(folder, settings, options.fresh))
 
     console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
     try:
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
         state = trainer.run(folder, save_samples, console, rollbacks)
     except KeyboardInterrupt:
-        write_report(folder.path)
+        if first:
+            write_report(folder.path)
         console.print("Stopped and saved; the same command continues.")
         raise
     evaluation = experiment.evaluate(state, mesh)
-    write_json(folder.eval_file, evaluation)
-    write_report(folder.path)
+    if first:
+        write_json(folder.eval_file, evaluation)
+        write_report(folder.path)
     console.print(figures_table(evaluation))
     console.print(_farewell(folder, args), highlight=False, soft_wrap=True)
+
+
+def _check(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
+    if folder.exists and fresh:
+        folder.read_config()  # a folder that is not a run is not ours to delete
+    elif folder.exists:
+        folder.check_same(settings)
+
+
+def _write(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
+    if folder.exists and fresh:
+        shutil.rmtree(folder.path)
+    if folder.exists:
+        settings["started"] = folder.read_config()["started"]
+        folder.write_config(settings)  # `steps` may have grown
+    else:
+        folder.create(settings)
 
 
 def _scheduled(experiment: Experiment, options: Options) -> Experiment:

@@ -14,10 +14,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
-from jax.experimental import multihost_utils
 
 from jaxgen.core import TrainState
 from jaxgen.errors import UserError
+from jaxgen.training.distributed import on_first_process
 from jaxgen.training.integrity import agreed, checksums, named
 
 _TRASH = "trash"
@@ -110,7 +110,7 @@ class Checkpoints:
         if self._read_only:
             options = ocp.CheckpointManagerOptions(create=False, save_root_metadata=False)
         else:
-            _on_one_process(self._tidy)
+            on_first_process(self._tidy)
             options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, todelete_subdir=_TRASH)
         return ocp.CheckpointManager(self.directory, options=options)
 
@@ -172,7 +172,7 @@ class Checkpoints:
                 f"checkpoint {self.directory / str(step)} is damaged ({reason}) and {fate}; using step {instead}."
             )
         if damaged and not self._read_only:
-            _on_one_process(lambda: [self._set_aside(step) for step in damaged])
+            on_first_process(lambda: [self._set_aside(step) for step in damaged])
             self._manager.reload()
 
     def _set_aside(self, step: int) -> None:
@@ -216,13 +216,6 @@ def _check_fits(found: dict[str, str], wanted: dict[str, str], folder: Path) -> 
 
 def _first_line(error: Exception) -> str:
     return textwrap.shorten(str(error).strip().split("\n")[0], 200, placeholder=" ...") or type(error).__name__
-
-
-def _on_one_process(action: Callable[[], Any]) -> None:
-    """Acts on the shared folder once; the other processes wait until it is done."""
-    if jax.process_index() == 0:
-        action()
-    multihost_utils.sync_global_devices("jaxgen checkpoints")
 
 
 def _shapes(tree: Any) -> dict[str, str]:

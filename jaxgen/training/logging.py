@@ -19,7 +19,8 @@ Held = list[tuple[int, Mapping[str, Any]]]
 class MetricLog:
     """Writes the rows of a run, and on resuming drops those after the checkpoint.
 
-    A row is fetched from the device only when the next one is due, so the device never waits for the host.
+    A row is fetched from the device only when the next one is due, so the device never waits for the host. Of several
+    processes all check and the first writes.
 
     Args:
       folder: of the run.
@@ -28,8 +29,9 @@ class MetricLog:
     """
 
     def __init__(self, folder: RunFolder, start_step: int, say: Callable[[str], None] = print):
-        self._rows = _open_at(folder.metrics_file, start_step)
-        self._events = EventFile(folder.path, start_step)
+        first = jax.process_index() == 0
+        self._rows = _open_at(folder.metrics_file, start_step) if first else None
+        self._events = EventFile(folder.path, start_step) if first else None
         self._say = say
         self._disk_full = False
         self._since_row: Held = []
@@ -65,8 +67,9 @@ class MetricLog:
         try:
             self._write()
         finally:
-            self._rows.close()
-            self._events.close()
+            if self._rows and self._events:
+                self._rows.close()
+                self._events.close()
 
     def _write(self) -> None:
         if not self._row:
@@ -76,6 +79,8 @@ class MetricLog:
         step, metrics = fetched[-1]
         row = {"step": step, **{name: float(values[-1]) for name, values in metrics.items()}, **self._extra}
         self._written = row
+        if not (self._rows and self._events):
+            return
         error = self._rows.append((json.dumps(row) + "\n").encode()) or self._events.append(step, row)
         if error and not self._disk_full:
             self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")

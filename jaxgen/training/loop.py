@@ -268,6 +268,8 @@ class _Run:
     stop: StopRequests
 
     def write_picture(self, step: int, samples: np.ndarray) -> None:
+        if jax.process_index() > 0:
+            return
         try:
             self.draw(self.folder.samples / f"step_{step:07d}.png", samples)
         except OSError as error:

@@ -1,0 +1,101 @@
+"""Several processes that train as one: JAX's own runtime, found or told, and an end for all when one of them fails."""
+
+import contextlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+from jax.experimental import multihost_utils
+
+from jaxgen.errors import UserError
+
+_HEARTBEAT_SECONDS = 60  # after so long without a sign of life from one process, JAX ends the others
+
+
+def join(coordinator: str | None, process_count: int | None, process_id: int | None, *, detect: bool) -> None:
+    """Makes this process one of several, before JAX touches a device; a process on its own stays as it is.
+
+    Args:
+      coordinator: HOST:PORT of process 0, where it will listen.
+      process_count: how many there are.
+      process_id: which one this is, from 0.
+      detect: without the three, ask the cluster (Cloud TPU, GKE, SLURM, Open MPI) if this process runs on one.
+
+    Raises:
+      UserError: some of the three are missing or impossible, or the others cannot be reached.
+    """
+    given = {"coordinator": coordinator, "num_processes": process_count, "process_id": process_id}
+    missing = [name for name, value in given.items() if value is None]
+    if missing and len(missing) < len(given):
+        raise UserError(f"{missing[0]} is missing; coordinator, num_processes and process_id are given together.")
+    if coordinator is None:
+        if detect:
+            _detect()
+        return
+    assert process_count is not None  # or it would be missing
+    assert process_id is not None
+    host, _, port = coordinator.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 2**16:
+        raise UserError(f"coordinator is {coordinator!r}; it must be HOST:PORT, as in 10.0.0.1:1234.")
+    if process_count < 1:
+        raise UserError(f"num_processes is {process_count}; it must be at least 1.")
+    if not 0 <= process_id < process_count:
+        raise UserError(f"process_id is {process_id}; it must be from 0 to {process_count - 1}, below num_processes.")
+    try:
+        jax.distributed.initialize(
+            coordinator,
+            process_count,
+            process_id,
+            cluster_detection_method="deactivate",
+            heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+        )
+    except jax.errors.JaxRuntimeError as error:
+        reason = str(error).strip().split("\n")[0]
+        raise UserError(f"coordinator {coordinator} cannot be reached ({reason}); start process 0 there.") from error
+
+
+def on_first_process(action: Callable[[], Any]) -> None:
+    """Acts once on what all processes share, such as a folder; the others wait until it is done."""
+    if jax.process_index() == 0:
+        action()
+    multihost_utils.sync_global_devices("jaxgen first process")
+
+
+@contextlib.contextmanager
+def failing_together() -> Iterator[None]:
+    """Lets a process of several that fails end at once, so that the others, waiting for it, fail too.
+
+    An exception alone would not: on its way out the process waits, in JAX, for the others to finish.
+    """
+    try:
+        yield
+    except Exception as error:
+        if not jax.distributed.is_initialized():
+            raise
+        if isinstance(error, UserError):
+            print(f"jaxgen: {error}", file=sys.stderr)
+        else:
+            traceback.print_exc()
+            print(
+                f"jaxgen: process {jax.process_index()} of {jax.process_count()} failed and ends; if it lost its "
+                "connection, look at the one that ended first. The same command on all of them continues from the last "
+                "checkpoint.",
+                file=sys.stderr,
+            )
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(error.exit_code if isinstance(error, UserError) else 1)
+
+
+def _detect() -> None:
+    try:
+        jax.distributed.initialize(heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
+    except ValueError as error:
+        if "coordinator_address should be defined" not in str(error):
+            raise
+    except RuntimeError as error:
+        if "must be called before" not in str(error):  # devices already in use, as in a notebook
+            raise
