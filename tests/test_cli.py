@@ -92,15 +92,22 @@ def test_evaluating_again_gives_the_same_figures(trained, monkeypatch, capsys):
     assert f"{again['bits_per_dim']['mean']:.4f}" in capsys.readouterr().out
 
 
-def test_bench_reports_as_json(monkeypatch, capsys):
-    assert jaxgen(monkeypatch, "bench", VAE, "--steps", "50", "--hidden", "8", "--json") == 0
+def test_bench_reports_as_json_and_compares_with_what_it_reported(monkeypatch, capsys, tmp_path):
+    bench = ["bench", VAE, "--steps", "50", "--hidden", "8"]
+    assert jaxgen(monkeypatch, *bench, "--json") == 0
     figures = json.loads(capsys.readouterr().out)
+    half = tmp_path / "half.json"
+    half.write_text(json.dumps(figures | {"steps_per_second_rounds": [rate / 1000 for rate in [1, 2, 3]]}))
+    assert jaxgen(monkeypatch, *bench, "--sweep", "1,2", "--against", half, "--json") == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["devices"] for row in rows] == [1, 2]
+    assert all(row["against"]["outside_spread"] for row in rows)
     assert figures["steps_per_second_min"] <= figures["steps_per_second"] <= figures["steps_per_second_max"]
     # Units 64-8-8-(2·16) and 16-8-8-(2·64): thrice the forward product each, less the first layer's input gradient.
     layers = [(64, 8), (8, 8), (8, 32), (16, 8), (8, 8), (8, 128)]
     forward = sum(2 * 64 * a * b for a, b in layers)
     assert figures["flops_per_step"] == 3 * forward - 2 * 64 * 64 * 8
-    assert figures["compile_seconds"] > 0
+    assert figures["compile_cold_seconds"] > 0
     assert figures["input_images_per_second"] > 0
 
 
@@ -172,10 +179,20 @@ def bad(*args, says):
         bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png or .npz"),
         bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
         bad("bench", VAE, "--steps", "0", says="steps is 0"),
+        bad("bench", VAE, "--sweep", "1,five", says="sweep is '1,five'; write whole numbers"),
+        bad("bench", VAE, "--sweep", "5", says="sweep holds 5 but there are 4 devices"),
+        bad(
+            "bench",
+            VAE,
+            "--against",
+            "nowhere.json",
+            says="against is nowhere.json, which cannot be read",
+        ),
+        bad("bench", VAE, "--against", "pyproject.toml", says="which is not what `jaxgen bench --json` prints"),
         bad("compile", says="FILE is missing"),
         bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
         bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
-        bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write numbers of chips"),
+        bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write whole numbers"),
         bad("compile", VAE, "--topology", "cpu:4", "--mesh.fsdp", "3", says="mesh.fsdp 3 times mesh.tensor 1 does not"),
         bad("list", "tests/losses/nothing", says="holds no experiments"),
     ],

@@ -75,6 +75,18 @@ def parse_experiment(
     return file, parsed.config, parsed.options
 
 
+def numbers(name: str, text: str) -> list[int]:
+    """Those in a text such as "16,64,256"; none in an empty one.
+
+    Raises:
+      UserError: something else is in it.
+    """
+    try:
+        return [int(number) for number in text.split(",") if text]
+    except ValueError:
+        raise UserError(f"{name} is {text!r}; write whole numbers with commas between, as in 1,2,4.") from None
+
+
 def _sentence(panel: str) -> str:
     """The first message in tyro's panel, which follows the title and, where the terminal has no frames, a rule."""
     lines = [line.strip("│╭╮╰╯ ") for line in panel.splitlines()[1:]]

@@ -3,26 +3,37 @@
 import dataclasses
 import json
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
+import jax
 from rich.console import Console
 from rich.table import Table
 
-from jaxgen.commands.arguments import parse_experiment
+from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import DataOptions, MeshOptions
+from jaxgen.errors import UserError
+from jaxgen.experiment import Experiment
 from jaxgen.training import process
-from jaxgen.training.bench import measure
+from jaxgen.training.bench import compare, measure
 
 _STEPS = 50  # timed unless --steps says otherwise
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(DataOptions):
-    """How the measurement is shown; --steps is how many steps are timed."""
+    """How the measurement is made and shown; --steps is how many steps are timed."""
 
     json: bool = False
-    """Print one JSON object instead of a table."""
+    """Print one JSON object, or of a sweep one a line, instead of a table."""
     steps_per_call: int | None = None
     """Steps compiled into one dispatch (default: the experiment's)."""
+    profile: Path | None = None
+    """Folder for a trace of one more round, which TensorBoard and Perfetto open."""
+    sweep: str = ""
+    """Numbers of devices, as in 1,2,4: the same batch on the first one, two and four of them."""
+    against: Path | None = None
+    """A file of what --json printed before: how many times as fast is this, and is that beyond the spread?"""
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
@@ -30,19 +41,78 @@ def main(args: Sequence[str]) -> None:
     """Runs the command."""
     file, config, options = parse_experiment(Options, args, "jaxgen bench", steps=_STEPS)
     options.apply()
+    sweep = numbers("sweep", options.sweep)
+    other = _read(options.against, file.name) if options.against else None
     process.configure()
     experiment = file.build(config)
     if options.steps_per_call is not None:
         schedule = dataclasses.replace(experiment.schedule, steps_per_call=options.steps_per_call)
         experiment = dataclasses.replace(experiment, schedule=schedule)
-    figures = {"experiment": file.name, **measure(experiment.trainer(options.mesh.make()), experiment.schedule.steps)}
+    rows = []
+    for count in sweep or [len(jax.devices())]:
+        figures = {"experiment": file.name, **_measure(experiment, count, options)}
+        rows.append(figures | ({"against": compare(figures, other)} if other else {}))
     if options.json:
-        print(json.dumps(figures))
-        return
-    table = Table("figure", "value", title=f"{file.name} on {figures['device']}")
+        for figures in rows:
+            print(json.dumps(figures))
+    elif sweep:
+        Console().print(_sweep_table(rows))
+    else:
+        Console().print(_table(rows[0]))
+
+
+def _measure(experiment: Experiment, count: int, options: Options) -> dict[str, Any]:
+    devices = jax.devices()
+    if not 1 <= count <= len(devices):
+        raise UserError(f"sweep holds {count} but there are {len(devices)} devices; choose from 1 to {len(devices)}.")
+    trainer = experiment.trainer(options.mesh.make(devices[:count]))
+    return measure(trainer, experiment.schedule.steps, options.profile)
+
+
+def _read(path: Path, experiment: str) -> dict[str, Any]:
+    try:
+        other = json.loads(path.read_text())
+        if not other["steps_per_second_rounds"]:
+            raise KeyError
+    except OSError as error:
+        raise UserError(f"against is {path}, which cannot be read ({error.strerror}); name another file.") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"against is {path}, which is not what `jaxgen bench --json` prints; name such a file."
+        ) from error
+    if other.get("experiment") != experiment:
+        raise UserError(f"against is {path}, of {other.get('experiment')}; name a file of {experiment}.")
+    return other
+
+
+def _table(figures: dict[str, Any]) -> Table:
+    table = Table("figure", "value", title=f"{figures['experiment']} on {figures['device']}")
     for name, value in figures.items():
+        if name == "against":
+            spread = "outside" if value["outside_spread"] else "within"
+            table.add_row("times as fast as the other", f"{value['ratio']:.3f}, {spread} the spread")
+        else:
+            table.add_row(name, _show(value))
+    return table
+
+
+def _sweep_table(rows: Sequence[dict[str, Any]]) -> Table:
+    table = Table(title=f"{rows[0]['experiment']}: the same batch on more devices")
+    for header in ("device", "steps/s", "lowest - highest", "to the first", "images/s", "memory of a device"):
+        table.add_column(header, justify="left" if header == "device" else "right")
+    for row in rows:
         table.add_row(
-            name,
-            f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value),
+            row["device"],
+            f"{row['steps_per_second']:.4g}",
+            f"{row['steps_per_second_min']:.4g} - {row['steps_per_second_max']:.4g}",
+            f"{row['steps_per_second'] / rows[0]['steps_per_second']:.2f}",
+            f"{row['images_per_second']:,.0f}",
+            _show(row["step_memory_bytes"]),
         )
-    Console().print(table)
+    return table
+
+
+def _show(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(_show, value))
+    return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

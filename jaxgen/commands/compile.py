@@ -13,7 +13,7 @@ from rich.table import Table
 
 from jaxgen.aot.predict import Prediction, predict
 from jaxgen.aot.topology import Topology
-from jaxgen.commands.arguments import parse_experiment
+from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import MeshOptions
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
@@ -41,7 +41,7 @@ def main(args: Sequence[str]) -> None:
     if not options.topology:
         raise UserError("topology is missing; name the chips, as in `--topology v5e:4x4`.")
     topology = Topology.parse(options.topology, options.num_slices)
-    topologies = [topology.resized(chips) for chips in _numbers(options.sweep)] or [topology]
+    topologies = [topology.resized(chips) for chips in numbers("sweep", options.sweep)] or [topology]
     jax.config.update("jax_platforms", "cpu")  # whatever this machine has: nothing runs on it
     process.configure()
     predictions = []
@@ -63,13 +63,6 @@ def main(args: Sequence[str]) -> None:
 def _predict(file: ExperimentFile, config: Any, topology: Topology, options: Options) -> Prediction:
     mesh = options.mesh.make(topology.devices())
     return predict(file.build(config).trainer(mesh), topology)
-
-
-def _numbers(sweep: str) -> list[int]:
-    try:
-        return [int(number) for number in sweep.split(",") if number]
-    except ValueError:
-        raise UserError(f"sweep is {sweep!r}; write numbers of chips, as in 16,64,256.") from None
 
 
 def _tables(name: str, prediction: Prediction) -> list[Table]:

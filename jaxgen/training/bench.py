@@ -3,11 +3,16 @@
 import contextlib
 import resource
 import statistics
+import tempfile
 import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
+from jax.experimental.compilation_cache import compilation_cache
 
+from jaxgen.chips import chip_of
 from jaxgen.training.flops import count_flops
 from jaxgen.training.loop import Trainer
 
@@ -15,38 +20,42 @@ _ROUNDS = 5  # the spread is over these
 _WARM_UP = 2  # calls not counted
 
 
-def measure(trainer: Trainer, steps: int) -> dict[str, Any]:
+def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[str, Any]:
     """Measures the step as `jaxgen train` runs it, fed by its own pipeline, and the pipeline alone.
 
     Args:
       trainer: the experiment.
       steps: how many to time, in five rounds.
+      profile: where to write a trace of one more round, as TensorBoard and Perfetto open it; None writes none.
 
     Returns:
-      Seconds, rates (median, minimum and maximum over the rounds), bytes, and operations in matrix products and
-      convolutions with loops counted in full; bytes are None where the backend does not tell.
+      Seconds, of compilation without and with a cache that holds the program; rates, all five and their median, minimum
+      and maximum; bytes; and operations in matrix products and convolutions with loops counted in full, whose share of
+      the chips' published bfloat16 peak is `mfu`. What the backend does not tell, or nobody published, is None.
     """
-    with _no_compilation_cache():
-        start = time.perf_counter()
-        traced = trainer.trace()
-        compiled = traced.lower().compile()
-        compile_seconds = time.perf_counter() - start
+    with _fresh_compilation_cache():
+        cold, compiled, flops = _compile(trainer)
+        warm, compiled, flops = _compile(trainer)
     per_call = trainer.schedule.steps_per_call
-    flops = count_flops(traced.jaxpr) // per_call
     calls = max(1, steps // (_ROUNDS * per_call))
 
     state = trainer.init()
     rates = []
     with contextlib.closing(trainer.batches(0)) as data:
-        for _ in range(_WARM_UP):
-            state, _ = compiled(state, next(data), trainer.run_key)
-        for _ in range(_ROUNDS):
-            jax.block_until_ready(state)
-            start = time.perf_counter()
-            for _ in range(calls):
+
+        def run(state: Any, count: int) -> Any:
+            for _ in range(count):
                 state, _ = compiled(state, next(data), trainer.run_key)
-            jax.block_until_ready(state)
+            return jax.block_until_ready(state)
+
+        state = run(state, _WARM_UP)
+        for _ in range(_ROUNDS):
+            start = time.perf_counter()
+            state = run(state, calls)
             rates.append(calls * per_call / (time.perf_counter() - start))
+        if profile is not None:
+            with jax.profiler.trace(str(profile), create_perfetto_trace=True):
+                run(state, calls)
 
     with contextlib.closing(trainer.batches(0)) as data:
         jax.block_until_ready(next(data))
@@ -57,30 +66,63 @@ def measure(trainer: Trainer, steps: int) -> dict[str, Any]:
 
     rate = statistics.median(rates)
     device = trainer.mesh.devices.flat[0]
+    chip = chip_of(device.device_kind)
     memory = device.memory_stats() or {}
-    analysis = compiled.memory_analysis()
     return {
         "device": f"{device.device_kind} x{trainer.mesh.size}",
+        "devices": trainer.mesh.size,
         "steps_timed": _ROUNDS * calls * per_call,
-        "compile_seconds": compile_seconds,
+        "compile_cold_seconds": cold,
+        "compile_warm_seconds": warm,
         "steps_per_second": rate,
         "steps_per_second_min": min(rates),
         "steps_per_second_max": max(rates),
+        "steps_per_second_rounds": rates,
         "images_per_second": rate * trainer.images_per_step,
         "input_images_per_second": input_rate * trainer.images_per_step,
         "flops_per_step": flops,
         "flops_per_second": flops * rate,
-        "step_memory_bytes": getattr(analysis, "peak_memory_in_bytes", None),
+        "mfu": flops * rate / (chip.flops * trainer.mesh.size) if chip else None,
+        "step_memory_bytes": getattr(compiled.memory_analysis(), "peak_memory_in_bytes", None),
         "device_peak_bytes": memory.get("peak_bytes_in_use"),
         "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 
+def compare(figures: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """How many times as fast one measurement's steps are as another's.
+
+    Returns:
+      `ratio` of their medians, and `outside_spread`: whether all rounds of one were faster than all of the other.
+    """
+    ours, theirs = figures["steps_per_second_rounds"], other["steps_per_second_rounds"]
+    return {
+        "ratio": statistics.median(ours) / statistics.median(theirs),
+        "outside_spread": min(ours) > max(theirs) or max(ours) < min(theirs),
+    }
+
+
+def _compile(trainer: Trainer) -> tuple[float, jax.stages.Compiled, int]:
+    """Seconds, the program, and its operations a step."""
+    start = time.perf_counter()
+    traced = trainer.trace()
+    compiled = traced.lower().compile()
+    seconds = time.perf_counter() - start
+    return seconds, compiled, count_flops(traced.jaxpr) // trainer.schedule.steps_per_call
+
+
 @contextlib.contextmanager
-def _no_compilation_cache() -> Any:
-    before = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
-    jax.config.update("jax_enable_compilation_cache", False)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_compilation_cache", before)
+def _fresh_compilation_cache() -> Iterator[None]:
+    """An empty persistent cache in the place of the user's."""
+    before: Any = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+
+    def use(folder: str | None) -> None:
+        jax.config.update("jax_compilation_cache_dir", folder)
+        compilation_cache.reset_cache()  # it has opened the other
+
+    with tempfile.TemporaryDirectory() as folder:
+        use(folder)
+        try:
+            yield
+        finally:
+            use(before)

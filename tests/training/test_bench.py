@@ -1,0 +1,59 @@
+"""What the measurement of a step holds, apart from the times themselves."""
+
+import gzip
+import json
+
+import jax
+import pytest
+
+from jaxgen.chips import Chip
+from jaxgen.training import bench
+from jaxgen.training.loop import Schedule
+
+
+@pytest.fixture
+def hits():
+    """Counts the programs that come out of the persistent compilation cache."""
+    found = []
+
+    def listen(event: str, **_):
+        if event == "/jax/compilation_cache/cache_hits":
+            found.append(event)
+
+    jax.monitoring.register_event_listener(listen)
+    shortest = jax.config.jax_persistent_cache_min_compile_time_secs
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # as the commands have it
+    yield found
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
+    jax.monitoring.unregister_event_listener(listen)
+
+
+def test_a_measurement_compiles_cold_and_warm_and_leaves_a_trace_and_the_user_s_cache(
+    regression, hits, monkeypatch, tmp_path
+):
+    peak = 1e6
+    monkeypatch.setattr(bench, "chip_of", lambda kind: Chip("made up", (kind,), peak, 0, 0.0))
+    users = jax.config.jax_compilation_cache_dir
+    trainer, _ = regression(Schedule(10, *[10] * 4))
+    figures = bench.measure(trainer, 50, tmp_path)
+    assert len(hits) == 1  # the step, compiled again
+    assert jax.config.jax_compilation_cache_dir == users
+    rounds = figures["steps_per_second_rounds"]
+    assert len(rounds) == 5
+    assert figures["steps_per_second"] == sorted(rounds)[2]
+    assert figures["flops_per_step"] == 2 * 2 * 8  # y = w·x of 8 examples, and the gradient of w
+    assert figures["mfu"] == pytest.approx(figures["flops_per_second"] / (peak * trainer.mesh.size))
+    (traced,) = tmp_path.rglob("perfetto_trace.json.gz")
+    events = json.loads(gzip.decompress(traced.read_bytes()))["traceEvents"]
+    assert any("call" in str(event.get("name")) for event in events)
+    assert list(tmp_path.rglob("*.xplane.pb"))
+
+
+def test_a_difference_counts_where_no_round_of_one_is_in_the_other_s_spread():
+    def compared(ours, theirs):
+        given = ({"steps_per_second_rounds": rounds} for rounds in (ours, theirs))
+        return tuple(bench.compare(*given).values())
+
+    assert compared([3.0, 4.0, 5.0], [1.0, 2.0, 2.5]) == (2.0, True)
+    assert compared([1.0, 2.0, 2.5], [3.0, 4.0, 5.0]) == (0.5, True)
+    assert compared([3.0, 4.0, 5.0], [1.0, 2.0, 3.5]) == (2.0, False)
