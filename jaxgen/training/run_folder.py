@@ -48,8 +48,10 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether anything is there."""
-        return self.path.exists() and (not self.path.is_dir() or any(self.path.iterdir()))
+        """Whether anything is there, but for what is left of a `create` that a kill or a full disk cut short."""
+        if not self.path.is_dir():
+            return self.path.exists()
+        return any(not path.name.startswith(f".{self.config_file.name}.") for path in self.path.iterdir())
 
     def read_config(self) -> dict[str, Any]:
         """What `write_config` wrote.
@@ -77,12 +79,12 @@ class RunFolder:
         Raises:
           UserError: something is there already, or the folder cannot be written.
         """
+        self.write_config(config)  # first: without it the folder would be nobody's
         try:
-            self.samples.mkdir(parents=True, exist_ok=True)
+            self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
         except OSError as error:
             raise self._unwritable(error) from error
-        self.write_config(config)
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Writes the settings of a run, new or continued.

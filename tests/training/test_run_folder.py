@@ -1,0 +1,31 @@
+"""The folder of a run belongs to it from the first moment, or is free for the next start."""
+
+import pytest
+
+from jaxgen.errors import UserError
+from jaxgen.training.run_folder import RunFolder
+
+SETTINGS = {"experiment": "a", "file": "a.py", "config": {}, "started": "now"}
+
+
+def test_a_start_that_a_full_disk_refused_can_be_repeated(disk, fill):
+    folder = RunFolder(disk / "run")
+    fill(leave=0)
+    with pytest.raises(UserError, match=r"run cannot be written \(No space left on device\); name another"):
+        folder.create(SETTINGS)
+    assert not folder.exists
+    (disk / "filler").unlink()
+    folder.create(SETTINGS)
+    assert folder.exists
+    assert folder.read_config() == SETTINGS
+
+
+def test_what_a_killed_start_left_is_nobody_s(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.path.mkdir()
+    (folder.path / ".config.json.123.tmp").touch()
+    assert not folder.exists
+    (folder.path / "thesis.tex").touch()
+    assert folder.exists
+    with pytest.raises(UserError, match="is not a run of jaxgen"):
+        folder.read_config()
