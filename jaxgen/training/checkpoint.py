@@ -159,7 +159,7 @@ class Checkpoints:
     def _lack_of_room(self, size: int) -> str | None:
         free = shutil.disk_usage(self.directory).free
         if free < 1.1 * size:
-            return f"{free / 1e6:.0f} MB are free and a checkpoint takes {size / 1e6:.0f} MB"
+            return f"{free / 1e6:.1f} MB are free and a checkpoint takes {size / 1e6:.1f} MB"
         return None
 
     def _failure(self, step: int | None, reason: str) -> str:
@@ -200,7 +200,7 @@ class Checkpoints:
             reason = _first_line(error)
         reason = agreed(reason)
         if reason is None and checksums(state) != expected:
-            reason = "its checksums do not match"
+            return None, "its checksums do not match"
         return state, reason
 
 
