@@ -5,14 +5,14 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 from jax.experimental import multihost_utils
 
 from jaxgen.errors import UserError
 
-_HEARTBEAT_SECONDS = 60  # after so long without a sign of life from one process, JAX ends the others
+_HEARTBEAT_SECONDS = 30  # after so long without a sign of life from one process, JAX ends the others
 
 
 def join(coordinator: str | None, process_count: int | None, process_id: int | None, *, detect: bool) -> None:
@@ -66,28 +66,45 @@ def on_first_process(action: Callable[[], Any]) -> None:
 
 @contextlib.contextmanager
 def failing_together() -> Iterator[None]:
-    """Lets a process of several that fails end at once, so that the others, waiting for it, fail too.
+    """Around a command: a process of several that fails ends at once, so that the others, waiting for it, fail too.
 
     An exception alone would not: on its way out the process waits, in JAX, for the others to finish.
     """
     try:
-        yield
-    except Exception as error:
+        with crashing_at_once():
+            yield
+    except UserError as error:
         if not jax.distributed.is_initialized():
             raise
-        if isinstance(error, UserError):
-            print(f"jaxgen: {error}", file=sys.stderr)
-        else:
-            traceback.print_exc()
-            print(
-                f"jaxgen: process {jax.process_index()} of {jax.process_count()} failed and ends; if it lost its "
-                "connection, look at the one that ended first. The same command on all of them continues from the last "
-                "checkpoint.",
-                file=sys.stderr,
-            )
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(error.exit_code if isinstance(error, UserError) else 1)
+        print(f"jaxgen: {error}", file=sys.stderr)
+        _end(error.exit_code)
+
+
+@contextlib.contextmanager
+def crashing_at_once() -> Iterator[None]:
+    """Around training: as above, and at the place of the crash, for closing what is open there waits for the others.
+
+    A `UserError` passes: all processes raise it together, and what is open is closed in order.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, UserError) or not jax.distributed.is_initialized():
+            raise
+        traceback.print_exc()
+        print(
+            f"jaxgen: process {jax.process_index()} of {jax.process_count()} failed and ends; if it lost its "
+            "connection, look at the one that ended first. The same command on all of them continues from the last "
+            "checkpoint.",
+            file=sys.stderr,
+        )
+        _end(1)
+
+
+def _end(code: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _detect() -> None:

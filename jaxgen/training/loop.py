@@ -17,6 +17,7 @@ from rich.console import Console
 from jaxgen.core import Array, Batch, Method, Place, TrainState, no_samples
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.distributed import crashing_at_once
 from jaxgen.training.evaluate import sampler
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.preemption import StopRequests, stop_requests
@@ -156,7 +157,11 @@ class Trainer:
         """
         say = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
         done = Rollbacks(folder.rollbacks_file)
-        with contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints, stop_requests() as stop:
+        with (
+            contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints,
+            stop_requests() as stop,
+            crashing_at_once(),
+        ):
             run = _Run(folder, draw, console, say, checkpoints, done, stop)
             state = self._restore_or_init(run)
             while True:

@@ -19,6 +19,7 @@ from jaxgen.training.evaluate import evaluate
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.loop import Schedule
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.sharding import batch_sharding
 
 QUIET = Console(quiet=True)
 
@@ -242,3 +243,26 @@ def test_evaluation_uses_the_averaged_weights(regression):
     batches = [{"x": jnp.ones((4, 1)), "weight": jnp.ones(4)}]
     before = evaluate(trainer.method, state, batches, trainer.mesh)
     assert before == evaluate(trainer.method, state.replace(nets={"line": moved}), batches, trainer.mesh)
+
+
+@pytest.mark.parametrize("placed", [True, False])
+def test_steps_rows_pictures_and_checkpoints_transfer_nothing_that_was_not_asked_for(regression, tmp_path, placed):
+    """Metrics are fetched a row late and by name; what the guard lets pass cannot make the device wait unseen."""
+    trainer, _ = regression()
+    unplaced, sharding = trainer.batches, batch_sharding(trainer.mesh, leading_axes=2)
+
+    def batches(start):
+        for count, batch in enumerate(unplaced(start)):
+            if count == 1:  # the first call has been made
+                jax.config.update("jax_transfer_guard", "disallow")
+            yield jax.device_put(batch, sharding) if placed else batch
+
+    trainer.batches = batches
+    try:
+        if placed:
+            assert int(run(trainer, tmp_path / "run")[1].step) == 20
+        else:  # as a check of the check
+            with pytest.raises(Exception, match="Disallowed host-to-device transfer"):
+                run(trainer, tmp_path / "run")
+    finally:
+        jax.config.update("jax_transfer_guard", "allow")
