@@ -25,6 +25,7 @@ from rich.table import Table
 HERE = Path(__file__).parent
 Name = Literal["dcgan", "mlp_vae", "glow", "flow_2d", "toy_gan"]
 CONTENDERS = ("jaxgen", "eager", "compile")
+PACKAGES = ("jax", "jaxlib", "torch")
 MEGABYTE = 1e6
 
 
@@ -82,12 +83,12 @@ def measure(name: Name, rounds: int) -> Result:
         return Result(cold, contend(commands, env, rounds, steps))
 
 
-def hardware() -> str:
+def hardware(*packages: str) -> str:
     """Where and with what the numbers were measured."""
     cpuinfo = Path("/proc/cpuinfo")
     lines = cpuinfo.read_text().splitlines() if cpuinfo.exists() else []
     models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
-    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in ("jax", "jaxlib", "torch"))
+    versions = ", ".join(f"{package} {importlib.metadata.version(package)}" for package in packages)
     cpu = models[0] if models else platform.processor() or platform.machine()
     return f"{os.cpu_count()} cores of {cpu}; Python {platform.python_version()}, {versions}; {datetime.date.today()}"
 
@@ -115,7 +116,7 @@ def show(results: dict[Name, Result], console: Console) -> None:
             seconds = (f"{first[contender]:.1f}" for first in (result.cold, timing.first))
             cost.add_row(name, contender, *seconds, f"{timing.peak_memory[contender] / MEGABYTE:.0f}")
         cost.add_section()
-    console.print(speed, cost, hardware())
+    console.print(speed, cost, hardware(*PACKAGES))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,10 @@ def main() -> None:
             results[name] = measure(name, arguments.rounds)
     show(results, console)
     if arguments.json is not None:
-        record = {"hardware": hardware(), **{name: dataclasses.asdict(result) for name, result in results.items()}}
+        record = {
+            "hardware": hardware(*PACKAGES),
+            **{name: dataclasses.asdict(result) for name, result in results.items()},
+        }
         arguments.json.write_text(json.dumps(record, indent=2) + "\n")
 
 

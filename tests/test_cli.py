@@ -193,6 +193,7 @@ def bad(*args, says):
         bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
         bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
         bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write whole numbers"),
+        bad("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", says="batch_size 6 cannot be split evenly"),
         bad("compile", VAE, "--topology", "cpu:4", "--mesh.fsdp", "3", says="mesh.fsdp 3 times mesh.tensor 1 does not"),
         bad("list", "tests/losses/nothing", says="holds no experiments"),
     ],

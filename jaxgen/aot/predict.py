@@ -98,9 +98,15 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
     """Compiles the trainer's step for its mesh of the topology's devices; nothing runs and no data is read.
 
     Raises:
-      UserError: the step does not fit into the devices' memory.
+      UserError: the batch cannot be split over the mesh, or the step does not fit into the devices' memory.
     """
     per_call, mesh = trainer.schedule.steps_per_call, trainer.mesh
+    batch_size, shards = jax.tree.leaves(trainer.batch)[0].shape[0], mesh.shape["data"] * mesh.shape["fsdp"]
+    if batch_size % shards:
+        raise UserError(
+            f"batch_size {batch_size} cannot be split evenly over the mesh's {shards} data shards; "
+            f"use a multiple of {shards}."
+        )
     start = time.perf_counter()
     traced = trainer.trace()
     try:
