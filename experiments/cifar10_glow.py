@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 import optax
 
@@ -29,6 +30,8 @@ class Config:
     """Steps over which the step size grows from nothing; ten epochs."""
     seed: int = 0
     """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     flow_steps: int = 32
     """Steps of flow in a level (the paper's K)."""
     levels: int = 3
@@ -40,7 +43,7 @@ class Config:
 def experiment(config: Config) -> Experiment:
     """The size, batch and couplings of the paper's appendix; every step sees new dequantization noise."""
     rate = optax.linear_schedule(0.0, config.learning_rate, config.warm_up)
-    flow = glow(config.flow_steps, config.levels, config.width)
+    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype)
     return Experiment(
         method=image_flow(Net(flow, optax.adam(rate), ema_decay=0.999), event_shape=(32, 32, 3), levels=256),
         data=tfds.images("cifar10"),

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 import optax
 
@@ -29,6 +30,8 @@ class Config:
     """Adam's step size, for both networks."""
     seed: int = 0
     """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     latent_size: int = 32
     """Length of z."""
     width: int = 32
@@ -40,8 +43,8 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     return Experiment(
         method=gan(
-            generator=Net(Generator((16, 16, 1), config.width), optimizer, ema_decay=0.999),
-            critic=Net(Discriminator(config.width), optimizer),
+            generator=Net(Generator((16, 16, 1), config.width, config.dtype), optimizer, ema_decay=0.999),
+            critic=Net(Discriminator(config.width, config.dtype), optimizer),
             loss=adversarial.non_saturating,
             latent_size=config.latent_size,
         ),

@@ -47,6 +47,8 @@ class Config:
     """Adam's step size, for all networks."""
     seed: int = 0
     """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     latent_size: int = 16
     """Length of z."""
     hidden: int = 256
@@ -79,8 +81,8 @@ def experiment(config: Config) -> Experiment:
     layers = (config.hidden, config.hidden)
     optimizer = optax.adam(config.learning_rate)
     base = vae(
-        encoder=Net(MLPEncoder(config.latent_size, layers), optimizer, ema_decay=0.99),
-        decoder=Net(MLPDecoder((8, 8, 1), layers, outputs=2), optimizer, ema_decay=0.99),
+        encoder=Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.99),
+        decoder=Net(MLPDecoder((8, 8, 1), layers, outputs=2, dtype=config.dtype), optimizer, ema_decay=0.99),
         likelihood=discretized_logistic(DIGITS_LEVELS),
         latent_size=config.latent_size,
     )

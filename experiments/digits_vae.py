@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 import optax
 
@@ -28,6 +29,8 @@ class Config:
     """Adam's step size."""
     seed: int = 0
     """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     latent_size: int = 16
     """Length of z."""
     hidden: int = 256
@@ -41,8 +44,8 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(config.learning_rate)
     return Experiment(
         method=vae(
-            encoder=Net(MLPEncoder(config.latent_size, layers), optimizer, ema_decay=0.999),
-            decoder=Net(MLPDecoder(shape, layers, outputs=2), optimizer, ema_decay=0.999),
+            encoder=Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.999),
+            decoder=Net(MLPDecoder(shape, layers, outputs=2, dtype=config.dtype), optimizer, ema_decay=0.999),
             likelihood=discretized_logistic(DIGITS_LEVELS),
             latent_size=config.latent_size,
         ),

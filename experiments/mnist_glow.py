@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 import optax
 
@@ -27,6 +28,8 @@ class Config:
     """Adam's step size at the start; it decays to nothing along a cosine."""
     seed: int = 0
     """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     flow_steps: int = 4
     """Steps of flow in a level (the paper's K)."""
     levels: int = 2
@@ -39,7 +42,7 @@ def experiment(config: Config) -> Experiment:
     """Every step sees new dequantization noise; the averaged weights are evaluated."""
     shape = (28, 28, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-    flow = glow(config.flow_steps, config.levels, config.width)
+    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype)
     return Experiment(
         method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=256),
         data=tfds.images("mnist"),

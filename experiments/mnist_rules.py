@@ -5,6 +5,7 @@
 
 import dataclasses
 import functools
+from typing import Literal
 
 import flax.linen as nn
 import jax.numpy as jnp
@@ -40,6 +41,8 @@ class Config:
     """Adam's step size."""
     seed: int = 0
     """Of the choice of labels, initialization and data order."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     hidden: int = 256
     """Units of each of two hidden layers."""
 
@@ -48,13 +51,14 @@ class Classifier(nn.Module):
     """A fully connected network from an image to ten logits."""
 
     hidden: int
+    dtype: str
 
     @nn.compact
     def __call__(self, x: Array, *, train: bool) -> Array:
         x = x.reshape(x.shape[0], -1)
         for _ in range(2):
-            x = nn.relu(nn.Dense(self.hidden)(x))
-        return nn.Dense(10)(x)
+            x = nn.relu(nn.Dense(self.hidden, dtype=self.dtype)(x))
+        return nn.Dense(10, dtype=self.dtype)(x)
 
 
 def parity(even: Array, label: Array) -> Array:
@@ -90,7 +94,7 @@ def experiment(config: Config) -> Experiment:
     data = Dataset(data.train.map_once(choose), data.test).map(signed_unit())
     return Experiment(
         method=rule_distillation(
-            Net(Classifier(config.hidden), optax.adam(config.learning_rate), ema_decay=0.99),
+            Net(Classifier(config.hidden, config.dtype), optax.adam(config.learning_rate), ema_decay=0.99),
             Net(Confidences([1.0])),
             rules,
             inputs="image",

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 import optax
 
@@ -28,6 +29,8 @@ class Config:
     """Adam's step size at the start; it decays to nothing along a cosine."""
     seed: int = 0
     """Of initialization, data order and noise; the binarization is always the same."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     latent_size: int = 20
     """Length of z."""
     hidden: int = 400
@@ -40,8 +43,8 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     return Experiment(
         method=vae(
-            encoder=Net(MLPEncoder(config.latent_size, layers), optimizer, ema_decay=0.999),
-            decoder=Net(MLPDecoder((28, 28, 1), layers), optimizer, ema_decay=0.999),
+            encoder=Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.999),
+            decoder=Net(MLPDecoder((28, 28, 1), layers, dtype=config.dtype), optimizer, ema_decay=0.999),
             likelihood=bernoulli,
             latent_size=config.latent_size,
         ),

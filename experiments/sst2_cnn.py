@@ -28,6 +28,8 @@ class Config:
     """Adam's step size."""
     seed: int = 0
     """Of initialization, data order and noise, and of which sentences have labels."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     labelled: float = 1.0
     """Share of the training sentences that is used, with its labels."""
     held_out: Literal["test", "dev"] = "test"
@@ -51,6 +53,7 @@ def experiment(config: Config) -> Experiment:
         features=config.features,
         dropout=config.dropout,
         embedding_init=data.embedding_init(config.vectors),
+        dtype=config.dtype,
     )
     return Experiment(
         method=classification(Net(network, optax.adam(config.learning_rate)), inputs="tokens"),

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+from typing import Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -36,6 +37,8 @@ class Config:
     """Adam's step size."""
     seed: int = 0
     """Of the sentences, initialization and data order."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
     hidden: int = 32
     """Width of the embedding and of each direction's LSTM."""
 
@@ -61,7 +64,7 @@ def single_tags(predict: Predict, batch: Batch) -> tuple[Array, Array]:
 
 def experiment(config: Config) -> Experiment:
     """Six nats for each rule broken, which no label here ever does."""
-    student = BiLSTMTagger(WORDS, TAGS, config.hidden, dropout=0.3)
+    student = BiLSTMTagger(WORDS, TAGS, config.hidden, dropout=0.3, dtype=config.dtype)
     return Experiment(
         method=sequence_distillation(
             Net(student, optax.adam(config.learning_rate)),

@@ -35,8 +35,9 @@ def test_the_baseline_is_what_the_readme_says(gaussian_bits):
     assert gaussian_bits == pytest.approx(2.96, abs=0.02)
 
 
-def test_the_vae_beats_the_gaussian(gaussian_bits, trained):
-    experiment, state = trained("digits_vae", steps=1000)
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_vae_beats_the_gaussian(gaussian_bits, trained, dtype):
+    experiment, state = trained("digits_vae", steps=1000, dtype=dtype)
     assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.1
 
 
@@ -77,14 +78,17 @@ def test_every_experiment_is_described_and_its_settings_survive_json(path):
     assert experiment.paper
     assert experiment.measured
     assert file.config_from_json(config_to_json(config)) == config
-    assert {"steps", "batch_size", "learning_rate", "seed"} <= config_to_json(config).keys()
+    assert {"steps", "batch_size", "learning_rate", "seed", "dtype"} <= config_to_json(config).keys()
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_s_step_can_be_traced_without_data(path, monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     file = ExperimentFile.load(path)
-    trainer = file.build(file.config_type(batch_size=2)).trainer(MESH)
-    state, metrics = trainer.trace().out_info
+    trainer = file.build(file.config_type(batch_size=2, dtype="bfloat16")).trainer(MESH)
+    traced = trainer.trace()
+    state, metrics = traced.out_info
+    assert "bf16" in str(traced.jaxpr)
+    assert not any(leaf.dtype == "bfloat16" for leaf in jax.tree.leaves((state, metrics)))
     assert jax.tree.structure(state) == jax.tree.structure(trainer.abstract_state())
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()

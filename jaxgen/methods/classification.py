@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, no_samples
+from jaxgen.losses.arrays import at_least_float32
 
 
 def classification(classifier: Net, *, inputs: str) -> Method:
@@ -18,7 +19,7 @@ def classification(classifier: Net, *, inputs: str) -> Method:
     """
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        logits = view("classifier", batch[inputs], train=True, rngs={"dropout": key})
+        (logits,) = at_least_float32(view("classifier", batch[inputs], train=True, rngs={"dropout": key}))
         correct = jnp.mean(jnp.argmax(logits, axis=-1) == batch["label"])
         losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["label"])
         return jnp.mean(losses), Aux({"accuracy": correct})

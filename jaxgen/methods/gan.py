@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, Variables, View
 from jaxgen.losses.adversarial import AdversarialLoss
+from jaxgen.losses.arrays import at_least_float32
 
 # What a forward pass in training may move: running averages and power iterations.
 _STATE = ["batch_stats", "spectral"]
@@ -37,6 +38,7 @@ def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int,
         fake, _ = generate(view, key, real.shape[0])
         real_logits, moved = view("critic", real, train=True, mutable=_STATE)
         fake_logits, moved = view.moved("critic", moved)("critic", fake, train=True, mutable=_STATE)
+        real_logits, fake_logits = at_least_float32(real_logits, fake_logits)
         value = jnp.mean(loss.real(real_logits)) + jnp.mean(loss.fake(fake_logits))
         return value, Aux({"real": jnp.mean(real_logits), "fake": jnp.mean(fake_logits)}, {"critic": moved})
 

@@ -17,6 +17,7 @@ from jax.lax import stop_gradient
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses import chains, distillation
+from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.distillation import Rules, imitating, mean_where, predict_by
 
 
@@ -68,7 +69,8 @@ def sequence_distillation(
         return jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny)), there
 
     def base_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        log_p = jax.nn.log_softmax(view("base", batch[inputs], train=True, rngs={"dropout": key}))
+        (logits,) = at_least_float32(view("base", batch[inputs], train=True, rngs={"dropout": key}))
+        log_p = jax.nn.log_softmax(logits)
         nats = -jnp.take_along_axis(log_p, jnp.maximum(batch["label"], 0)[..., None], axis=-1)[..., 0]
         return mean_where(nats, batch["label"] >= 0), Aux()
 
