@@ -1,9 +1,11 @@
 """What a training step will need and take on devices that are not at hand, from compiling it for them."""
 
+import contextlib
 import dataclasses
 import math
 import re
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -110,7 +112,8 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
     start = time.perf_counter()
     traced = trainer.trace()
     try:
-        compiled = traced.lower().compile()
+        with _no_compilation_cache():
+            compiled = traced.lower().compile()
     except jax.errors.JaxRuntimeError as error:
         if not str(error).startswith("RESOURCE_EXHAUSTED"):
             raise
@@ -141,6 +144,17 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
         communication=communication,
         roofline=roofline(topology.chip, topology, mesh, flops, traffic, communication) if topology.chip else None,
     )
+
+
+@contextlib.contextmanager
+def _no_compilation_cache() -> Iterator[None]:
+    """A program for devices that are not there cannot be read back: JAX warns of each that it finds in its cache."""
+    before: Any = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
+    jax.config.update("jax_enable_compilation_cache", False)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_compilation_cache", before)
 
 
 def _does_not_fit(message: str, trainer: Trainer, topology: Topology) -> str:

@@ -17,7 +17,6 @@ from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import MeshOptions
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
-from jaxgen.training import process
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,7 +42,6 @@ def main(args: Sequence[str]) -> None:
     topology = Topology.parse(options.topology, options.num_slices)
     topologies = [topology.resized(chips) for chips in numbers("sweep", options.sweep)] or [topology]
     jax.config.update("jax_platforms", "cpu")  # whatever this machine has: nothing runs on it
-    process.configure()
     predictions = []
     for each in sorted(topologies, key=lambda each: -each.size):  # the number of CPU devices cannot grow later
         batch_size = config.batch_size * each.size // topology.size
