@@ -36,6 +36,8 @@ class Config:
     """Scales (the paper's L)."""
     width: int = 64
     """Channels of the coupling networks' hidden layers."""
+    remat: bool = False
+    """Compute each step of flow anew for the gradient: less memory, more work."""
     dropout: float = 0.2
     """Rate in the coupling networks: 1,437 images are few."""
 
@@ -44,7 +46,8 @@ def experiment(config: Config) -> Experiment:
     """Every step sees new dequantization noise; the averaged weights are evaluated."""
     shape = (8, 8, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, dropout=config.dropout)
+    size = config.flow_steps, config.levels, config.width
+    flow = glow(*size, dtype=config.dtype, dropout=config.dropout, remat=config.remat)
     return Experiment(
         method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=DIGITS_LEVELS),
         data=digits(),

@@ -44,10 +44,12 @@ class Repeat(Bijector):
     Attributes:
       bijector: f, which must keep the shape.
       length: n.
+      remat: whether the gradient computes the inside of layers anew, keeping only what passes between them in memory.
     """
 
     bijector: Bijector
     length: int
+    remat: bool = False
 
     def _run(self, direction: str, x: jax.Array, reverse: bool) -> tuple[jax.Array, jax.Array]:
         def body(bijector: Bijector, carry: tuple[jax.Array, jax.Array], _: None):
@@ -57,7 +59,7 @@ class Repeat(Bijector):
 
         x = widen(x)
         layers = nn.scan(
-            body,
+            nn.remat(body, prevent_cse=False) if self.remat else body,
             variable_axes={True: 0},
             split_rngs={True: True},
             length=self.length,

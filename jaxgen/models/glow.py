@@ -18,6 +18,7 @@ def glow(
     transform: Transform = Affine(),
     dtype: DTypeLike | None = None,
     dropout: float = 0.0,
+    remat: bool = False,
 ) -> Bijector:
     """The bijector between a standard normal z and dequantized images x, both `[batch, height, width, channels]`.
 
@@ -34,14 +35,15 @@ def glow(
       dtype: type of the coupling networks' computation; the flow's own path and the log-dets run in float32.
         In bfloat16 a map and its inverse agree only to the rounding of what the networks read.
       dropout: rate in the coupling networks, active when a `dropout` key is given.
+      remat: whether the gradient computes each step anew, for less memory and a third more work.
 
     Returns:
       A Linen module; call it, or its `inverse_and_log_det`, on data and its `forward_and_log_det` on base noise. Noise
       scaled by a temperature below 1 gives samples nearer the mode.
     """
     step = Chain((ActNorm(), InvertibleConv(), Coupling(ConvConditioner(width, dtype, dropout), transform)))
-    level: tuple[Bijector, ...] = (Squeeze(), Repeat(step, steps))
+    level: tuple[Bijector, ...] = (Squeeze(), Repeat(step, steps, remat))
     if levels > 1:
-        deeper = glow(steps, levels - 1, width, transform, dtype, dropout)
+        deeper = glow(steps, levels - 1, width, transform, dtype, dropout, remat)
         level += (Coupling(ZeroConv(dtype)), Split(deeper))
     return Chain((*level, Invert(Squeeze())))

@@ -69,3 +69,22 @@ def test_temperature_contracts_samples_towards_the_mode():
     mode, warm, cool = (np.asarray(sample(np.float32(t) * z)) for t in (0.0, 1.0, 0.5))
     # Couplings start as the identity, so the flow is linear here.
     np.testing.assert_allclose(cool - mode, 0.5 * (warm - mode), atol=1e-5)
+
+
+def test_rematerialization_changes_memory_and_not_gradients():
+    x = np.random.default_rng(0).random((16, 8, 8, 1), np.float32)
+    temporaries, gradients = {}, {}
+    for remat in (False, True):
+        flow = glow(steps=6, levels=1, width=32, remat=remat)
+        variables = quick_jit(flow.init)(jax.random.key(1), x)
+
+        def loss(params, flow=flow, variables=variables):
+            z, log_det = flow.apply({**variables, "params": params}, x)
+            return jnp.mean(jnp.square(z)) - jnp.mean(log_det)
+
+        params = jax.tree.map(lambda p: p + jnp.float32(0.02), variables["params"])
+        compiled = quick_jit(jax.grad(loss)).lower(params).compile()
+        temporaries[remat] = compiled.memory_analysis().temp_size_in_bytes
+        gradients[remat] = compiled(params)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), gradients[True], gradients[False])
+    assert temporaries[True] < 0.5 * temporaries[False]
