@@ -97,8 +97,18 @@ def test_a_chip_s_step_is_bound_by_the_peaks_and_what_it_lacks_is_said():
         UserError, match=r"does not fit into the memory of v5e:2x2: it needs \d+\.\d+ GiB a chip"
     ) as said:
         predict(trainer(topology, batch=2**27), topology)
-    for remedy in ("too much", "mesh.fsdp (now 1)", "lower batch_size from 134217728 to about", "nn.remat"):
+    for remedy in ("too much", "mesh.fsdp (now 1)", "lower batch_size from 134217728 to about", "--remat"):
         assert remedy in str(said.value)
+
+
+@needs_libtpu
+def test_fsdp_gathers_the_parameters_and_scatters_their_gradient():
+    """On a TPU; XLA:CPU sums the whole gradient everywhere and then slices it."""
+    topology = Topology.parse("v5e:2x2")
+    found = totals(predict(trainer(topology, fsdp=4), topology))
+    weights = UNITS * UNITS * 4
+    assert found["all-gather", ("fsdp",)] == (1, weights // 2)  # rounded to bfloat16 first, as the product takes them
+    assert found["reduce-scatter", ("fsdp",)] == (1, weights)
 
 
 @needs_libtpu
