@@ -5,6 +5,7 @@ import json
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 from jaxgen.chips import Chip
 from jaxgen.training import bench
@@ -12,9 +13,11 @@ from jaxgen.training.loop import Schedule
 
 
 @pytest.fixture
-def hits():
-    """Counts the programs that come out of the persistent compilation cache."""
-    found = []
+def hits(tmp_path):
+    """Counts the programs that come out of the persistent compilation cache, which holds none of other tests'."""
+    found, shared = [], jax.config.jax_compilation_cache_dir
+    jax.config.update("jax_compilation_cache_dir", str(tmp_path / "cache"))
+    compilation_cache.reset_cache()
 
     def listen(event: str, **_):
         if event == "/jax/compilation_cache/cache_hits":
@@ -25,6 +28,8 @@ def hits():
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)  # as the commands have it
     yield found
     jax.config.update("jax_persistent_cache_min_compile_time_secs", shortest)
+    jax.config.update("jax_compilation_cache_dir", shared)
+    compilation_cache.reset_cache()
     jax.monitoring.unregister_event_listener(listen)
 
 
@@ -35,7 +40,7 @@ def test_a_measurement_compiles_cold_and_warm_and_leaves_a_trace_and_the_user_s_
     monkeypatch.setattr(bench, "chip_of", lambda kind: Chip("made up", (kind,), peak, 0, 0.0))
     users = jax.config.jax_compilation_cache_dir
     trainer, _ = regression(Schedule(10, *[10] * 4))
-    figures = bench.measure(trainer, 50, tmp_path)
+    figures = bench.measure(trainer, 50, tmp_path / "profile")
     assert len(hits) == 1  # the step, compiled again
     assert jax.config.jax_compilation_cache_dir == users
     rounds = figures["steps_per_second_rounds"]
