@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import functools
 import importlib.util
+import math
 import sys
 import types
 import typing
@@ -128,7 +129,17 @@ class ExperimentFile:
         return self.module.Config
 
     def build(self, config: Any) -> Experiment:
-        """The experiment of a configuration."""
+        """The experiment of a configuration.
+
+        Raises:
+          UserError: a whole number other than the seed is below 1, or the learning rate is not a positive number.
+        """
+        for field, value in vars(config).items():
+            if type(value) is int and field != "seed" and value < 1:
+                raise UserError(f"{field} is {value}; it must be at least 1.")
+        rate = getattr(config, "learning_rate", 1.0)
+        if not 0 < rate < math.inf:
+            raise UserError(f"learning_rate is {rate}; it must be a positive number.")
         return self.module.experiment(config)
 
     def config_from_json(self, values: Mapping[str, Any]) -> Any:

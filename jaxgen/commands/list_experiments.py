@@ -27,7 +27,10 @@ def main(args: Sequence[str]) -> None:
     paths = sorted(options.folder.glob("*.py"))
     if not paths:
         raise UserError(f"folder {options.folder} holds no experiments; name the one that does.")
-    table = Table("experiment", "method", "data", "paper", "measured", title=f"experiments in {options.folder}")
+    table = Table(title=f"experiments in {options.folder}")
+    table.add_column("experiment", no_wrap=True)  # to be copied
+    for header in ("method", "data", "paper", "measured"):
+        table.add_column(header)
     for path in paths:
         file = ExperimentFile.load(path)
         experiment = file.build(file.config_type())

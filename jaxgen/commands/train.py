@@ -16,6 +16,7 @@ import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
+from jaxgen.core import no_samples
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
@@ -81,7 +82,8 @@ def main(args: Sequence[str]) -> None:
         write_json(folder.eval_file, evaluation)
         write_report(folder.path)
     console.print(figures_table(evaluation))
-    console.print(_farewell(folder, args), highlight=False, soft_wrap=True)
+    farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.sample is not no_samples)
+    console.print(farewell, highlight=False, soft_wrap=True)
 
 
 def _check(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
@@ -128,15 +130,15 @@ def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experime
     }
 
 
-def _farewell(folder: RunFolder, args: Sequence[str]) -> str:
-    run = folder.path
-    return "\n".join(
-        [
-            f"Wrote {run}/",
-            "  config.json, metrics.jsonl, TensorBoard events, checkpoints/, samples/, eval.json, report.html",
-            f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
-            f"  resume    jaxgen train {' '.join(args)}, with more --steps",
-            f"  sample    jaxgen sample {run} --count 64 --out grid.png",
-            f"  evaluate  jaxgen eval {run}",
-        ]
-    )
+def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, draws: bool) -> str:
+    run, samples = folder.path, "samples/, " if draws else ""
+    data = f" --data-dir {data_dir}" if data_dir else ""
+    lines = [
+        f"Wrote {run}/",
+        f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {samples}eval.json, report.html",
+        f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
+        f"  resume    with more --steps: jaxgen train {' '.join(args)}",
+        f"  sample    jaxgen sample {run} --count 64 --out grid.png" if draws else "",
+        f"  evaluate  jaxgen eval {run}{data}",
+    ]
+    return "\n".join(filter(None, lines))
