@@ -157,6 +157,8 @@ def bad(*args, says):
         bad("train", VAE, "--steps", says="Missing value for argument '--steps'"),
         bad("train", VAE, "--steps", "-5", says="steps is -5; it must be at least 1"),
         bad("train", VAE, "--batch-size", "0", says="batch_size is 0; it must be at least 1"),
+        bad("train", VAE, "--hidden", "0", says="hidden is 0; it must be at least 1"),
+        bad("train", VAE, "--learning-rate", "nan", says="learning_rate is nan; it must be a positive number"),
         bad(
             "train",
             VAE,
