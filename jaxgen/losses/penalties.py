@@ -1,0 +1,133 @@
+"""Penalties that keep a game playable: on the critic's gradient, on weights, and on samples that are all alike.
+
+A critic here is a function `images [batch, ...] -> scores [batch]`. The gradients of a whole batch are taken at once, as
+that of the sum of scores, which is each example's own gradient only if no score depends on another example: a critic
+with BatchNorm or a minibatch layer has no such gradient, and its penalty would mean nothing (Gulrajani et al. 2017,
+section 4). Spectral and layer normalization are fine. Results are in float32 or better.
+"""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+from jax.typing import ArrayLike
+
+from jaxgen.errors import UserError
+from jaxgen.losses.arrays import at_least_float32, sum_event_axes
+
+Critic = Callable[[jax.Array], jax.Array]
+
+
+def gradient_penalty(
+    critic: Critic, real: ArrayLike, fake: ArrayLike, key: jax.Array, *, target: float = 1.0
+) -> jax.Array:
+    """`(|grad f(x)| - target)^2` at a random point x between each pair: Gulrajani et al. 2017, eq. 3 (there times 10).
+
+    Args:
+      critic: f.
+      real: `[batch, ...]`.
+      fake: of the same shape; no gradient passes to what made it.
+      key: PRNG key of the points, uniform on the segments, one an example.
+      target: the norm wanted, 1; 0 gives the zero-centred penalty of Thanh-Tung et al. 2019.
+
+    Returns:
+      `[batch]`.
+
+    Raises:
+      UserError: real and fake differ in shape.
+    """
+    return jnp.square(_norm(squared_gradient(critic, _between(real, fake, key))) - target)
+
+
+def r1(critic: Critic, real: ArrayLike) -> jax.Array:
+    """`|grad f(x)|^2` at the data: Mescheder et al. 2018, eq. 9 (there times gamma / 2).
+
+    Args:
+      critic: f, a logit or a score.
+      real: `[batch, ...]`; generated examples make it R2.
+
+    Returns:
+      `[batch]`.
+    """
+    return squared_gradient(critic, real)
+
+
+def max_gradient_penalty(critic: Critic, real: ArrayLike, fake: ArrayLike, key: jax.Array) -> jax.Array:
+    """`max_x |grad f(x)|^2` over points between the pairs: Zhou et al. 2019, "Lipschitz Generative Adversarial Nets".
+
+    The largest norm met is what a batch knows of the critic's Lipschitz constant; it alone, not every norm, is kept small.
+
+    Args:
+      critic: f.
+      real: `[batch, ...]`.
+      fake: of the same shape.
+      key: PRNG key of the points, uniform on the segments.
+
+    Returns:
+      `[]`, one number for the batch.
+
+    Raises:
+      UserError: real and fake differ in shape.
+    """
+    return jnp.max(squared_gradient(critic, _between(real, fake, key)))
+
+
+def squared_gradient(critic: Critic, x: ArrayLike) -> jax.Array:
+    """`|grad f(x)|^2` with respect to the whole event, `[batch]`, of points `[batch, ...]`."""
+    (gradient,) = at_least_float32(jax.grad(lambda x: jnp.sum(critic(x)))(jnp.asarray(x)))
+    return sum_event_axes(jnp.square(gradient))
+
+
+def orthogonality(kernel: ArrayLike, *, norms: bool = False) -> jax.Array:
+    """`|WᵀW - I|^2` without its diagonal, summed: filters at right angles, of any length. Brock et al. 2019, sec. 3.1.
+
+    Args:
+      kernel: `[..., in, out]`, of a dense layer or a convolution; W has a column for every filter.
+      norms: whether filters shall also have length one, the form of Brock et al. 2017.
+
+    Returns:
+      `[]`.
+    """
+    (kernel,) = at_least_float32(kernel)
+    w = kernel.reshape(-1, kernel.shape[-1])
+    gram, eye = w.T @ w, jnp.eye(w.shape[1], dtype=w.dtype)
+    return jnp.sum(jnp.square(gram - eye if norms else gram * (1.0 - eye)))
+
+
+def mode_seeking(z: ArrayLike, images: ArrayLike, others_z: ArrayLike, others: ArrayLike) -> jax.Array:
+    """`|z - z'| / |G(z) - G(z')|`, to be minimised, by mean absolute differences: Mao et al. 2019, eq. 3.
+
+    Large where two latents that differ are drawn as one image. The generator's images, and no others, carry a gradient.
+
+    Args:
+      z: `[batch, ...]`.
+      images: G(z), `[batch, ...]`.
+      others_z: z', `[batch, ...]`, independent of z.
+      others: G(z'), under the same condition as `images` where there is one.
+
+    Returns:
+      `[batch]`, at most `1e5 |z - z'|`, where the images are equal.
+    """
+    z, images, others_z, others = at_least_float32(z, images, others_z, others)
+    return _mean_distance(z, others_z) / (_mean_distance(images, others) + 1e-5)
+
+
+def _mean_distance(a: jax.Array, b: jax.Array) -> jax.Array:
+    return jnp.mean(jnp.abs(a - b), axis=tuple(range(1, a.ndim)))
+
+
+def _between(real: ArrayLike, fake: ArrayLike, key: jax.Array) -> jax.Array:
+    """A point on the segment between every real example and its fake one."""
+    real, fake = jnp.asarray(real), jax.lax.stop_gradient(jnp.asarray(fake))
+    if real.shape != fake.shape:
+        raise UserError(
+            f"real has shape {real.shape} but fake has {fake.shape}: give one fake example for each real one"
+        )
+    share = jax.random.uniform(key, (real.shape[0], *[1] * (real.ndim - 1)), jnp.result_type(real, fake))
+    return real + share * (fake - real)
+
+
+def _norm(squares: jax.Array) -> jax.Array:
+    """The square root, with a derivative of zero and not of infinity where a critic is flat."""
+    flat = squares == 0
+    return jnp.where(flat, 0.0, jnp.sqrt(jnp.where(flat, 1.0, squares)))

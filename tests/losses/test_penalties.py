@@ -1,0 +1,115 @@
+"""Penalties of critics whose gradients are known by hand, and derivatives against finite differences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.test_util import check_grads
+from scipy import stats
+
+from jaxgen.errors import UserError
+from jaxgen.losses import penalties
+
+KEY = jax.random.key(0)
+RNG = np.random.default_rng(0)
+REAL, FAKE = RNG.normal(size=(2, 6, 3, 2))
+W = RNG.normal(size=(3, 2))
+A = RNG.normal(size=(6, 6))
+
+
+def linear(x):
+    return jnp.sum(W * x, axis=(1, 2)) + 5
+
+
+def quadratic(a):
+    """f(x) = xᵀ A x / 2, whose gradient is (A + Aᵀ) x / 2."""
+    return lambda x: 0.5 * jnp.einsum("bi,ij,bj->b", x.reshape(len(x), -1), a, x.reshape(len(x), -1))
+
+
+@pytest.mark.parametrize("target", [1.0, 0.0, 2.5])
+def test_a_linear_critic_s_penalties_are_those_of_its_weights(x64, target):
+    norm = np.linalg.norm(W)
+    found = penalties.gradient_penalty(linear, REAL, FAKE, KEY, target=target)
+    np.testing.assert_allclose(found, np.full(6, (norm - target) ** 2), rtol=1e-12)
+    np.testing.assert_allclose(penalties.r1(linear, REAL), np.full(6, norm**2), rtol=1e-12)
+    np.testing.assert_allclose(penalties.max_gradient_penalty(linear, REAL, FAKE, KEY), norm**2, rtol=1e-12)
+
+
+def test_each_example_has_a_norm_of_its_own(x64):
+    truth = np.linalg.norm(REAL.reshape(6, -1) @ (A + A.T) / 2, axis=1)
+    np.testing.assert_allclose(penalties.r1(quadratic(A), REAL), truth**2, rtol=1e-12)
+    # Between a point and itself there is no other.
+    found = penalties.gradient_penalty(quadratic(A), REAL, REAL, KEY)
+    np.testing.assert_allclose(found, (truth - 1) ** 2, rtol=1e-10)
+    np.testing.assert_allclose(penalties.max_gradient_penalty(quadratic(A), REAL, REAL, KEY), max(truth**2), rtol=1e-10)
+
+
+def test_points_are_uniform_on_the_segments_and_independent(x64):
+    # With f = |x|^2 / 2 the gradient is x itself: from the origin to a unit vector its norm is the share of the way.
+    ends = np.tile([[0.6, 0.8]], (4000, 1))
+    share = np.sqrt(penalties.gradient_penalty(quadratic(np.eye(2)), 0 * ends, ends, KEY, target=0))
+    assert stats.kstest(share, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(share[:-1], share[1:])[0, 1]) < 0.05
+    assert penalties.max_gradient_penalty(quadratic(np.eye(2)), 0 * ends, ends, KEY) == pytest.approx(1, abs=2e-3)
+
+
+def test_derivatives_by_the_critic_s_weights(x64):
+    def loss(a):
+        critic = quadratic(a)
+        return (
+            penalties.gradient_penalty(critic, REAL, FAKE, KEY).sum()
+            + penalties.r1(critic, REAL).sum()
+            + penalties.max_gradient_penalty(critic, REAL, FAKE, KEY)
+        )
+
+    check_grads(loss, (A,), order=1, modes=["rev"])
+
+
+def test_a_flat_critic_has_a_finite_derivative():
+    def loss(w):
+        return penalties.gradient_penalty(lambda x: w * x.sum((1, 2)), REAL, FAKE, KEY).sum()
+
+    value, slope = jax.value_and_grad(loss)(0.0)
+    assert value == 6
+    assert slope == 0
+
+
+def test_low_precision_critics_are_penalized_in_float32():
+    images = jnp.asarray(REAL, jnp.bfloat16)
+    for found in (
+        penalties.gradient_penalty(linear, images, images, KEY),
+        penalties.r1(linear, images),
+        penalties.max_gradient_penalty(linear, images, images, KEY),
+    ):
+        assert found.dtype == jnp.float32
+        assert np.isfinite(found).all()
+
+
+def test_unpaired_batches_are_refused():
+    with pytest.raises(UserError, match="one fake example for each real one"):
+        penalties.gradient_penalty(linear, REAL, FAKE[:1], KEY)
+
+
+def test_orthogonality_looks_at_angles_alone_unless_lengths_are_asked_for(x64):
+    kernel = RNG.normal(size=(2, 2, 3, 4))
+    filters = [kernel[..., i].ravel() for i in range(4)]
+    angles = sum((a @ b) ** 2 for i, a in enumerate(filters) for j, b in enumerate(filters) if i != j)
+    lengths = sum((a @ a - 1) ** 2 for a in filters)
+    np.testing.assert_allclose(penalties.orthogonality(kernel), angles, rtol=1e-12)
+    np.testing.assert_allclose(penalties.orthogonality(kernel, norms=True), angles + lengths, rtol=1e-12)
+    basis = np.linalg.qr(RNG.normal(size=(12, 4)))[0].reshape(2, 2, 3, 4)
+    np.testing.assert_allclose(penalties.orthogonality(3 * basis), 0, atol=1e-24)
+    np.testing.assert_allclose(penalties.orthogonality(3 * basis, norms=True), 4 * 8**2, rtol=1e-12)
+    check_grads(penalties.orthogonality, (kernel,), order=1, modes=["rev"])
+
+
+def test_mode_seeking_of_a_linear_generator_is_the_inverse_of_its_slope(x64):
+    z, other = RNG.normal(size=(2, 5, 4))
+
+    def loss(slope):
+        return penalties.mode_seeking(z, slope * z, other, slope * other)
+
+    np.testing.assert_allclose(loss(4.0), np.full(5, 0.25), rtol=1e-4)
+    check_grads(lambda slope: loss(slope).sum(), (4.0,), order=1, modes=["rev"])
+    collapsed = penalties.mode_seeking(z, np.ones((5, 2, 2)), other, np.ones((5, 2, 2)))
+    np.testing.assert_allclose(collapsed, 1e5 * np.abs(z - other).mean(1), rtol=1e-12)
