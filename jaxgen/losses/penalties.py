@@ -1,6 +1,6 @@
 """Penalties that keep a game playable: on the critic's gradient, on weights, and on samples that are all alike.
 
-A critic here is a function `images [batch, ...] -> scores [batch]`. The gradients of a whole batch are taken at once, as
+A critic here is a function `images [batch, ...] -> scores [batch]`. Gradients of a whole batch are taken at once, as
 that of the sum of scores, which is each example's own gradient only if no score depends on another example: a critic
 with BatchNorm or a minibatch layer has no such gradient, and its penalty would mean nothing (Gulrajani et al. 2017,
 section 4). Spectral and layer normalization are fine. Results are in float32 or better.
@@ -55,7 +55,7 @@ def r1(critic: Critic, real: ArrayLike) -> jax.Array:
 def max_gradient_penalty(critic: Critic, real: ArrayLike, fake: ArrayLike, key: jax.Array) -> jax.Array:
     """`max_x |grad f(x)|^2` over points between the pairs: Zhou et al. 2019, "Lipschitz Generative Adversarial Nets".
 
-    The largest norm met is what a batch knows of the critic's Lipschitz constant; it alone, not every norm, is kept small.
+    The largest norm met is what a batch knows of the critic's Lipschitz constant; no other norm is made smaller.
 
     Args:
       critic: f.
