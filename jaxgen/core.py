@@ -138,6 +138,24 @@ class Phase:
 
 
 @dataclasses.dataclass(frozen=True)
+class Latents:
+    """Where samples come from: noise, and the map that makes samples of it.
+
+    Latents are an array `[count, ...]` or a pytree of them: floating-point leaves are standard normal under the prior,
+    so that they may be scaled, truncated and interpolated; others (a `label`, say, or random keys) stay as drawn.
+
+    Attributes:
+      prior: `(key, count) -> latents`.
+      decode: `(view, latents) -> [count, ...]`, samples; images are in [-1, 1].
+      encode: `(view, batch) -> latents` of data, for arithmetic with them; None where there is no such map.
+    """
+
+    prior: Callable[[Array, int], Any]
+    decode: Callable[[View, Any], Array]
+    encode: Callable[[View, Batch], Any] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Method:
     """An algorithm: networks and the phases of a training step, run in order.
 
@@ -146,7 +164,7 @@ class Method:
       nets: the networks by name.
       phases: what a step does.
       init: `(modules, key, batch) -> {net: variables}`; the batch `[batch, ...]` is real data, for data-dependent init.
-      sample: `(view, key, count) -> [count, ...]` draws from the model; images are in [-1, 1]. Or `no_samples`.
+      latents: what samples are made of; None for a method that draws none, such as a classifier.
       evaluate: `(view, batch, key) -> {metric: [batch]}` held-out figures of each example.
     """
 
@@ -154,7 +172,7 @@ class Method:
     nets: Mapping[str, Net]
     phases: tuple[Phase, ...]
     init: Callable[[Mapping[str, Module], Array, Batch], Mapping[str, Any]]
-    sample: Callable[[View, Array, int], Array]
+    latents: Latents | None
     evaluate: Callable[[View, Batch, Array], Mapping[str, Array]]
 
     @property
@@ -162,14 +180,15 @@ class Method:
         """Fresh batches a step consumes: the most any phase repeats."""
         return max(phase.repeats for phase in self.phases)
 
+    def sample(self, view: View, key: Array, count: int) -> Array:
+        """Draws `[count, ...]` from the model.
 
-def no_samples(view: View, key: Array, count: int) -> Array:
-    """The `sample` of a method that draws nothing, such as a classifier; training then makes no pictures.
-
-    Raises:
-      UserError: whenever it is asked.
-    """
-    raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
+        Raises:
+          UserError: it draws none.
+        """
+        if self.latents is None:
+            raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
+        return self.latents.decode(view, self.latents.prior(key, count))
 
 
 def view_of(method: Method, state: TrainState, place: Place = as_they_are) -> View:

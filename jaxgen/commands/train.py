@@ -16,7 +16,6 @@ import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
-from jaxgen.core import no_samples
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
@@ -82,7 +81,7 @@ def main(args: Sequence[str]) -> None:
         write_json(folder.eval_file, evaluation)
         write_report(folder.path)
     console.print(figures_table(evaluation))
-    farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.sample is not no_samples)
+    farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.latents is not None)
     console.print(farewell, highlight=False, soft_wrap=True)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import optax
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, no_samples
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses.arrays import at_least_float32
 
 
@@ -35,6 +35,6 @@ def classification(classifier: Net, *, inputs: str) -> Method:
         nets={"classifier": classifier},
         phases=(Phase(("classifier",), loss),),
         init=init,
-        sample=no_samples,
+        latents=None,
         evaluate=evaluate,
     )

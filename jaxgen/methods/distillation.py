@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, no_samples
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses import distillation
 
 Predict = Callable[[Array], Array]  # inputs [batch, ...] -> the student's probabilities [batch, ..., classes]
@@ -130,7 +130,7 @@ def imitating(
         nets={"student": student, "confidences": confidences},
         phases=(Phase(("student",), student_loss), *learned),
         init=init,
-        sample=no_samples,
+        latents=None,
         evaluate=evaluate,
     )
 

@@ -4,13 +4,13 @@ Dinh et al., 2017, "Density Estimation using Real NVP", eq. 2-3; uniform dequant
 "A Note on the Evaluation of Generative Models", section 3.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.losses.flow import bits_per_dim, dequantize, log_likelihood
 
 
@@ -28,13 +28,14 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         return {"flow": modules["flow"].init(key, batch["x"], method="inverse_and_log_det")}
 
-    def sample(view: View, key: Array, count: int) -> Array:
-        return _sample(view, key, (count, *event_shape))
+    def encode(view: View, batch: Batch) -> Array:
+        return _to_base(view, batch["x"])[0]
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         return {"log_likelihood_nats": _log_likelihood(view, batch["x"])}
 
-    return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, sample, evaluate)
+    latents = Latents(_prior(event_shape), _to_data, encode)
+    return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
 
 
 def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> Method:
@@ -59,19 +60,31 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> 
         x = dequantize(batch["image"], keys[0], levels)
         return {"flow": modules["flow"].init(keys[1], x, method="inverse_and_log_det")}
 
-    def sample(view: View, key: Array, count: int) -> Array:
-        return jnp.clip(2 * _sample(view, key, (count, *event_shape)) - 1, -1, 1)
+    def decode(view: View, z: Array) -> Array:
+        return jnp.clip(2 * _to_data(view, z) - 1, -1, 1)
+
+    def encode(view: View, batch: Batch) -> Array:
+        """Of the middles of the levels' cells."""
+        return _to_base(view, (batch["image"] + 0.5) / levels)[0]
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         return {"bits_per_dim": bits(view, batch, key)}
 
-    return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, sample, evaluate)
+    latents = Latents(_prior(event_shape), decode, encode)
+    return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
 
 
 def _log_likelihood(view: View, x: Array, **rngs: Array) -> Array:
-    return log_likelihood(*view("flow", x, method="inverse_and_log_det", rngs=rngs))
+    return log_likelihood(*_to_base(view, x, **rngs))
 
 
-def _sample(view: View, key: Array, shape: tuple[int, ...]) -> Array:
-    x, _ = view("flow", jax.random.normal(key, shape), method="forward_and_log_det")
-    return x
+def _prior(shape: tuple[int, ...]) -> Callable[[Array, int], Array]:
+    return lambda key, count: jax.random.normal(key, (count, *shape))
+
+
+def _to_base(view: View, x: Array, **rngs: Array) -> tuple[Array, Array]:
+    return view("flow", x, method="inverse_and_log_det", rngs=rngs)
+
+
+def _to_data(view: View, z: Array) -> Array:
+    return view("flow", z, method="forward_and_log_det")[0]

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, Variables, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, Variables, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 
@@ -29,9 +29,14 @@ def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int,
       critic_steps: critic updates, each on a fresh batch, before the generator's.
     """
 
+    def prior(key: Array, count: int) -> Array:
+        return jax.random.normal(key, (count, latent_size))
+
+    def decode(view: View, z: Array) -> Array:
+        return view("generator", z, train=False)
+
     def generate(view: View, key: Array, count: int) -> tuple[Array, Variables]:
-        z = jax.random.normal(key, (count, latent_size))
-        return view("generator", z, train=True, mutable=_STATE)
+        return view("generator", prior(key, count), train=True, mutable=_STATE)
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         real = batch["image"]
@@ -56,11 +61,8 @@ def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int,
             "critic": modules["critic"].init(keys[1], batch["image"], train=True),
         }
 
-    def sample(view: View, key: Array, count: int) -> Array:
-        return view("generator", jax.random.normal(key, (count, latent_size)), train=False)
-
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        fake = sample(view, key, batch["image"].shape[0])
+        fake = decode(view, prior(key, batch["image"].shape[0]))
         return {
             "critic_accuracy_real": view("critic", batch["image"], train=False) > 0,
             "critic_accuracy_generated": view("critic", fake, train=False) <= 0,
@@ -71,6 +73,6 @@ def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int,
         nets={"generator": generator, "critic": critic},
         phases=(Phase(("critic",), critic_loss, repeats=critic_steps), Phase(("generator",), generator_loss)),
         init=init,
-        sample=sample,
+        latents=Latents(prior, decode),
         evaluate=evaluate,
     )

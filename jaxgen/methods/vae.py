@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.losses import variational
 
 
@@ -83,9 +83,15 @@ def vae(encoder: Net, decoder: Net, likelihood: Likelihood, *, latent_size: int)
             "decoder": modules["decoder"].init(keys[1], z, train=True),
         }
 
-    def sample(view: View, key: Array, count: int) -> Array:
-        outputs = view("decoder", jax.random.normal(key, (count, latent_size)), train=False)
-        return likelihood.mean(*jnp.unstack(outputs, axis=-1))
+    def prior(key: Array, count: int) -> Array:
+        return jax.random.normal(key, (count, latent_size))
+
+    def decode(view: View, z: Array) -> Array:
+        return likelihood.mean(*jnp.unstack(view("decoder", z, train=False), axis=-1))
+
+    def encode(view: View, batch: Batch) -> Array:
+        """The posterior's mean."""
+        return view("encoder", batch["image"], train=False)[0]
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         log_likelihood, kl = bound(view, batch["image"], key, train=False)
@@ -98,6 +104,6 @@ def vae(encoder: Net, decoder: Net, likelihood: Likelihood, *, latent_size: int)
         nets={"encoder": encoder, "decoder": decoder},
         phases=(Phase(("encoder", "decoder"), loss),),
         init=init,
-        sample=sample,
+        latents=Latents(prior, decode, encode),
         evaluate=evaluate,
     )

@@ -14,7 +14,7 @@ import numpy as np
 from jax.sharding import Mesh
 from rich.console import Console
 
-from jaxgen.core import Array, Batch, Method, Place, TrainState, no_samples
+from jaxgen.core import Array, Batch, Method, Place, TrainState
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
@@ -178,7 +178,7 @@ class Trainer:
         schedule, step = self.schedule, int(state.step)
         if step == schedule.steps:
             return state
-        sample, draws = sampler(self.method, self.mesh, self._shardings, PICTURES), self.method.sample is not no_samples
+        sample, draws = sampler(self.method, self.mesh, self._shardings, PICTURES), self.method.latents is not None
 
         def due(every: int) -> bool:
             return step % every == 0 or step == schedule.steps

@@ -14,7 +14,7 @@ import pytest
 from jaxgen import cli
 from jaxgen.aot.predict import predict
 from jaxgen.aot.topology import Topology
-from jaxgen.core import Aux, Method, Net, Phase, no_samples
+from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
 from jaxgen.training.loop import Schedule, Trainer
@@ -39,7 +39,7 @@ def trainer(topology, *, fsdp=1, batch=BATCH, steps_per_call=1):
         {"line": Net(nn.Dense(UNITS, use_bias=False), optax.sgd(0.1, momentum=0.9))},
         (Phase(("line",), loss),),
         lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
-        no_samples,
+        None,
         lambda view, batch, key: {},
     )
     example = {"x": jax.ShapeDtypeStruct((batch, UNITS), jnp.float32)}

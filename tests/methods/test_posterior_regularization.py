@@ -8,7 +8,7 @@ import optax
 import pytest
 from scipy import integrate, optimize, special, stats
 
-from jaxgen.core import Aux, Method, Net, Phase, view_of
+from jaxgen.core import Aux, Latents, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.methods.gan import gan
@@ -45,14 +45,15 @@ def states(optimizer=optax.adam(0.02)):
         log_p = jax.nn.log_softmax(view("model", jnp.arange(8)))
         return -jnp.mean(log_p[batch["x"]]), Aux()
 
-    def sample(view, key, count):
-        return jax.random.categorical(key, view("model", jnp.arange(8)), shape=(count,))
+    def decode(view, gumbel):
+        return jnp.argmax(view("model", jnp.arange(8)) + gumbel, axis=1)
 
     def init(modules, key, batch):
         return {"model": modules["model"].init(key, batch["x"])}
 
     nets = {"model": Net(Table(), optimizer, ema_decay=0.99)}
-    return Method("categorical", nets, (Phase(("model",), loss),), init, sample, lambda view, batch, key: {})
+    latents = Latents(lambda key, count: jax.random.gumbel(key, (count, 8)), decode)
+    return Method("categorical", nets, (Phase(("model",), loss),), init, latents, lambda view, batch, key: {})
 
 
 def location():
@@ -61,14 +62,12 @@ def location():
     def loss(view, batch, key):
         return jnp.square(view("model", 0) - jnp.mean(batch["x"])) / 2, Aux()
 
-    def sample(view, key, count):
-        return view("model", 0) + jax.random.normal(key, (count,))
-
     def init(modules, key, batch):
         return {"model": modules["model"].init(key, 0)}
 
     nets = {"model": Net(Table(), optax.sgd(0.1), ema_decay=0.98)}
-    return Method("location", nets, (Phase(("model",), loss),), init, sample, lambda view, batch, key: {})
+    latents = Latents(lambda key, count: jax.random.normal(key, (count,)), lambda view, z: view("model", 0) + z)
+    return Method("location", nets, (Phase(("model",), loss),), init, latents, lambda view, batch, key: {})
 
 
 def train(method, steps, batch_of):

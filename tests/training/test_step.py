@@ -44,10 +44,7 @@ def descend(optimizer, *, phases=None, ema_decay=None, **phase):
     def init(modules, key, batch):
         return {name: module.init(key) for name, module in modules.items()}
 
-    def sample(view, key, count):
-        return jnp.full((count,), view("a"))
-
-    return Method("descent", nets, phases, init, sample, lambda view, batch, key: {"x": batch["x"]})
+    return Method("descent", nets, phases, init, None, lambda view, batch, key: {"x": batch["x"]})
 
 
 def run(method, batches, steps=1, key=KEY):
