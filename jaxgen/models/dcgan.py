@@ -6,12 +6,13 @@ generator and LeakyReLU(0.2) in the discriminator, weights drawn from N(0, 0.02^
 normalization has no gradient, so there is none.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import jax
 from flax import linen as nn
 
 from jaxgen.layers.conv import Conv, ConvTranspose, doublings
+from jaxgen.layers.spectral_norm import SpectralConv, SpectralDense
 
 _INIT = nn.initializers.normal(0.02)
 
@@ -59,23 +60,27 @@ class Discriminator(nn.Module):
     Attributes:
       width: channels of the first hidden map; each smaller map has twice as many.
       dtype: of the computation; parameters and batch statistics stay float32.
+      normalization: "batch" as in the paper; "spectral" of all weights in its place (Miyato et al. 2018, section 4); or
+        None, for a loss that looks at the gradient of each example's score.
     """
 
     width: int = 64
     dtype: Any = None
+    normalization: Literal["batch", "spectral"] | None = "batch"
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         """Judges; `train` normalizes by the batch and moves `batch_stats` where they are mutable."""
+        conv, dense = (SpectralConv, SpectralDense) if self.normalization == "spectral" else (Conv, nn.Dense)
         for stage in range(doublings(*x.shape[1:3])):
-            first = stage == 0
-            down = Conv(
-                self.width << stage, (4, 4), (2, 2), use_bias=first, kernel_init=_INIT, dtype=self.dtype,
+            batch_norm = self.normalization == "batch" and stage > 0
+            down = conv(
+                self.width << stage, (4, 4), (2, 2), use_bias=not batch_norm, kernel_init=_INIT, dtype=self.dtype,
                 name=f"down_{stage}",
             )  # fmt: skip
             x = down(x)
-            if not first:
+            if batch_norm:
                 x = _batch_norm(train, self.dtype, f"norm_{stage}")(x)
             x = nn.leaky_relu(x, 0.2)
         x = x.reshape(x.shape[0], -1)
-        return nn.Dense(1, kernel_init=_INIT, dtype=self.dtype, name="logit")(x)[:, 0]
+        return dense(1, kernel_init=_INIT, dtype=self.dtype, name="logit")(x)[:, 0]

@@ -113,6 +113,14 @@ def test_bfloat16_computes_and_float32_keeps():
     np.testing.assert_allclose(images.astype(jnp.float32), exact, atol=0.02)
 
 
+@pytest.mark.parametrize(("normalization", "kept"), [("spectral", {"spectral"}), (None, set())])
+def test_a_discriminator_without_batch_normalization_has_biases_instead(normalization, kept):
+    module, x = Discriminator(width=8, normalization=normalization), jnp.zeros((2, 16, 16, 1))
+    variables = jax.eval_shape(lambda key: module.init(key, x, train=True), jax.random.key(0))
+    assert variables.keys() - {"params"} == kept
+    assert count(variables["params"]) == 16 * 8 + 8 + 16 * 8 * 16 + 16 + 16 * 16 + 1
+
+
 def test_discriminator_learns_zeros_from_ones():
     """Ten Adam steps on real digits halve the log 2 of a coin."""
     digits = load_digits(n_class=2)

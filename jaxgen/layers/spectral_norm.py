@@ -1,0 +1,116 @@
+"""Layers whose weights are divided by their largest singular value, as power iteration estimates it.
+
+A weight is a matrix W `[outputs, inputs]`, a convolution's with its window among the inputs. An iteration takes
+v = Wᵀu / |Wᵀu| and u = W·v / |W·v|; the layer computes with W / sigma, sigma = uᵀ·W·v. Gradients flow through W and not
+through u and v, so that sigma's is the true one, u·vᵀ, once u has converged.
+
+The collection `spectral` holds u and the sigma it last gave, both float32. A use iterates once where the collection is
+mutable, which is for the loss to say: in the phase that moves the weights, not in evaluation or in another's phase.
+
+Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks", algorithm 1.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from flax.linen.dtypes import promote_dtype
+from jax import lax
+
+from jaxgen.layers.conv import Conv, ConvTranspose
+from jaxgen.layers.matrix import at_every_pixel
+
+_HIGHEST = lax.Precision.HIGHEST  # an accelerator's default rounds what float32 is kept for
+
+
+def normalized(module: nn.Module, weight: jax.Array, output_axis: int = -1) -> jax.Array:
+    """W / sigma, for a module's compact `__call__`, which keeps u `[outputs]` and sigma `[]` in its `spectral`.
+
+    Args:
+      module: where the variables belong; one weight each.
+      weight: float32, of any rank.
+      output_axis: W's rows; all other axes are its columns.
+
+    Returns:
+      Of the weight's shape.
+    """
+    transposed = jnp.moveaxis(weight, output_axis, -1).reshape(-1, weight.shape[output_axis])
+    draw = nn.initializers.normal()
+    u = module.variable("spectral", "u", lambda: _unit(draw(module.make_rng("params"), transposed.shape[1:])))
+    sigma = module.variable("spectral", "sigma", lambda: jnp.ones(()))
+    left = lax.stop_gradient(u.value)
+    right = _unit(jnp.matmul(lax.stop_gradient(transposed), left, precision=_HIGHEST))
+    image = jnp.matmul(right, transposed, precision=_HIGHEST)  # W·v
+    iterates = module.is_mutable_collection("spectral") and not module.is_initializing()
+    if iterates:
+        left = _unit(lax.stop_gradient(image))
+    norm = jnp.vdot(left, image)
+    if iterates:
+        u.value, sigma.value = left, lax.stop_gradient(norm)
+    return weight / norm
+
+
+def _unit(x: jax.Array) -> jax.Array:
+    return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)
+
+
+class SpectralConv(Conv):
+    """`Conv` with a spectrally normalized kernel; see there for its attributes."""
+
+    def _apply(self, function: Callable, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return super()._apply(function, x, normalized(self, kernel))
+
+
+class SpectralConvTranspose(ConvTranspose):
+    """`ConvTranspose` with a spectrally normalized kernel; see there for its attributes."""
+
+    def _apply(self, function: Callable, x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return super()._apply(function, x, normalized(self, kernel, -2))
+
+
+class SpectralDense(nn.Module):
+    """A dense layer with a spectrally normalized kernel: `[..., in]` to `[..., features]`.
+
+    Attributes:
+      features: outputs.
+      use_bias: whether to add one.
+      kernel_init: initializer of `kernel`, `[in, features]`.
+      dtype: of the computation; parameters stay float32.
+    """
+
+    features: int
+    use_bias: bool = True
+    kernel_init: Callable = nn.initializers.lecun_normal()
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array) -> jax.Array:
+        kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
+        bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
+        x, kernel, bias = promote_dtype(x, normalized(self, kernel), bias, dtype=self.dtype)
+        y = at_every_pixel(x, kernel)
+        return y if bias is None else y + bias
+
+
+class SpectralEmbed(nn.Module):
+    """Rows of a spectrally normalized table: int labels `[...]` to `[..., features]`.
+
+    Attributes:
+      classes: rows of the table.
+      features: of a row.
+      embedding_init: initializer of `embedding`, `[classes, features]`.
+      dtype: of the rows; the table stays float32.
+    """
+
+    classes: int
+    features: int
+    embedding_init: Callable = nn.initializers.lecun_normal()
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, labels: jax.Array) -> jax.Array:
+        table = self.param("embedding", self.embedding_init, (self.classes, self.features), jnp.float32)
+        (table,) = promote_dtype(normalized(self, table), dtype=self.dtype)
+        return table[labels]

@@ -1,0 +1,165 @@
+"""Spectral normalization against numpy's singular values, and who may move u."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from jax.sharding import PartitionSpec
+
+from jaxgen.core import Aux, Method, Net, Phase, no_samples
+from jaxgen.layers.conv import conv, conv_transpose
+from jaxgen.layers.spectral_norm import SpectralConv, SpectralConvTranspose, SpectralDense, SpectralEmbed
+from jaxgen.training.sharding import make_mesh, placement, state_shardings
+from jaxgen.training.step import build_step, compile_step, init_state
+
+# Compiling takes far longer than running once on a few numbers.
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+
+IMAGE = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 4, 3)), jnp.float32)
+LABELS = jnp.arange(6) % 5
+
+# layer, input, its weight as a matrix of outputs and inputs, the plain layer
+LAYERS = {
+    "dense": (SpectralDense(7), IMAGE, lambda w: w.T, lambda x, w: x @ w),
+    "conv": (
+        SpectralConv(7, (3, 3), (2, 2)),
+        IMAGE,
+        lambda w: w.transpose(3, 2, 0, 1).reshape(7, -1),
+        lambda x, w: conv(x, w, (2, 2)),
+    ),
+    "conv_transpose": (
+        SpectralConvTranspose(7, (4, 4), (2, 2)),
+        IMAGE,
+        lambda w: w.transpose(2, 3, 0, 1).reshape(7, -1),
+        lambda x, w: conv_transpose(x, w, (2, 2)),
+    ),
+    "embed": (SpectralEmbed(5, 7), LABELS, lambda w: w.T, lambda x, w: w[x]),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_sigma_and_its_gradient_are_those_of_the_singular_value_decomposition(name):
+    layer, x, matrix, plain = LAYERS[name]
+    variables = quick_jit(layer.init)(jax.random.key(0), x)
+    (weight_name,) = variables["params"].keys() - {"bias"}
+    weight = np.asarray(variables["params"][weight_name], np.float64)
+    direction = np.random.default_rng(1).normal(size=weight.shape)
+
+    def use(_, spectral):
+        return layer.apply({**variables, "spectral": spectral}, x, mutable=["spectral"])[1]["spectral"]
+
+    @quick_jit
+    def converged(variables):
+        spectral = jax.lax.fori_loop(0, 300, use, variables["spectral"])
+
+        def output(step):
+            moved = variables["params"][weight_name] + step * jnp.asarray(direction, jnp.float32)
+            params = {**variables["params"], weight_name: moved}
+            return layer.apply({"params": params, "spectral": spectral}, x)
+
+        return spectral, output(0.0), jax.jacrev(output)(0.0)
+
+    spectral, y, slope = converged(variables)
+    left, singular, _ = np.linalg.svd(matrix(weight))
+    np.testing.assert_allclose(spectral["sigma"], singular[0], rtol=1e-4)
+    assert abs(spectral["u"] @ left[:, 0]) > 1 - 1e-4
+
+    # Twice the plain layer, as the output is linear in the weight: W / sigma, and its derivative along the direction.
+    quotient, far = weight / singular[0], 1e-5
+    ends = [w / np.linalg.svd(matrix(w))[1][0] for w in (weight + far * direction, weight - far * direction)]
+    truth = [plain(x, jnp.asarray(w, jnp.float32)) for w in (quotient, (ends[0] - ends[1]) / (2 * far))]
+    np.testing.assert_allclose(y, truth[0], atol=1e-4)
+    np.testing.assert_allclose(slope, truth[1], rtol=1e-3, atol=1e-3)
+
+
+def unit(x):
+    return x / np.linalg.norm(x)
+
+
+def iterate(kernel, u):
+    """Miyato et al., algorithm 1: the next u."""
+    return unit(kernel.T @ unit(kernel @ u))
+
+
+def test_u_moves_once_a_mutable_use_and_stays_otherwise():
+    layer = SpectralDense(7, use_bias=False)
+    x = IMAGE[0, 0, 0]
+    variables = layer.init(jax.random.key(0), x)
+    kernel, u = variables["params"]["kernel"], variables["spectral"]["u"]
+    y, moved = layer.apply(variables, x, mutable=["spectral"])
+    np.testing.assert_allclose(moved["spectral"]["u"], iterate(kernel, u), atol=1e-6)
+    sigma = moved["spectral"]["u"] @ kernel.T @ unit(kernel @ u)
+    np.testing.assert_allclose(moved["spectral"]["sigma"], sigma, rtol=1e-5)
+    np.testing.assert_allclose(y, x @ kernel / sigma, rtol=1e-4)
+
+    def loss(kernel, u):
+        """With u and v constant, its gradient is that of the sum of y·weights / (u·Wᵀ·v)."""
+        y, _ = layer.apply(
+            {"params": {"kernel": kernel}, "spectral": {**variables["spectral"], "u": u}}, x, mutable=True
+        )
+        return jnp.vdot(y, jnp.arange(7.0))
+
+    by_kernel, by_u = jax.grad(loss, (0, 1))(kernel, u)
+    constant = np.outer(unit(kernel @ u), moved["spectral"]["u"])
+    truth = np.outer(x, np.arange(7)) / sigma - (y @ np.arange(7)) / sigma * constant
+    np.testing.assert_allclose(by_kernel, truth, rtol=1e-4, atol=1e-5)
+    assert not by_u.any()
+
+    for mutable in (False, ["batch_stats"]):
+        out = layer.apply(variables, x, mutable=mutable)
+        still = out[0] if mutable else out
+        np.testing.assert_allclose(still, x @ kernel / np.linalg.norm(kernel @ u), rtol=1e-4)
+    assert not out[1]
+
+
+def test_power_iterations_are_float32_in_bfloat16():
+    half, single = (SpectralConv(7, (3, 3), dtype=dtype) for dtype in (jnp.bfloat16, None))
+    variables = half.init(jax.random.key(0), IMAGE)
+    (y, moved), (exact, truth) = (layer.apply(variables, IMAGE, mutable=["spectral"]) for layer in (half, single))
+    assert y.dtype == jnp.bfloat16
+    np.testing.assert_allclose(y.astype(jnp.float32), exact, atol=0.05)
+    assert {leaf.dtype for leaf in jax.tree.leaves((variables, moved))} == {jnp.dtype("float32")}
+    jax.tree.map(np.testing.assert_array_equal, moved, truth)
+
+
+def test_repeated_and_sharded_phases_iterate_as_one_device_does():
+    """Two repeats of the critic's phase move u twice, the other network's phase not at all, on every mesh."""
+
+    def critic_loss(view, batch, key):
+        score, moved = view("critic", batch["x"], mutable=["spectral"])
+        return -jnp.mean(score), Aux(variables={"critic": moved})
+
+    def other_loss(view, batch, key):
+        return jnp.mean(view("critic", view("other", batch["x"]))), Aux()
+
+    critic = SpectralDense(128, use_bias=False)  # large enough to be split
+    method = Method(
+        name="two",
+        nets={"critic": Net(critic, optax.sgd(0.0)), "other": Net(SpectralDense(128), optax.sgd(0.1))},
+        phases=(Phase(("critic",), critic_loss, repeats=2), Phase(("other",), other_loss)),
+        init=lambda modules, key, batch: {name: module.init(key, batch["x"]) for name, module in modules.items()},
+        sample=no_samples,
+        evaluate=lambda view, batch, key: {},
+    )
+    x = np.random.default_rng(0).normal(size=(8, 128)).astype(np.float32)
+    key = jax.random.key(0)
+
+    def start():
+        return init_state(method, key, {"x": x})
+
+    ends = []
+    for mesh in (make_mesh(devices=jax.devices()[:1]), make_mesh(fsdp=4)):
+        shardings = state_shardings(jax.eval_shape(start), mesh, {})
+        state = jax.jit(start, out_shardings=shardings)()
+        before = jax.tree.map(np.asarray, state.nets["critic"])
+        call = compile_step(build_step(method, placement(mesh, shardings)), mesh, shardings)
+        state, _ = call(state, {"x": np.broadcast_to(x, (1, 2, 8, 128))}, key)
+        ends.append(state.nets)
+        kernel = before.params["kernel"]
+        truth = iterate(kernel, iterate(kernel, before.variables["spectral"]["u"]))
+        np.testing.assert_allclose(state.nets["critic"].variables["spectral"]["u"], truth, atol=1e-6)
+    assert ends[1]["critic"].params["kernel"].sharding.spec == PartitionSpec(None, "fsdp")
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *ends)
