@@ -17,6 +17,8 @@ from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Additive, Affine, Coupling
 from jaxgen.bijectors.invertible_conv import InvertibleConv
+from jaxgen.bijectors.planar import Planar
+from jaxgen.bijectors.radial import Radial
 from jaxgen.bijectors.squeeze import Squeeze
 from jaxgen.errors import UserError
 from jaxgen.models.glow import glow
@@ -40,6 +42,10 @@ TABLE = {
     "coupling additive": (lambda: dense(transform=Additive()), (4,)),
     "coupling swapped": (lambda: dense(swap=True), (5,)),
     "coupling conv": (lambda: Coupling(ConvConditioner(3)), (3, 4, 2)),
+    "planar": (Planar, (4,)),
+    "planar image": (Planar, (2, 2, 3)),
+    "radial": (Radial, (4,)),
+    "radial image": (Radial, (2, 2, 3)),
     "squeeze": (Squeeze, (4, 6, 2)),
     "squeeze by 3": (lambda: Squeeze(factor=3), (3, 6, 1)),
     "invert": (lambda: Invert(dense()), (4,)),
