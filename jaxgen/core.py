@@ -191,6 +191,19 @@ class Method:
         return self.latents.decode(view, self.latents.prior(key, count))
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawing:
+    """A picture of what the networks have learned, made when training ends.
+
+    Attributes:
+      compute: `view -> arrays`, compiled, with averaged weights where they are kept.
+      draw: those arrays, in NumPy, to a matplotlib `Figure`.
+    """
+
+    compute: Callable[[View], Any]
+    draw: Callable[[Any], Any]
+
+
 def view_of(method: Method, state: TrainState, place: Place = as_they_are) -> View:
     """The view of a state."""
     return View(

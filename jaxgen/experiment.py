@@ -15,7 +15,7 @@ from typing import Any
 import jax
 from jax.sharding import Mesh
 
-from jaxgen.core import Batch, Method, TrainState
+from jaxgen.core import Batch, Drawing, Method, TrainState
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
@@ -36,6 +36,7 @@ class Experiment:
       seed: of initialization, data order and noise.
       paper: where the method comes from, "authors, year".
       measured: the figure this configuration reached, with its spread and the hardware, or "not yet run".
+      drawings: pictures of what was learned beside its samples, `drawings/<name>.png` in the run folder.
       sharding: exceptions to the rule that splits the state over the mesh (`jaxgen.training.sharding.state_shardings`).
     """
 
@@ -46,6 +47,7 @@ class Experiment:
     seed: int
     paper: str
     measured: str
+    drawings: Mapping[str, Drawing] = dataclasses.field(default_factory=dict)
     sharding: Patterns = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:

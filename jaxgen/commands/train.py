@@ -17,10 +17,12 @@ from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
+from jaxgen.report.figure import save_figure
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.distributed import failing_together, on_first_process
+from jaxgen.training.evaluate import computed
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder, write_json
 
@@ -77,7 +79,10 @@ def main(args: Sequence[str]) -> None:
         console.print("Stopped and saved; the same command continues.")
         raise
     evaluation = experiment.evaluate(state, mesh)
+    drawings = {name: computed(experiment.method, d.compute, state, mesh) for name, d in experiment.drawings.items()}
     if first:
+        for name, arrays in drawings.items():
+            save_figure(folder.drawings / f"{name}.png", experiment.drawings[name].draw(arrays))
         write_json(folder.eval_file, evaluation)
         write_report(folder.path)
     console.print(figures_table(evaluation))
@@ -130,11 +135,12 @@ def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experime
 
 
 def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, draws: bool) -> str:
-    run, samples = folder.path, "samples/, " if draws else ""
+    run = folder.path
+    pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
     data = f" --data-dir {data_dir}" if data_dir else ""
     lines = [
         f"Wrote {run}/",
-        f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {samples}eval.json, report.html",
+        f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
         f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
         f"  resume    with more --steps: jaxgen train {' '.join(args)}",
         f"  sample    jaxgen sample {run} --count 64 --out grid.png" if draws else "",

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import PIL.Image
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 
 from jaxgen.errors import UserError
 from jaxgen.files import write_atomically
+from jaxgen.report.figure import new_figure, save_figure
 
 COMFORTABLE_SIDE = 64  # pixels of the screen; smaller images are enlarged to about this
 PADDING_GREY = 48  # separates cells of black-background digits and of photographs, on a light page and a dark one
@@ -96,8 +95,7 @@ def save_scatter(path: str | os.PathLike[str], points: Any) -> None:
     limit = axis_limit(extent[np.isfinite(extent)])
     inside = extent <= limit  # False for NaN
 
-    figure = Figure(figsize=(4, 4), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(4, 4)
     axes = figure.add_subplot(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     size = float(np.clip(4000 / len(values), 1, 12))
     axes.scatter(*values[inside].T, s=size, c="#2563b0", alpha=0.6, linewidths=0)
@@ -107,9 +105,7 @@ def save_scatter(path: str | os.PathLike[str], points: Any) -> None:
     axes.spines[:].set_visible(False)
     if not inside.all():
         axes.text(0.98, 0.02, f"{(~inside).sum()} points outside", transform=axes.transAxes, ha="right", fontsize=8)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    write_atomically(path, buffer.getvalue())
+    save_figure(path, figure)
 
 
 def axis_limit(extent: np.ndarray) -> float:

@@ -47,7 +47,7 @@ class Figure:
 def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
     """Writes `report.html` into a run folder from what the folder holds so far, also while training goes on.
 
-    Reads `config.json`, and where present `metrics.jsonl`, `samples/step_<n>.png` and `eval.json`.
+    Reads `config.json`, and where present `metrics.jsonl`, `samples/step_<n>.png`, `drawings/*.png` and `eval.json`.
 
     Args:
       run_dir: the run folder.
@@ -75,6 +75,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
     rows, unreadable = read_metrics(run_dir / "metrics.jsonl")
     curves = panels(rows)
     pictures = timeline(run_dir / "samples")
+    drawn = {path.stem: embed(0, path, large=True) for path in sorted((run_dir / "drawings").glob("*.png"))}
 
     steps_seen = [row["step"] for row in rows if is_number(row.get("step"))] + [
         picture.step for picture in pictures[-1:]
@@ -93,6 +94,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
         curves=curves,
         unreadable=unreadable,
         pictures=pictures,
+        drawings={name: drawing for name, drawing in drawn.items() if drawing is not None},
     )
     path = run_dir / "report.html"
     write_atomically(path, page.encode())

@@ -1,6 +1,6 @@
 """Held-out figures of a trained state."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxgen.core import Array, Batch, Method, TrainState, view_of
+from jaxgen.core import Array, Batch, Method, TrainState, View, view_of
 from jaxgen.training.sharding import batch_sharding, placement, replicated, shardings_of
 
 _KEY_SEED = 0  # the noise of an evaluation is the same every time
@@ -45,6 +45,24 @@ def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: 
         name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
         for name, values in joined.items()
     }
+
+
+def computed(method: Method, function: Callable[[View], Any], state: TrainState, mesh: Mesh) -> Any:
+    """`function(view)`, compiled, as NumPy arrays; with averaged weights where they are kept.
+
+    Args:
+      method: the algorithm.
+      function: `view -> arrays`.
+      state: whose networks are seen.
+      mesh: the devices.
+    """
+
+    place = placement(mesh, shardings_of(state))
+
+    def of_state(state: TrainState) -> Any:
+        return function(view_of(method, state, place).averaged())
+
+    return jax.device_get(jax.jit(of_state, out_shardings=replicated(mesh))(state))
 
 
 def sampler(method: Method, mesh: Mesh, shardings: TrainState, count: int) -> Any:

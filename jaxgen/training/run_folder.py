@@ -13,7 +13,8 @@ from jaxgen.files import write_atomically
 class RunFolder:
     """`config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `samples/`, `eval.json` and `report.html`.
 
-    And `rollbacks.json` where batches were skipped, `checkpoints/damaged/` where files were broken.
+    And `drawings/` where the experiment has any, `rollbacks.json` where batches were skipped, `checkpoints/damaged/`
+    where files were broken.
     """
 
     path: Path
@@ -45,6 +46,10 @@ class RunFolder:
     @property
     def samples(self) -> Path:
         return self.path / "samples"
+
+    @property
+    def drawings(self) -> Path:
+        return self.path / "drawings"
 
     @property
     def exists(self) -> bool:

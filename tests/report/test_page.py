@@ -113,6 +113,14 @@ def test_pictures_are_embedded_as_they_are_with_words_for_those_who_cannot_see(r
     assert all(picture["alt"].endswith(step) for picture, step in zip(pictures, ("2000", "1000", "2000"), strict=True))
 
 
+def test_drawings_are_shown_by_name(run):
+    save_png(run / "drawings/log_density.png", np.zeros((1, 8, 8, 1)))
+    write_report(run)
+    page = Page(run / "report.html")
+    assert [picture["alt"] for picture in page.all("img")] == ["log density"]
+    assert "Drawings log density" in page.text
+
+
 def test_nothing_is_fetched_from_anywhere(run):
     log(run, range(100, 3001, 100))
     sample(run, (1000, 2000))
