@@ -1,0 +1,59 @@
+"""How much of the samples is real, and how much of the real is sampled, by nearest neighbours in a feature space.
+
+A set is taken to fill the balls around its points that reach to each one's k-th nearest neighbour.
+"""
+
+from collections.abc import Mapping
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.metrics.distances import by_blocks, squared_distances
+
+Array = jax.Array
+
+
+def squared_radii(x: Array, k: int) -> Array:
+    """Squared distance of each of the points `[n, features]` to its k-th nearest other one, `[n]`; k is below n."""
+    count = x.shape[0]
+
+    def block(rows: Array, number: Array) -> Array:
+        own = number[:, None] == jnp.arange(count)
+        nearest, _ = jax.lax.top_k(-jnp.where(own, jnp.inf, squared_distances(rows, x)), k)
+        return -nearest[:, -1]
+
+    return by_blocks(block, x, jnp.arange(count))
+
+
+def precision_recall(samples: Array, real: Array, *, k: int = 5) -> Mapping[str, Array]:
+    """Four shares of features `[m, features]` of samples and `[n, features]` of real examples.
+
+    Args:
+      samples: of the model.
+      real: of the data.
+      k: which neighbour a ball reaches to, below m and n.
+
+    Returns:
+      "precision", share of samples in any real example's ball, and "recall", share of real examples in any sample's
+      ball (Kynkäänniemi et al., 2019, "Improved Precision and Recall Metric for Assessing Generative Models", eq. 2,
+      with k = 3); "density", how many real examples' balls a sample is in, over k (it may exceed 1), and "coverage",
+      share of real examples with a sample in their ball (Naeem et al., 2020, "Reliable Fidelity and Diversity Metrics
+      for Generative Models", eq. 3 and 4, with k = 5). All `[]`.
+    """
+    real_radii, sample_radii = squared_radii(real, k), squared_radii(samples, k)
+
+    def of_samples(rows: Array) -> Array:
+        return jnp.sum(squared_distances(rows, real) <= real_radii, axis=1)
+
+    def of_real(rows: Array, radii: Array) -> tuple[Array, Array]:
+        distances = squared_distances(rows, samples)
+        return jnp.any(distances <= sample_radii, axis=1), jnp.min(distances, axis=1) <= radii
+
+    balls = by_blocks(of_samples, samples)
+    recalled, covered = by_blocks(of_real, real, real_radii)
+    return {
+        "precision": jnp.mean(balls > 0),
+        "recall": jnp.mean(recalled),
+        "density": jnp.mean(balls) / k,
+        "coverage": jnp.mean(covered),
+    }
