@@ -18,12 +18,14 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     """A flow on the real-valued batch field `x` `[batch, *event_shape]`; its figures are nats.
 
     Args:
-      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`.
+      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`, and its collection
+        `batch_stats` is mutable.
       event_shape: shape of an example.
     """
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        return -jnp.mean(_log_likelihood(view, batch["x"], dropout=key)), Aux()
+        nats, aux = _training_log_likelihood(view, batch["x"], key)
+        return -jnp.mean(nats), aux
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         return {"flow": modules["flow"].init(key, batch["x"], method="inverse_and_log_det")}
@@ -42,18 +44,16 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> 
     """A flow on the batch field `image`, integers in {0, ..., levels-1} dequantized to [0, 1); its figure is bits/dim.
 
     Args:
-      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`.
+      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`, and its collection
+        `batch_stats` is mutable.
       event_shape: `(height, width, channels)`.
       levels: how many values a pixel takes.
     """
 
-    def bits(view: View, batch: Batch, key: Array, **rngs: Array) -> Array:
-        x = dequantize(batch["image"], key, levels)
-        return bits_per_dim(_log_likelihood(view, x, **rngs), event_shape, levels)
-
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key)
-        return jnp.mean(bits(view, batch, keys[0], dropout=keys[1])), Aux()
+        nats, aux = _training_log_likelihood(view, dequantize(batch["image"], keys[0], levels), keys[1])
+        return jnp.mean(bits_per_dim(nats, event_shape, levels)), aux
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
@@ -68,22 +68,29 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> 
         return _to_base(view, (batch["image"] + 0.5) / levels)[0]
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        return {"bits_per_dim": bits(view, batch, key)}
+        nats = _log_likelihood(view, dequantize(batch["image"], key, levels))
+        return {"bits_per_dim": bits_per_dim(nats, event_shape, levels)}
 
     latents = Latents(_prior(event_shape), decode, encode)
     return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
 
 
-def _log_likelihood(view: View, x: Array, **rngs: Array) -> Array:
-    return log_likelihood(*_to_base(view, x, **rngs))
+def _log_likelihood(view: View, x: Array) -> Array:
+    return log_likelihood(*_to_base(view, x))
+
+
+def _training_log_likelihood(view: View, x: Array, key: Array) -> tuple[Array, Aux]:
+    """Log-likelihoods `[batch]` with dropout and normalization by the batch, and the averages that this moves."""
+    (z, log_det), moved = _to_base(view, x, rngs={"dropout": key}, mutable=["batch_stats"])
+    return log_likelihood(z, log_det), Aux(variables={"flow": moved})
 
 
 def _prior(shape: tuple[int, ...]) -> Callable[[Array, int], Array]:
     return lambda key, count: jax.random.normal(key, (count, *shape))
 
 
-def _to_base(view: View, x: Array, **rngs: Array) -> tuple[Array, Array]:
-    return view("flow", x, method="inverse_and_log_det", rngs=rngs)
+def _to_base(view: View, x: Array, **training: Any) -> Any:
+    return view("flow", x, method="inverse_and_log_det", **training)
 
 
 def _to_data(view: View, z: Array) -> Array:

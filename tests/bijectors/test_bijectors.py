@@ -12,6 +12,8 @@ import pytest
 
 import jaxgen.bijectors
 from jaxgen.bijectors.actnorm import ActNorm
+from jaxgen.bijectors.autoregressive import Autoregressive
+from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
@@ -19,9 +21,15 @@ from jaxgen.bijectors.coupling import Additive, Affine, Coupling
 from jaxgen.bijectors.invertible_conv import InvertibleConv
 from jaxgen.bijectors.planar import Planar
 from jaxgen.bijectors.radial import Radial
+from jaxgen.bijectors.reverse import Reverse
+from jaxgen.bijectors.scaling import Scaling
 from jaxgen.bijectors.squeeze import Squeeze
 from jaxgen.errors import UserError
+from jaxgen.layers.made import MADE
 from jaxgen.models.glow import glow
+from jaxgen.models.maf import maf
+from jaxgen.models.nice import nice
+from jaxgen.models.realnvp import realnvp
 
 # Compiling takes far longer than running once on a few numbers.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -46,6 +54,13 @@ TABLE = {
     "planar image": (Planar, (2, 2, 3)),
     "radial": (Radial, (4,)),
     "radial image": (Radial, (2, 2, 3)),
+    "autoregressive affine": (lambda: Autoregressive(MADE((8,))), (5,)),
+    "autoregressive additive": (lambda: Autoregressive(MADE(()), Additive()), (3,)),
+    "batch_norm vector": (BatchNorm, (3,)),
+    "batch_norm image": (BatchNorm, (2, 3, 2)),
+    "reverse": (Reverse, (5,)),
+    "scaling vector": (Scaling, (3,)),
+    "scaling image": (Scaling, (2, 3, 2)),
     "squeeze": (Squeeze, (4, 6, 2)),
     "squeeze by 3": (lambda: Squeeze(factor=3), (3, 6, 1)),
     "invert": (lambda: Invert(dense()), (4,)),
@@ -55,6 +70,10 @@ TABLE = {
     "repeat": (lambda: Repeat(Chain((ActNorm(), InvertibleConv(), dense())), 3), (4,)),
     "glow": (lambda: glow(steps=2, levels=2, width=4), (4, 4, 2)),
     "glow additive": (lambda: glow(steps=1, levels=1, width=4, transform=Additive()), (4, 2, 1)),
+    "maf": (lambda: maf(2, (6,)), (4,)),
+    "iaf": (lambda: Invert(maf(2, (6,))), (4,)),
+    "nice": (lambda: nice(2, (6,)), (5,)),
+    "realnvp": (lambda: realnvp(2, (6,)), (5,)),
 }
 
 

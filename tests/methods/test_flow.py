@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from jaxgen.bijectors.actnorm import ActNorm
+from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.core import Net, view_of
 from jaxgen.methods.flow import flow, image_flow
 from jaxgen.training.step import build_step, init_state
@@ -38,3 +39,13 @@ def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
     samples = np.asarray(method.sample(view_of(method, state), KEY, 64))
     assert samples.min() >= -1
     assert samples.max() <= 1
+
+
+def test_training_moves_running_averages_and_evaluation_scores_by_them():
+    method = flow(Net(BatchNorm(momentum=0.75), optax.sgd(0.0)), event_shape=(2,))
+    state = init_state(method, KEY, {"x": X})
+    state, _ = build_step(method)(state, {"x": 3 * X[None]}, KEY)
+    mean, variance = (0.75 * a + 0.25 * b for a, b in zip(*((y.mean(0), y.var(0)) for y in (X, 3 * X)), strict=True))
+    truth = stats.norm(mean, np.sqrt(variance)).logpdf(X[:3]).sum(1)
+    scores = method.evaluate(view_of(method, state), {"x": X[:3]}, KEY)["log_likelihood_nats"]
+    np.testing.assert_allclose(scores, truth, rtol=1e-4, atol=1e-4)
