@@ -1,7 +1,7 @@
 """Coupling layers: half of the channels moves by a map whose parameters are computed from the other half."""
 
 import dataclasses
-from typing import ClassVar, Protocol
+from typing import Protocol
 
 import flax.linen as nn
 import jax
@@ -17,7 +17,8 @@ class Transform(Protocol):
     Both directions return the image and the elementwise log-derivative, shaped as the input. At raw = 0: the identity.
     """
 
-    parameters: ClassVar[int]
+    @property
+    def parameters(self) -> int: ...
 
     def forward(self, z: jax.Array, raw: jax.Array) -> tuple[jax.Array, jax.Array]: ...
 
@@ -32,7 +33,10 @@ class Affine:
     """
 
     bound: float = 3.0
-    parameters: ClassVar[int] = 2
+
+    @property
+    def parameters(self) -> int:
+        return 2
 
     def _scale_and_shift(self, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
         raw_scale, shift = jnp.split(raw, 2, axis=-1)
@@ -51,7 +55,9 @@ class Affine:
 class Additive:
     """x = z + t and z = x - t, both with log-derivative 0. Dinh et al. 2014, section 3.2."""
 
-    parameters: ClassVar[int] = 1
+    @property
+    def parameters(self) -> int:
+        return 1
 
     def forward(self, z: jax.Array, raw: jax.Array) -> tuple[jax.Array, jax.Array]:
         return z + raw, jnp.zeros_like(z)

@@ -23,6 +23,7 @@ from jaxgen.bijectors.planar import Planar
 from jaxgen.bijectors.radial import Radial
 from jaxgen.bijectors.reverse import Reverse
 from jaxgen.bijectors.scaling import Scaling
+from jaxgen.bijectors.spline import RationalQuadratic
 from jaxgen.bijectors.squeeze import Squeeze
 from jaxgen.errors import UserError
 from jaxgen.layers.made import MADE
@@ -48,6 +49,7 @@ TABLE = {
     "coupling affine": (dense, (5,)),
     "coupling affine tight": (lambda: dense(transform=Affine(bound=0.5)), (4,)),
     "coupling additive": (lambda: dense(transform=Additive()), (4,)),
+    "coupling spline": (lambda: dense(transform=RationalQuadratic(bins=4)), (4,)),
     "coupling swapped": (lambda: dense(swap=True), (5,)),
     "coupling conv": (lambda: Coupling(ConvConditioner(3)), (3, 4, 2)),
     "planar": (Planar, (4,)),
