@@ -105,7 +105,8 @@ class ExperimentFile:
         """
         path = path.absolute()
         if not path.is_file():
-            raise UserError(f"experiment file {path} does not exist; {_suggest(path)}")
+            problem = "is a folder" if path.is_dir() else "does not exist"
+            raise UserError(f"experiment file {path} {problem}; {_suggest(path)}")
         name = f"jaxgen_experiment_{path.stem}"
         spec = importlib.util.spec_from_file_location(name, path)
         if spec is None or spec.loader is None:
@@ -172,7 +173,9 @@ def _restore(name: str, kind: Any, value: Any) -> Any:
 
 
 def _suggest(path: Path) -> str:
-    there = sorted(file.name for file in path.parent.glob("*.py")) if path.parent.is_dir() else []
-    if close := difflib.get_close_matches(path.name, there, n=1):
-        return f"did you mean {path.with_name(close[0])}?"
+    if path.is_dir():
+        return f"`jaxgen list {path}` shows the experiments in it."
+    there = {file.stem: file for folder in (path.parent, path.parent / "experiments") for file in folder.glob("*.py")}
+    if close := difflib.get_close_matches(path.stem, there, n=1):
+        return f"did you mean {there[close[0]]}?"
     return "`jaxgen list FOLDER` shows the experiments of a folder."

@@ -39,7 +39,9 @@ def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = Non
     except SystemExit as stop:
         if not stop.code:
             raise
-        raise UserError(f"{_sentence(errors.getvalue())}; `{prog} --help` lists the options.") from None
+        meant = re.search(r"Perhaps you meant.*?(--[\w.-]+)", errors.getvalue(), re.DOTALL)
+        suggestion = f"did you mean {meant[1]}?" if meant else f"`{prog} --help` lists the options."
+        raise UserError(f"{_sentence(errors.getvalue())}; {suggestion}") from None
 
 
 def parse_experiment(

@@ -16,6 +16,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training import process
 from jaxgen.training.bench import compare, measure
+from jaxgen.training.sharding import are_there
 
 _STEPS = 50  # timed unless --steps says otherwise
 
@@ -64,7 +65,7 @@ def main(args: Sequence[str]) -> None:
 def _measure(experiment: Experiment, count: int, options: Options) -> dict[str, Any]:
     devices = jax.devices()
     if not 1 <= count <= len(devices):
-        raise UserError(f"sweep holds {count} but there are {len(devices)} devices; choose from 1 to {len(devices)}.")
+        raise UserError(f"sweep holds {count} but there {are_there(devices)}; choose from 1 to {len(devices)}.")
     trainer = experiment.trainer(options.mesh.make(devices[:count]))
     return measure(trainer, experiment.schedule.steps, options.profile)
 

@@ -36,7 +36,8 @@ class DataOptions:
         """
         if self.data_dir is not None:
             if not self.data_dir.is_dir():
-                raise UserError(f"data_dir {self.data_dir} does not exist; name the folder of prepared TFDS sets.")
+                problem = "is not a folder" if self.data_dir.exists() else "does not exist"
+                raise UserError(f"data_dir {self.data_dir} {problem}; name the folder of prepared TFDS sets.")
             os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
 
 

@@ -41,7 +41,7 @@ def main(args: Sequence[str]) -> None:
         raise UserError(f"count is {options.count}; it must be at least 1.")
     if options.seed < 0:
         raise UserError(f"seed is {options.seed}; it must not be negative.")
-    if options.out.suffix not in (".png", ".npz"):
+    if options.out.suffix.lower() not in (".png", ".npz"):
         raise UserError(f"out is {options.out}; its name must end in .png or .npz.")
     if not options.out.parent.is_dir():
         raise UserError(f"out is {options.out}, but folder {options.out.parent} does not exist; make it first.")
@@ -52,7 +52,7 @@ def main(args: Sequence[str]) -> None:
     key = jax.random.key(options.seed)
     chunks = [draw(run.state, jax.random.fold_in(key, i)) for i in range(-(-options.count // chunk))]
     samples = np.concatenate(jax.device_get(chunks))[: options.count]
-    if options.out.suffix == ".npz":
+    if options.out.suffix.lower() == ".npz":
         np.savez_compressed(options.out, samples=samples)
     else:
         save_samples(options.out, samples)

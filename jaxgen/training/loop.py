@@ -57,7 +57,7 @@ class Schedule:
         for field, value in dataclasses.asdict(self).items():
             if value % self.steps_per_call:
                 raise UserError(
-                    f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; make it one."
+                    f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; change one of them."
                 )
 
 

@@ -65,7 +65,8 @@ class RunFolder:
           UserError: the folder is not a run's, or its configuration cannot be read.
         """
         if not self.path.is_dir():
-            raise UserError(f"run folder {self.path} does not exist; name a folder that `jaxgen train` wrote.")
+            problem = "is not a folder" if self.path.exists() else "does not exist"
+            raise UserError(f"run folder {self.path} {problem}; name a folder that `jaxgen train` wrote.")
         if not self.config_file.is_file():
             raise UserError(f"folder {self.path} is not a run of jaxgen (it has no config.json); name another folder.")
         try:
@@ -108,10 +109,14 @@ class RunFolder:
     def check_same(self, config: dict[str, Any]) -> None:
         """Refuses to continue a run under other settings; `steps` may change, so that a run can be extended.
 
+        Before the first checkpoint there is nothing to continue, and any settings will do.
+
         Raises:
           UserError: the folder is foreign, or the settings differ.
         """
         before = self.read_config()
+        if not self.checkpoints.is_dir() or not any(self.checkpoints.iterdir()):
+            return
         if before["experiment"] != config["experiment"]:
             raise UserError(
                 f"run folder {self.path} holds a run of {before['experiment']}, not of {config['experiment']}; "

@@ -44,13 +44,15 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
             raise UserError(f"mesh.{axis} is {size}; it must be at least 1.")
     if data is None and count % (fsdp * tensor):
         raise UserError(
-            f"mesh.fsdp {fsdp} times mesh.tensor {tensor} does not divide the {count} devices there are; "
+            f"mesh.fsdp {fsdp} times mesh.tensor {tensor} does not divide {count}: there {are_there(devices)}; "
             f"make it a divisor of {count}."
         )
     shape = (data or count // (fsdp * tensor), fsdp, tensor)
     if math.prod(shape) != count:
         asked = " times ".join(f"mesh.{axis} {size}" for axis, size in zip(AXES, shape, strict=True))
-        raise UserError(f"{asked} is {math.prod(shape)} devices but there are {count}; make the product {count}.")
+        raise UserError(
+            f"{asked} is {math.prod(shape)} devices but there {are_there(devices)}; make the product {count}."
+        )
     types = (AxisType.Auto,) * len(AXES)
     slices = len({getattr(device, "slice_index", 0) for device in devices})
     if slices == 1:
@@ -60,6 +62,12 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
     # Slow connections between slices carry the gradients alone.
     arranged = mesh_utils.create_hybrid_device_mesh((shape[0] // slices, *shape[1:]), (slices, 1, 1), devices)
     return Mesh(arranged, AXES, axis_types=types)
+
+
+def are_there(devices: Sequence[Any]) -> str:
+    """ "are 4 devices", and on CPU how to have more, for a sentence that begins with "there"."""
+    count = "is 1 device" if len(devices) == 1 else f"are {len(devices)} devices"
+    return f"{count} (JAX_NUM_CPU_DEVICES=N makes N)" if devices[0].platform == "cpu" else count
 
 
 def replicated(mesh: Mesh) -> NamedSharding:

@@ -29,3 +29,12 @@ def test_what_a_killed_start_left_is_nobody_s(tmp_path):
     assert folder.exists
     with pytest.raises(UserError, match="is not a run of jaxgen"):
         folder.read_config()
+
+
+def test_settings_hold_from_the_first_checkpoint_on(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(SETTINGS | {"config": {"learning_rate": 100.0}})
+    folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}})
+    (folder.checkpoints / "5").mkdir()
+    with pytest.raises(UserError, match=r"learning_rate is 0.1 but the run in .* began with 100.0"):
+        folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}})

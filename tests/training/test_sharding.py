@@ -34,8 +34,8 @@ def test_axes_are_named_and_data_takes_what_is_left():
 @pytest.mark.parametrize(
     ("sizes", "message"),
     [
-        ({"fsdp": 3}, "mesh.fsdp 3 times mesh.tensor 1 does not divide the 4 devices there are; make it a"),
-        ({"data": 2}, "mesh.data 2 times mesh.fsdp 1 times mesh.tensor 1 is 2 devices but there are 4; make"),
+        ({"fsdp": 3}, "mesh.fsdp 3 times mesh.tensor 1 does not divide 4: there are 4 devices"),
+        ({"data": 2}, "mesh.data 2 times mesh.fsdp 1 times mesh.tensor 1 is 2 devices but there are 4"),
         ({"data": 8}, "is 8 devices but there are 4"),
         ({"data": 0}, "mesh.data is 0; it must be at least 1."),
         ({"fsdp": -1}, "mesh.fsdp is -1; it must be at least 1."),
