@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import special
 
 import jaxgen.bijectors
 from jaxgen.bijectors.actnorm import ActNorm
@@ -19,9 +20,12 @@ from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Additive, Affine, Coupling
 from jaxgen.bijectors.invertible_conv import InvertibleConv
+from jaxgen.bijectors.logit import Logit
+from jaxgen.bijectors.permutation import Permutation
 from jaxgen.bijectors.planar import Planar
 from jaxgen.bijectors.radial import Radial
 from jaxgen.bijectors.reverse import Reverse
+from jaxgen.bijectors.rotation import Rotation
 from jaxgen.bijectors.scaling import Scaling
 from jaxgen.bijectors.spline import RationalQuadratic
 from jaxgen.bijectors.squeeze import Squeeze
@@ -61,6 +65,12 @@ TABLE = {
     "batch_norm vector": (BatchNorm, (3,)),
     "batch_norm image": (BatchNorm, (2, 3, 2)),
     "reverse": (Reverse, (5,)),
+    "permutation vector": (Permutation, (5,)),
+    "permutation image": (Permutation, (2, 3, 4)),
+    "rotation vector": (Rotation, (5,)),
+    "rotation image": (Rotation, (2, 3, 4)),
+    "logit": (Logit, (2, 3, 1)),
+    "logit wide": (lambda: Logit(alpha=0.05), (4,)),
     "scaling vector": (Scaling, (3,)),
     "scaling image": (Scaling, (2, 3, 2)),
     "squeeze": (Squeeze, (4, 6, 2)),
@@ -90,13 +100,20 @@ def float64():
         yield
 
 
+# Where a row's data lie, where that is not the whole line.
+DOMAIN = {"logit": special.expit, "logit wide": special.expit}
+
+
+def data(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
+    return DOMAIN.get(name, np.asarray)(0.5 + 2.0 * rng.standard_normal((count, *TABLE[name][1])))
+
+
 @functools.cache
 def evaluated(name: str) -> dict[str, tuple]:
     """A row of the table on four examples: both round trips, log-dets, and derivatives by the first example."""
-    make, shape = TABLE[name]
-    bijector, rng = make(), np.random.default_rng(0)
+    bijector, rng = TABLE[name][0](), np.random.default_rng(0)
     # Initialized on many examples: a statistic of a few can be near zero.
-    variables = dict(quick_jit(bijector.init)(jax.random.key(1), 0.5 + 2.0 * rng.standard_normal((64, *shape))))
+    variables = dict(quick_jit(bijector.init)(jax.random.key(1), data(name, 64, rng)))
     scale = PERTURBATION.get(name, 0.2)
     moved = jax.tree.map(lambda p: np.asarray(p) + scale * rng.standard_normal(p.shape), variables.get("params", {}))
     variables = {**variables, "params": moved}
@@ -112,7 +129,7 @@ def evaluated(name: str) -> dict[str, tuple]:
         return quick_jit(run)
 
     forward, inverse = with_derivatives("forward_and_log_det"), with_derivatives("inverse_and_log_det")
-    x = 0.5 + 2.0 * rng.standard_normal((4, *shape))
+    x = data(name, 4, rng)
     inverse_jacobian, (z, inverse_log_det) = inverse(x)
     noise = rng.standard_normal(z.shape)
     forward_jacobian, (made, forward_log_det) = forward(noise)
