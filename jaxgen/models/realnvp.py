@@ -4,9 +4,10 @@ from jax.typing import DTypeLike
 
 from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.bijectors.bijector import Bijector
-from jaxgen.bijectors.compose import Chain, Repeat
-from jaxgen.bijectors.conditioner import DenseConditioner
+from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
+from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Affine, Coupling, Transform
+from jaxgen.bijectors.squeeze import Checkerboard, Squeeze
 
 
 def realnvp(
@@ -25,3 +26,37 @@ def realnvp(
     """
     couplings = (Coupling(DenseConditioner(widths, dtype), transform, swap) for swap in (False, True))
     return Repeat(Chain((BatchNorm(), *couplings)), steps)
+
+
+def image_realnvp(
+    steps: int,
+    levels: int,
+    width: int,
+    transform: Transform = Affine(),
+    dtype: DTypeLike | None = None,
+    dropout: float = 0.0,
+) -> Bijector:
+    """The bijector between a standard normal z and images x, both `[batch, height, width, channels]`.
+
+    A level, from the data's side: `steps` times (batch normalization, two couplings in which the black and the white
+    squares of a checkerboard change roles); squeeze; `steps` times the same with the halves of the channels; where a
+    level remains, half of the channels alone goes on; at the end everything is put back in place.
+    Dinh et al. 2017, sections 3.4 to 3.7.
+
+    Args:
+      steps: pairs of couplings of each kind in a level.
+      levels: scales; height and width must be multiples of 2^levels.
+      width: channels of the coupling networks' hidden layers.
+      transform: what the couplings do to the half that moves.
+      dtype: type of the networks' computation; the flow's own path and the log-dets run in float32.
+      dropout: rate in the coupling networks, active when a `dropout` key is given.
+    """
+
+    def pairs() -> Bijector:
+        couplings = (Coupling(ConvConditioner(width, dtype, dropout), transform, swap) for swap in (False, True))
+        return Repeat(Chain((BatchNorm(), *couplings)), steps)
+
+    level = (Squeeze(), Checkerboard(), pairs(), Invert(Checkerboard()), pairs())
+    if levels > 1:
+        level += (Split(image_realnvp(steps, levels - 1, width, transform, dtype, dropout)),)
+    return Chain((*level, Invert(Squeeze())))

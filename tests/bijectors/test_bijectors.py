@@ -19,6 +19,7 @@ from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Additive, Affine, Coupling
+from jaxgen.bijectors.flatten import Flatten
 from jaxgen.bijectors.invertible_conv import InvertibleConv
 from jaxgen.bijectors.logit import Logit
 from jaxgen.bijectors.permutation import Permutation
@@ -28,13 +29,13 @@ from jaxgen.bijectors.reverse import Reverse
 from jaxgen.bijectors.rotation import Rotation
 from jaxgen.bijectors.scaling import Scaling
 from jaxgen.bijectors.spline import RationalQuadratic
-from jaxgen.bijectors.squeeze import Squeeze
+from jaxgen.bijectors.squeeze import Checkerboard, Squeeze
 from jaxgen.errors import UserError
 from jaxgen.layers.made import MADE
 from jaxgen.models.glow import glow
-from jaxgen.models.maf import maf
+from jaxgen.models.maf import image_maf, maf
 from jaxgen.models.nice import nice
-from jaxgen.models.realnvp import realnvp
+from jaxgen.models.realnvp import image_realnvp, realnvp
 
 # Compiling takes far longer than running once on a few numbers.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
@@ -75,6 +76,8 @@ TABLE = {
     "scaling image": (Scaling, (2, 3, 2)),
     "squeeze": (Squeeze, (4, 6, 2)),
     "squeeze by 3": (lambda: Squeeze(factor=3), (3, 6, 1)),
+    "checkerboard": (Checkerboard, (1, 2, 8)),
+    "flatten": (lambda: Flatten((2, 3, 1)), (2, 3, 1)),
     "invert": (lambda: Invert(dense()), (4,)),
     "unsqueeze": (lambda: Invert(Squeeze()), (2, 3, 8)),
     "split": (lambda: Split(InvertibleConv()), (2, 2, 5)),
@@ -86,12 +89,14 @@ TABLE = {
     "iaf": (lambda: Invert(maf(2, (6,))), (4,)),
     "nice": (lambda: nice(2, (6,)), (5,)),
     "realnvp": (lambda: realnvp(2, (6,)), (5,)),
+    "image maf": (lambda: image_maf((2, 2, 1), 1, (6,), 1e-3), (2, 2, 1)),
+    "image realnvp": (lambda: image_realnvp(1, 1, 4), (2, 4, 1)),
 }
 
 
 # How far parameters move from their initial values, where 0.2 makes the map too ill-conditioned to test. The condition
 # of glow's Jacobian is 10 to 64 at 0.05, up to 2e8 at 0.1 and up to 3e14 at 0.2, and round-trip errors grow with it.
-PERTURBATION = {"glow": 0.05}
+PERTURBATION = {"glow": 0.05, "image realnvp": 0.05}
 
 
 @pytest.fixture(autouse=True)
@@ -101,7 +106,7 @@ def float64():
 
 
 # Where a row's data lie, where that is not the whole line.
-DOMAIN = {"logit": special.expit, "logit wide": special.expit}
+DOMAIN = {"logit": special.expit, "logit wide": special.expit, "image maf": special.expit}
 
 
 def data(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
