@@ -1,0 +1,49 @@
+"""What is said of a batch, against loops over its pairs, and that it does not depend on their order."""
+
+import functools
+
+import jax
+import numpy as np
+
+from jaxgen.layers.minibatch import MinibatchDiscrimination, append_standard_deviation
+
+quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+RNG = np.random.default_rng(0)
+ORDER = np.asarray([2, 0, 3, 1])
+
+
+def check(function, x, mate):
+    """The result follows a permutation of the batch, and another example in it changes the first one's."""
+    y = function(x)
+    np.testing.assert_allclose(function(x[ORDER]), y[ORDER], atol=1e-5)
+    assert np.abs(function(np.concatenate([x[:-1], mate]))[0] - y[0]).max() > 1e-2
+    return y
+
+
+def test_minibatch_discrimination_is_a_sum_over_pairs():
+    x, mate = RNG.normal(size=(4, 6)).astype(np.float32), np.full((1, 6), 2.0, np.float32)
+    layer = MinibatchDiscrimination(features=3, size=2)
+    kernel = RNG.normal(size=(6, 6)).astype(np.float32) / 4
+    function = quick_jit(functools.partial(layer.apply, {"params": {"kernel": kernel}}))
+    y = check(function, x, mate)
+    np.testing.assert_array_equal(y[:, :6], x)
+    rows = (x @ kernel).reshape(4, 3, 2)
+    for i in range(4):
+        for b in range(3):
+            nearness = sum(np.exp(-np.abs(rows[i, b] - rows[j, b]).sum()) for j in range(4))
+            np.testing.assert_allclose(y[i, 6 + b], nearness, rtol=1e-5)
+    assert layer.init(jax.random.key(0), x)["params"]["kernel"].shape == (6, 6)
+
+
+def test_the_standard_deviation_is_averaged_over_channels_and_pixels():
+    x, mate = RNG.normal(size=(4, 2, 3, 5)).astype(np.float32), np.full((1, 2, 3, 5), 2.0, np.float32)
+    y = check(quick_jit(append_standard_deviation), x, mate)
+    np.testing.assert_array_equal(y[..., :5], x)
+    deviations = [np.std(x[:, i, j, c]) for i in range(2) for j in range(3) for c in range(5)]
+    np.testing.assert_allclose(y[..., 5], np.mean(deviations), rtol=1e-5)
+
+
+def test_the_gradient_is_finite_where_a_generator_has_collapsed():
+    same = np.ones((4, 2, 2, 3), np.float32)
+    gradient = quick_jit(jax.grad(lambda x: append_standard_deviation(x).sum()))(same)
+    assert np.isfinite(gradient).all()
