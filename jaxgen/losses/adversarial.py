@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax.nn import relu, softplus
 from jax.typing import ArrayLike
 
+from jaxgen.errors import UserError
 from jaxgen.losses.arrays import at_least_float32
 
 
@@ -80,6 +81,26 @@ least_squares = AdversarialLoss(
     generator=lambda logits: _half_square(_lift(logits) - 1.0),
 )
 """Half squared distances to the labels a = 0 (fake), b = 1 (real), c = 1 (wanted): Mao et al. 2017, eq. 2."""
+
+
+def one_sided_label_smoothing(loss: AdversarialLoss, epsilon: float) -> AdversarialLoss:
+    """The same game where data are real with probability `1 - epsilon` only: Salimans et al. 2016, section 3.4.
+
+    The best discriminator of minimax and non_saturating becomes `(1 - epsilon) p / (p + q)`. Generated examples keep
+    their label: smoothing it, too, would reward the generator for staying where it is.
+
+    Args:
+      loss: any game.
+      epsilon: from 0 to 1, e.g. 0.1.
+
+    Raises:
+      UserError: epsilon is outside.
+    """
+    if not 0 <= epsilon <= 1:
+        raise UserError(f"epsilon is {epsilon}; it must be between 0 and 1, e.g. 0.1.")
+    return dataclasses.replace(
+        loss, real=lambda logits: (1 - epsilon) * loss.real(logits) + epsilon * loss.fake(logits)
+    )
 
 
 def optimal_discriminator(p: ArrayLike, q: ArrayLike) -> jax.Array:

@@ -1,10 +1,12 @@
 """Generative adversarial networks: the critic moves k times, then the generator once.
 
 Goodfellow et al., 2014, "Generative Adversarial Nets", algorithm 1; any `AdversarialLoss` takes the place of its value
-function.
+function. What later work adds is composed: regularizers and augmentations are functions given to `gan`, clipped weights
+and averages are optimizers', spectral normalization is the critic's layers', two learning rates are two `Net`s', and
+`simultaneous` moves both players at once.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -13,12 +15,28 @@ import jax.numpy as jnp
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, Variables, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
+from jaxgen.methods.regularizers import Game, Regularizer
 
-# What a forward pass in training may move: running averages and power iterations.
-_STATE = ["batch_stats", "spectral"]
+# What a forward pass in training may move: running averages, and the power iterations of the network that trains.
+_STATISTICS = ["batch_stats"]
+_STATE = [*_STATISTICS, "spectral"]
+
+Augmentation = Callable[[Array, Array, Array], Array]  # (images [batch, ...], key, step []) -> of the same shape
 
 
-def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int, critic_steps: int = 1) -> Method:
+def gan(
+    generator: Net,
+    critic: Net,
+    loss: AdversarialLoss,
+    *,
+    latent_size: int,
+    critic_steps: int = 1,
+    classes: int | None = None,
+    critic_regularizers: Sequence[Regularizer] = (),
+    generator_regularizers: Sequence[Regularizer] = (),
+    augmentations: Sequence[Augmentation] = (),
+    field: str = "image",
+) -> Method:
     """A GAN on the batch field `image` `[batch, height, width, channels]` in [-1, 1].
 
     Args:
@@ -27,45 +45,81 @@ def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int,
       loss: the three functions of logits.
       latent_size: length of the standard normal z.
       critic_steps: critic updates, each on a fresh batch, before the generator's.
+      classes: how many values the batch field `label` (int `[batch]`) has in a conditional GAN, whose modules take
+        labels as a second argument: in training those of the batch, in sampling uniform ones. None for no condition.
+      critic_regularizers: what is added to the critic's loss.
+      generator_regularizers: what is added to the generator's loss.
+      augmentations: what both real and generated images go through, in order, before the critic sees them.
+      field: the batch field of the data, where that is not images.
     """
 
-    def prior(key: Array, count: int) -> Array:
-        return jax.random.normal(key, (count, latent_size))
+    def condition(fields: Mapping[str, Any]) -> tuple[Array, ...]:
+        return () if classes is None else (fields["label"],)
 
-    def decode(view: View, z: Array) -> Array:
-        return view("generator", z, train=False)
+    def prior(key: Array, count: int) -> dict[str, Array]:
+        z = {"z": jax.random.normal(key, (count, latent_size))}
+        if classes is None:
+            return z
+        return {**z, "label": jax.random.randint(jax.random.fold_in(key, 1), (count,), 0, classes)}
 
-    def generate(view: View, key: Array, count: int) -> tuple[Array, Variables]:
-        return view("generator", prior(key, count), train=True, mutable=_STATE)
+    def decode(view: View, latents: Mapping[str, Array]) -> Array:
+        return view("generator", latents["z"], *condition(latents), train=False)
+
+    def generate(view: View, latents: Mapping[str, Array]) -> tuple[Array, Variables]:
+        return view("generator", latents["z"], *condition(latents), train=True, mutable=_STATE)
+
+    def judge(view: View, images: Array, batch: Batch, key: Array, mutable: Sequence[str]) -> tuple[Array, Variables]:
+        for index, augment in enumerate(augmentations):
+            images = augment(images, jax.random.fold_in(key, index), view.step)
+        logits, moved = view("critic", images, *condition(batch), train=True, mutable=mutable)
+        return at_least_float32(logits)[0], moved
+
+    def play(view: View, batch: Batch, key: Array) -> tuple[Game, Variables]:
+        """Real and as many generated examples, and what the generator's pass moved."""
+        keys = jax.random.split(key)
+        latents = {**prior(keys[0], batch[field].shape[0]), **({} if classes is None else {"label": batch["label"]})}
+        fake, moved = generate(view, latents)
+        game = Game(
+            view=view,
+            critic=lambda images: judge(view, images, batch, keys[1], _STATISTICS)[0],
+            generate=lambda latents: generate(view, latents)[0],
+            real=batch[field],
+            fake=fake,
+            latents=latents,
+        )
+        return game, moved
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        real = batch["image"]
-        fake, _ = generate(view, key, real.shape[0])
-        real_logits, moved = view("critic", real, train=True, mutable=_STATE)
-        fake_logits, moved = view.moved("critic", moved)("critic", fake, train=True, mutable=_STATE)
-        real_logits, fake_logits = at_least_float32(real_logits, fake_logits)
+        keys = jax.random.split(key, 4)
+        game, _ = play(view, batch, keys[0])
+        real_logits, moved = judge(view, game.real, batch, keys[1], _STATE)
+        fake_logits, moved = judge(view.moved("critic", moved), game.fake, batch, keys[2], _STATE)
         value = jnp.mean(loss.real(real_logits)) + jnp.mean(loss.fake(fake_logits))
-        return value, Aux({"real": jnp.mean(real_logits), "fake": jnp.mean(fake_logits)}, {"critic": moved})
+        added, metrics = regularize(critic_regularizers, game, keys[3])
+        metrics |= {"real": jnp.mean(real_logits), "fake": jnp.mean(fake_logits)}
+        return value + added, Aux(metrics, {"critic": moved})
 
     def generator_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        fake, moved = generate(view, key, batch["image"].shape[0])
+        keys = jax.random.split(key, 3)
+        game, moved = play(view, batch, keys[0])
         # The critic's statistics belong to its own phase: here they are computed and thrown away.
-        logits, _ = view("critic", fake, train=True, mutable=_STATE)
-        return jnp.mean(loss.generator(logits)), Aux(variables={"generator": moved})
+        logits, _ = judge(view, game.fake, batch, keys[1], _STATISTICS)
+        added, metrics = regularize(generator_regularizers, game, keys[2])
+        return jnp.mean(loss.generator(logits)) + added, Aux(metrics, {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
-        z = jnp.zeros((batch["image"].shape[0], latent_size))
+        z = jnp.zeros((batch[field].shape[0], latent_size))
         return {
-            "generator": modules["generator"].init(keys[0], z, train=True),
-            "critic": modules["critic"].init(keys[1], batch["image"], train=True),
+            "generator": modules["generator"].init(keys[0], z, *condition(batch), train=True),
+            "critic": modules["critic"].init(keys[1], batch[field], *condition(batch), train=True),
         }
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        fake = decode(view, prior(key, batch["image"].shape[0]))
+        latents = prior(key, batch[field].shape[0])
         return {
-            "critic_accuracy_real": view("critic", batch["image"], train=False) > 0,
-            "critic_accuracy_generated": view("critic", fake, train=False) <= 0,
+            "critic_accuracy_real": view("critic", batch[field], *condition(batch), train=False) > 0,
+            "critic_accuracy_generated": view("critic", decode(view, latents), *condition(latents), train=False) <= 0,
         }
 
     return Method(
@@ -76,3 +130,11 @@ def gan(generator: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int,
         latents=Latents(prior, decode),
         evaluate=evaluate,
     )
+
+
+def regularize(regularizers: Sequence[Regularizer], game: Game, key: Array) -> tuple[Array, dict[str, Array]]:
+    """The sum of the regularizers' means, and their metric."""
+    if not regularizers:
+        return jnp.zeros(()), {}
+    terms = [jnp.mean(term(game, jax.random.fold_in(key, index))) for index, term in enumerate(regularizers)]
+    return sum(terms, jnp.zeros(())), {"regularization": sum(terms, jnp.zeros(()))}

@@ -1,0 +1,38 @@
+"""Simultaneous moves: every network by its own phase's loss, all of them from the same state."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen.core import Array, Aux, Batch, Method, Phase, View
+from jaxgen.errors import UserError
+
+
+def simultaneous(base: Method) -> Method:
+    """A method whose phases, taken in turn until now, become one.
+
+    Its loss is the sum of theirs, each seeing as constants the networks that it does not train, so that every network
+    still descends its own loss. Alternating play sees the other player's last move; simultaneous play does not.
+
+    Raises:
+      UserError: a phase repeats, or two phases train the same network.
+    """
+    names = [name for phase in base.phases for name in phase.trains]
+    if any(phase.repeats > 1 for phase in base.phases) or len(set(names)) < len(names):
+        raise UserError(
+            f"the phases of {base.name} cannot move at once: each must train other networks, and only once."
+        )
+
+    def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        total, metrics, variables = jnp.zeros(()), {}, {}
+        for index, phase in enumerate(base.phases):
+            held = {n: p if n in phase.trains else jax.lax.stop_gradient(p) for n, p in view.params.items()}
+            own_view = dataclasses.replace(view, params=held)
+            value, aux = phase.loss(own_view, batch, jax.random.fold_in(key, index))
+            total += value
+            metrics |= {f"{phase.name}_{name}": x for name, x in {"loss": value, **aux.metrics}.items()}
+            variables |= aux.variables
+        return total, Aux(metrics, variables)
+
+    return dataclasses.replace(base, phases=(Phase(tuple(names), loss),))

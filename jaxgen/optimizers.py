@@ -1,0 +1,51 @@
+"""Transformations of updates that optax does not have, to chain with its own."""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from jaxgen.errors import UserError
+
+
+def clip_weights(limit: float) -> optax.GradientTransformation:
+    """Every parameter stays in [-limit, limit]: WGAN's, Arjovsky et al. 2017, algorithm 1. It goes last in a chain.
+
+    Parameters that begin outside are inside after the first update.
+
+    Raises:
+      UserError: limit is not positive.
+    """
+    if not limit > 0:
+        raise UserError(f"limit is {limit}; it must be positive, e.g. 0.01.")
+
+    def clip(updates: Any, params: Any) -> Any:
+        return jax.tree.map(lambda u, p: jnp.clip(p + u, -limit, limit) - p, updates, params)
+
+    return optax.stateless(clip)
+
+
+class HistoryState(NamedTuple):
+    """How many parameters were seen, int32 `[]`, and their mean."""
+
+    count: jax.Array
+    mean: Any
+
+
+def historical_averaging(weight: float) -> optax.GradientTransformation:
+    """Adds the gradient of `weight |theta - mean of all theta so far|^2`, the mean held still; first in a chain.
+
+    Salimans et al. 2016, "Improved Techniques for Training GANs", section 3.3.
+    """
+
+    def init(params: Any) -> HistoryState:
+        return HistoryState(jnp.zeros((), jnp.int32), jax.tree.map(jnp.zeros_like, params))
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, HistoryState]:
+        count = state.count + 1
+        mean = jax.tree.map(lambda m, p: m + (p - m) / count, state.mean, params)
+        pulled = jax.tree.map(lambda u, p, m: u + 2 * weight * (p - m), updates, params, mean)
+        return pulled, HistoryState(count, mean)
+
+    return optax.GradientTransformation(init, update)
