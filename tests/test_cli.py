@@ -13,6 +13,8 @@ import pytest
 from PIL import Image
 
 from jaxgen import cli
+from jaxgen.data.embedded import digits
+from jaxgen.data.transforms import signed_unit
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 VAE = str(EXPERIMENTS / "digits_vae.py")
@@ -80,6 +82,51 @@ def test_samples_as_arrays_and_as_a_picture(trained, monkeypatch, tmp_path):
     assert not np.array_equal(first[:44], first[256:])  # beyond the first compiled draw
     assert jaxgen(monkeypatch, "sample", folder, "--out", tmp_path / "grid.png") == 0
     assert Image.open(tmp_path / "grid.png").mode == "RGB"
+
+
+def test_rows_of_related_samples(trained, monkeypatch, tmp_path):
+    folder, _ = trained
+
+    def samples(*args, rows):
+        out = tmp_path / "samples.npz"
+        assert jaxgen(monkeypatch, "sample", folder, "--count", rows * 5, *args, "--out", out) == 0
+        return np.load(out)["samples"].reshape(rows, -1, 8, 8, 1)
+
+    plain = samples(rows=2).reshape(10, 8, 8, 1)
+    between = samples("--interpolate", 5, rows=10)
+    np.testing.assert_allclose(between[:, 0], plain, atol=1e-6)
+    assert np.abs(between[:, 4] - plain).max() > 0.01
+    cooler = samples("--temperature", "1,0.7,0.3,0.1,1e-6", rows=10)
+    np.testing.assert_allclose(cooler[:, 0], plain, atol=1e-6)
+    np.testing.assert_allclose(cooler[:, 4], cooler[:1, 4].repeat(10, 0), atol=1e-4)  # the origin's picture
+    # 8 - 8 + 3 ends at the mean latent of 3, where 3 - 8 + 8 stays; below are single eights and threes.
+    there, here = samples("--arithmetic", "8-8+3", rows=3), samples("--arithmetic", "3-8+8", rows=3)
+    np.testing.assert_allclose(there[0, 4], here[0, 0], atol=1e-5)
+    np.testing.assert_allclose(here, here[:, :1].repeat(5, 1), atol=1e-5)
+    assert np.abs(there[:, 4] - there[:, 0]).max((1, 2, 3)).min() > 1e-3
+    beside = samples("--neighbors", rows=4).reshape(-1, 2, 8, 8, 1)
+    data = digits().map(signed_unit(17)).train
+    images = data[np.arange(len(data))]["image"]
+    distance = ((beside[:, :1] - images[None]) ** 2).sum((2, 3, 4))
+    np.testing.assert_allclose(beside[:, 1], images[distance.argmin(1)], atol=1e-6)
+
+
+def test_a_picture_among_the_drawings_becomes_part_of_the_report(trained, monkeypatch):
+    folder, _ = trained
+    out = folder / "drawings" / "from_one_to_another.png"
+    assert jaxgen(monkeypatch, "sample", folder, "--interpolate", 8, "--out", out) == 0
+    assert Image.open(out).size[0] == 8 * (64 + 2) + 2
+    assert "from one to another" in (folder / "report.html").read_text()
+
+
+def test_what_the_model_cannot_do_is_one_sentence(trained, monkeypatch, capsys, tmp_path):
+    folder, _ = trained
+    for args, says in (
+        (["--arithmetic", "3-10"], "arithmetic names class 10, which none of the training examples has."),
+        (["--classes", "1,2"], "classes is given, but this model knows no classes; leave it out."),
+    ):
+        assert jaxgen(monkeypatch, "sample", folder, *args, "--out", tmp_path / "grid.png") == 2
+        assert says in capsys.readouterr().err
 
 
 def test_evaluating_again_gives_the_same_figures(trained, monkeypatch, capsys):
@@ -185,6 +232,12 @@ def bad(*args, says):
         bad("sample", "nowhere", "--count", "0", says="count is 0; it must be at least 1"),
         bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png or .npz"),
         bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
+        bad("sample", "nowhere", "--temperature", "1,-2", says="temperature is '1,-2'; write positive numbers"),
+        bad("sample", "nowhere", "--truncation", "two", says="truncation is 'two'; write positive numbers"),
+        bad("sample", "nowhere", "--interpolate", "1", says="interpolate is 1; it must be at least 2"),
+        bad("sample", "nowhere", "--arithmetic", "8+-3", says="arithmetic is '8+-3'; write classes with + and -"),
+        bad("sample", "nowhere", "--classes", "a", says="classes is 'a'; write whole numbers"),
+        bad("sample", "x", "--neighbors", "--temperature", "2", says="temperature and neighbors both say what a row"),
         bad("bench", VAE, "--steps", "0", says="steps is 0"),
         bad("bench", VAE, "--sweep", "1,five", says="sweep is '1,five'; write whole numbers"),
         bad("bench", VAE, "--sweep", "5", says="sweep holds 5 but there are 4 devices"),

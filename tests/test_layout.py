@@ -18,6 +18,7 @@ LEAVES = {
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": set(),
+    "latents": set(),
     "logic": set(),
     "losses": set(),
     "layers": set(),
@@ -30,7 +31,7 @@ ALLOWED = {
     "report": {"core"},
     "aot": {"training"},
     "experiment": {"core", "training", "data"},
-    "commands": {"core", "training", "data", "report", "experiment", "aot"},
+    "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics"},
     "cli": {"commands"},
     "__main__": {"cli"},
 }

@@ -1,59 +1,220 @@
-"""`jaxgen sample RUN`: samples as a picture or as arrays."""
+"""`jaxgen sample RUN`: samples as a picture or as arrays, alone or in rows of related ones."""
 
 import dataclasses
-from collections.abc import Sequence
+import functools
+import math
+import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from jaxgen.commands.arguments import parse
-from jaxgen.commands.runs import MeshOptions, Run
+from jaxgen import latents as moves
+from jaxgen.commands.arguments import numbers, parse
+from jaxgen.commands.runs import DataOptions, MeshOptions, Run
+from jaxgen.core import Latents, View
 from jaxgen.errors import UserError
+from jaxgen.metrics.memorization import nearest_neighbors
 from jaxgen.report.grid import save_samples
+from jaxgen.report.page import write_report
 from jaxgen.training import process
-from jaxgen.training.evaluate import sampler
+from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.sharding import shardings_of
 
-_CHUNK = 256  # samples drawn in one compiled call
+_CHUNK = 256  # samples decoded in one compiled call
+_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of an arithmetic's direction, along a row
+_EXAMPLES = 5_000  # training examples that classes' mean latents are taken over
+_NEIGHBORS = 60_000  # training examples that neighbors are looked for among
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Samples of a run's newest checkpoint, with averaged weights where they are kept."""
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(DataOptions):
+    """Samples of a run's newest checkpoint, with averaged weights where they are kept.
+
+    At most one of temperature, truncation, interpolate, arithmetic and neighbors makes rows of related ones.
+    """
 
     run: tyro.conf.Positional[Path]
     """A folder that `jaxgen train` wrote."""
     count: int = 64
-    """How many."""
+    """How many, filled up to whole rows."""
     seed: int = 0
     """Of the noise they are drawn from."""
     out: Path = Path("samples.png")
-    """A .png picture, or an .npz with `samples`, float32 [count, height, width, channels] in [-1, 1]."""
+    """A .png picture, or an .npz with `samples`, float32 [count, height, width, channels] in [-1, 1]; in the run's
+    `drawings` folder, a picture becomes part of the report."""
+    temperature: str = ""
+    """What latents are multiplied by, one or several: 0.5,0.7,1 draws a row of three for each latent."""
+    truncation: str = ""
+    """Where the normal distribution of latents is cut off, one or several: 2,1,0.5,0.04."""
+    interpolate: int | None = None
+    """So many steps from one latent to another, in a row."""
+    arithmetic: str = ""
+    """Classes, as in 8-3+5: a row goes from 8, first the mean latent of the class and then single examples, in the
+    direction of the mean latent of 5 less that of 3."""
+    classes: str = ""
+    """Draw from these classes in turn, where the model knows classes: 0,1,2."""
+    neighbors: bool = False
+    """Put the nearest training image beside each sample."""
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
+
+    def check(self) -> None:
+        """Refuses what no run could draw.
+
+        Raises:
+          UserError: it does.
+        """
+        if self.count < 1:
+            raise UserError(f"count is {self.count}; it must be at least 1.")
+        if self.seed < 0:
+            raise UserError(f"seed is {self.seed}; it must not be negative.")
+        if self.out.suffix.lower() not in (".png", ".npz"):
+            raise UserError(f"out is {self.out}; its name must end in .png or .npz.")
+        if not self.out.parent.is_dir() and self.out.parent != self.run / "drawings":
+            raise UserError(f"out is {self.out}, but folder {self.out.parent} does not exist; make it first.")
+        if self.interpolate is not None and self.interpolate < 2:
+            raise UserError(f"interpolate is {self.interpolate}; it must be at least 2.")
+        if self.arithmetic and not re.fullmatch(r"\d+([+-]\d+)+", self.arithmetic):
+            raise UserError(f"arithmetic is {self.arithmetic!r}; write classes with + and - between, as in 8-3+5.")
+        _positive("temperature", self.temperature)
+        _positive("truncation", self.truncation)
+        numbers("classes", self.classes)
+        names = ("temperature", "truncation", "interpolate", "arithmetic", "neighbors")
+        given = [name for name in names if getattr(self, name)]
+        if len(given) > 1:
+            raise UserError(f"{given[0]} and {given[1]} both say what a row is; give one of them.")
 
 
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
     options = parse(Options, args, "jaxgen sample")
-    if options.count < 1:
-        raise UserError(f"count is {options.count}; it must be at least 1.")
-    if options.seed < 0:
-        raise UserError(f"seed is {options.seed}; it must not be negative.")
-    if options.out.suffix.lower() not in (".png", ".npz"):
-        raise UserError(f"out is {options.out}; its name must end in .png or .npz.")
-    if not options.out.parent.is_dir():
-        raise UserError(f"out is {options.out}, but folder {options.out.parent} does not exist; make it first.")
+    options.check()
+    options.apply()
     process.configure()
     run = Run.open(options.run, options.mesh.make())
-    chunk = min(options.count, _CHUNK)
-    draw = sampler(run.experiment.method, run.mesh, shardings_of(run.state), chunk)
-    key = jax.random.key(options.seed)
-    chunks = [draw(run.state, jax.random.fold_in(key, i)) for i in range(-(-options.count // chunk))]
-    samples = np.concatenate(jax.device_get(chunks))[: options.count]
+    samples, columns = _Model(run, options).draw()
+    reported = options.out.parent == run.folder.drawings
+    if reported:
+        options.out.parent.mkdir(exist_ok=True)
     if options.out.suffix.lower() == ".npz":
         np.savez_compressed(options.out, samples=samples)
     else:
-        save_samples(options.out, samples)
-    print(f"Wrote {options.count} samples of step {int(run.state.step)} to {options.out}")
+        save_samples(options.out, samples, columns=columns)
+    if reported:
+        write_report(run.folder.path)
+    print(f"Wrote {len(samples)} samples of step {int(run.state.step)} to {options.out}")
+
+
+def _positive(name: str, text: str) -> list[float]:
+    try:
+        values = [float(number) for number in text.split(",") if text]
+    except ValueError:
+        values = [math.nan]
+    if not all(0 < value < math.inf for value in values):
+        raise UserError(f"{name} is {text!r}; write positive numbers with commas between, as in 2,1,0.5.")
+    return values
+
+
+@dataclasses.dataclass(frozen=True)
+class _Model:
+    """A run and what is asked of it."""
+
+    run: Run
+    options: Options
+
+    def draw(self) -> tuple[np.ndarray, int | None]:
+        """Samples `[count, ...]`, and how many make a row if that matters."""
+        options = self.options
+        if options.arithmetic:
+            return self.decode(self.arithmetic(options.arithmetic)), len(_STRENGTHS)
+        if options.interpolate:
+            columns = options.interpolate
+            ends = [self.prior(columns, draw) for draw in (0, 1)]
+            return self.decode(moves.sweep(np.linspace(0, 1, columns).tolist(), moves.between, *ends)), columns
+        for name, move in (("temperature", moves.scale), ("truncation", moves.truncate)):
+            if values := _positive(name, getattr(options, name)):
+                swept = moves.sweep(values, move, self.prior(len(values)))
+                return self.decode(swept), len(values) if len(values) > 1 else None
+        if options.neighbors:
+            return self.beside_neighbors(self.decode(self.prior(2))), 2
+        return self.decode(self.prior(1)), len(numbers("classes", options.classes)) or None
+
+    @property
+    def latents(self) -> Latents:
+        method = self.run.experiment.method
+        if method.latents is None:
+            raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
+        return method.latents
+
+    def prior(self, columns: int, draw: int = 0) -> Any:
+        """Latents for as many rows of so many columns as hold `count`."""
+        rows = -(-self.options.count // columns)
+        latents = self.latents.prior(jax.random.fold_in(jax.random.key(self.options.seed), draw), rows)
+        classes = numbers("classes", self.options.classes)
+        if not classes:
+            return latents
+        if not isinstance(latents, Mapping) or "label" not in latents:
+            raise UserError("classes is given, but this model knows no classes; leave it out.")
+        self.of_classes(classes, "classes")
+        return {**latents, "label": jnp.resize(jnp.asarray(classes, latents["label"].dtype), (rows,))}
+
+    def on_view(self, function: Any) -> Any:
+        """`function(view, *arrays)`, compiled, of the run's state."""
+        call = compiled_on_view(self.run.experiment.method, function, self.run.mesh, shardings_of(self.run.state))
+        return functools.partial(call, self.run.state)
+
+    def decode(self, latents: Any) -> np.ndarray:
+        """Samples `[count, ...]` of latents, in chunks."""
+        count = len(jax.tree.leaves(latents)[0])
+        chunk = min(count, _CHUNK)
+
+        def decode(view: View, latents: Any) -> jax.Array:
+            return self.latents.decode(view, latents).astype(jnp.float32)
+
+        call, chunks = self.on_view(decode), []
+        for start in range(0, count, chunk):
+            ids = np.minimum(np.arange(start, start + chunk), count - 1)
+            chunks.append(jax.device_get(call(jax.tree.map(lambda x, ids=ids: x[ids], latents))))
+        return np.concatenate(chunks)[:count]
+
+    def of_classes(self, classes: Sequence[int], option: str) -> dict[int, dict[str, np.ndarray]]:
+        """The training examples of each class, of the first 5,000."""
+        train = self.run.experiment.data.train
+        examples = train[np.arange(min(_EXAMPLES, len(train)))]
+        if "label" not in examples:
+            raise UserError(f"{option} is given, but the examples of {train.name} have no label; leave it out.")
+        found = {}
+        for number in classes:
+            ids = np.flatnonzero(examples["label"] == number)
+            if len(ids) == 0:
+                raise UserError(f"{option} names class {number}, which none of the training examples has.")
+            found[number] = {field: values[ids] for field, values in examples.items()}
+        return found
+
+    def arithmetic(self, text: str) -> Any:
+        """Rows from a class's mean latent, then from examples of the class, in the direction the other terms make."""
+        if self.latents.encode is None:
+            raise UserError("arithmetic needs latents of data, which this model does not have; try --interpolate.")
+        terms = re.findall(r"([+-]?)(\d+)", text)
+        signs, classes = [-1 if sign == "-" else 1 for sign, _ in terms], [int(number) for _, number in terms]
+        encode = self.on_view(self.latents.encode)
+        encoded = {number: encode(examples) for number, examples in self.of_classes(classes, "arithmetic").items()}
+        means = [moves.mean(encoded[number]) for number in classes]
+        rows = -(-self.options.count // len(_STRENGTHS))
+        start = jax.tree.map(lambda mean, z: jnp.concatenate([mean, z[: rows - 1]]), means[0], encoded[classes[0]])
+        return moves.sweep(_STRENGTHS, moves.shift, start, moves.combine(signs[1:], means[1:]))
+
+    def beside_neighbors(self, samples: np.ndarray) -> np.ndarray:
+        """Each sample, then the training image nearest to it by Euclidean distance."""
+        train = self.run.experiment.data.train
+        images = train[np.arange(min(_NEIGHBORS, len(train)))].get("image", np.empty(0))
+        if images.shape[1:] != samples.shape[1:]:
+            raise UserError(f"neighbors needs images, but samples have shape {list(samples.shape[1:])}; leave it out.")
+        images = images.astype(np.float32)
+        images = 2 * (images - images.min()) / (images.max() - images.min()) - 1  # from their levels to [-1, 1]
+        _, nearest = jax.jit(nearest_neighbors)(*(x.reshape(len(x), -1) for x in (samples, images)))
+        return np.stack([samples, images[np.asarray(nearest)]], axis=1).reshape(-1, *samples.shape[1:])

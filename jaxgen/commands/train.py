@@ -22,9 +22,10 @@ from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.distributed import failing_together, on_first_process
-from jaxgen.training.evaluate import computed
+from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder, write_json
+from jaxgen.training.sharding import shardings_of
 
 _ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
 
@@ -79,10 +80,12 @@ def main(args: Sequence[str]) -> None:
         console.print("Stopped and saved; the same command continues.")
         raise
     evaluation = experiment.evaluate(state, mesh)
-    drawings = {name: computed(experiment.method, d.compute, state, mesh) for name, d in experiment.drawings.items()}
+    for name, drawing in experiment.drawings.items():
+        compute = compiled_on_view(experiment.method, drawing.compute, mesh, shardings_of(state))
+        arrays = jax.device_get(compute(state))
+        if first:
+            save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
     if first:
-        for name, arrays in drawings.items():
-            save_figure(folder.drawings / f"{name}.png", experiment.drawings[name].draw(arrays))
         write_json(folder.eval_file, evaluation)
         write_report(folder.path)
     console.print(figures_table(evaluation))

@@ -60,18 +60,19 @@ def grid(images: Any, *, columns: int | None = None, padding: int = 2, scale: in
     return canvas
 
 
-def save_png(path: str | os.PathLike[str], images: Any) -> None:
+def save_png(path: str | os.PathLike[str], images: Any, *, columns: int | None = None) -> None:
     """Writes `grid(images)` as a PNG, atomically.
 
     Args:
       path: where to.
       images: float `[count, height, width, channels]` in [-1, 1].
+      columns: images in a row, as `grid`.
 
     Raises:
       UserError: as `grid`.
     """
     buffer = io.BytesIO()
-    PIL.Image.fromarray(grid(images)).save(buffer, "PNG", optimize=True)
+    PIL.Image.fromarray(grid(images, columns=columns)).save(buffer, "PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
 
 
@@ -117,19 +118,20 @@ def axis_limit(extent: np.ndarray) -> float:
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= needed)
 
 
-def save_samples(path: str | os.PathLike[str], samples: Any) -> None:
+def save_samples(path: str | os.PathLike[str], samples: Any, *, columns: int | None = None) -> None:
     """Writes what a method's `sample` returned as a PNG: images as a grid, points of the plane as a scatter plot.
 
     Args:
       path: where to.
       samples: float `[count, height, width, 1 or 3]` in [-1, 1], or `[count, 2]`.
+      columns: images in a row, as `grid`.
 
     Raises:
       UserError: another shape has no picture.
     """
     shape = np.shape(samples)
     if len(shape) == 4:
-        save_png(path, samples)
+        save_png(path, samples, columns=columns)
     elif len(shape) == 2 and shape[1] == 2:
         save_scatter(path, samples)
     else:

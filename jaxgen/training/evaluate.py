@@ -47,22 +47,22 @@ def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: 
     }
 
 
-def computed(method: Method, function: Callable[[View], Any], state: TrainState, mesh: Mesh) -> Any:
-    """`function(view)`, compiled, as NumPy arrays; with averaged weights where they are kept.
+def compiled_on_view(method: Method, function: Callable[..., Any], mesh: Mesh, shardings: TrainState) -> Any:
+    """The compiled `(state, *arrays) -> function(view, *arrays)`, with averaged weights where they are kept.
 
     Args:
       method: the algorithm.
-      function: `view -> arrays`.
-      state: whose networks are seen.
+      function: of a view and arrays; what it returns is whole on every device.
       mesh: the devices.
+      shardings: of the state's leaves.
     """
 
-    place = placement(mesh, shardings_of(state))
+    place = placement(mesh, shardings)
 
-    def of_state(state: TrainState) -> Any:
-        return function(view_of(method, state, place).averaged())
+    def on_state(state: TrainState, *arrays: Any) -> Any:
+        return function(view_of(method, state, place).averaged(), *arrays)
 
-    return jax.device_get(jax.jit(of_state, out_shardings=replicated(mesh))(state))
+    return jax.jit(on_state, out_shardings=replicated(mesh))
 
 
 def sampler(method: Method, mesh: Mesh, shardings: TrainState, count: int) -> Any:
@@ -75,9 +75,7 @@ def sampler(method: Method, mesh: Mesh, shardings: TrainState, count: int) -> An
       count: how many samples a call draws.
     """
 
-    place = placement(mesh, shardings)
+    def sample(view: View, key: Array) -> Array:
+        return method.sample(view, key, count).astype(jnp.float32)
 
-    def sample(state: TrainState, key: Array) -> Array:
-        return method.sample(view_of(method, state, place).averaged(), key, count).astype(jnp.float32)
-
-    return jax.jit(sample, out_shardings=replicated(mesh))
+    return compiled_on_view(method, sample, mesh, shardings)

@@ -27,6 +27,9 @@ def test_a_flow_s_figure_is_the_log_likelihood_and_its_samples_follow_the_densit
     samples = np.asarray(method.sample(view, KEY, 20_000))
     np.testing.assert_allclose(samples.mean(0), X.mean(0), atol=0.1)
     np.testing.assert_allclose(samples.std(0), X.std(0), rtol=0.03)
+    z = method.latents.encode(view, {"x": X})
+    np.testing.assert_allclose(z, (X - X.mean(0)) / X.std(0), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(method.latents.decode(view, z), X, rtol=1e-4, atol=1e-4)
 
 
 def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
@@ -39,6 +42,9 @@ def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
     samples = np.asarray(method.sample(view_of(method, state), KEY, 64))
     assert samples.min() >= -1
     assert samples.max() <= 1
+    view = view_of(method, state)
+    middles = method.latents.decode(view, method.latents.encode(view, {"image": images}))
+    np.testing.assert_allclose(middles, (images + 0.5) / 2 - 1, atol=1e-5)
 
 
 def test_training_moves_running_averages_and_evaluation_scores_by_them():
