@@ -68,6 +68,27 @@ def dequantize(images: ArrayLike, key: jax.Array, levels: int = 256) -> jax.Arra
       levels: number of values a pixel can take.
 
     Returns:
+      `[...]`, as from `fill_cells`.
+
+    Raises:
+      UserError: fewer than 1 level.
+    """
+    (images,) = at_least_float32(images)
+    return fill_cells(images, jax.random.uniform(key, images.shape, images.dtype), levels)
+
+
+def fill_cells(images: ArrayLike, u: ArrayLike, levels: int = 256) -> jax.Array:
+    """`(images + u) / levels`: a place in each pixel's cell of [0, 1).
+
+    With u drawn from any density q(u|images) on the cell, log-density of the result plus `-log q` is in expectation a
+    lower bound on the discrete model's log-likelihood: Ho et al. 2019, equation 12.
+
+    Args:
+      images: whole numbers 0 to `levels - 1`, `[...]`, of any dtype.
+      u: `[...]` in [0, 1].
+      levels: number of values a pixel can take.
+
+    Returns:
       `[...]` in [0, 1), one never reached; float32, or float64 for float64 images. `floor(levels * result)` is
       `images` again.
 
@@ -75,10 +96,10 @@ def dequantize(images: ArrayLike, key: jax.Array, levels: int = 256) -> jax.Arra
       UserError: fewer than 1 level.
     """
     _check_levels(levels)
-    (images,) = at_least_float32(images)
+    images, u = at_least_float32(images, u)
     # A u closer to one than this would round up into the next cell, from the last one to 1.0 itself.
     largest = 1.0 - 2.0 * levels * float(jnp.finfo(images.dtype).eps)
-    return (images + jax.random.uniform(key, images.shape, images.dtype, maxval=largest)) / levels
+    return (images + jnp.minimum(u, largest)) / levels
 
 
 def _check_levels(levels: int) -> None:

@@ -1,7 +1,8 @@
 """Normalizing flows by maximum likelihood: exact log-densities through the change of variables.
 
 Dinh et al., 2017, "Density Estimation using Real NVP", eq. 2-3; uniform dequantization as in Theis et al., 2016,
-"A Note on the Evaluation of Generative Models", section 3.1.
+"A Note on the Evaluation of Generative Models", section 3.1; variational dequantization as in Ho et al., 2019,
+"Flow++", section 3.1.
 """
 
 from collections.abc import Callable, Mapping
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
-from jaxgen.losses.flow import bits_per_dim, dequantize, log_likelihood
+from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
 
 
 def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
@@ -40,39 +41,65 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
 
 
-def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256) -> Method:
+def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256, dequantizer: Net | None = None) -> Method:
     """A flow on the batch field `image`, integers in {0, ..., levels-1} dequantized to [0, 1); its figure is bits/dim.
+
+    The figure is an upper bound on the discrete model's bits, from one draw of the noise.
 
     Args:
       net: a bijector whose base has the data's shape; in training it gets a key named `dropout`, and its collection
         `batch_stats` is mutable.
       event_shape: `(height, width, channels)`.
       levels: how many values a pixel takes.
+      dequantizer: a module `(x, v) -> (u, log|det du/dv|)` that makes of uniform noise v the place u of the pixels x in
+        their cells, all `[batch, *event_shape]`, x being the cells' middles in [0, 1]; trained with the flow, it
+        tightens the bound. None is u = v.
     """
+    nets = {"flow": net} if dequantizer is None else {"flow": net, "dequantizer": dequantizer}
+    dequantized = _uniformly if dequantizer is None else _by_network
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key)
-        nats, aux = _training_log_likelihood(view, dequantize(batch["image"], keys[0], levels), keys[1])
-        return jnp.mean(bits_per_dim(nats, event_shape, levels)), aux
+        x, log_det = dequantized(view, batch["image"], keys[0], levels)
+        nats, aux = _training_log_likelihood(view, x, keys[1])
+        return jnp.mean(bits_per_dim(nats + log_det, event_shape, levels)), aux
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
         x = dequantize(batch["image"], keys[0], levels)
-        return {"flow": modules["flow"].init(keys[1], x, method="inverse_and_log_det")}
+        networks = {"flow": modules["flow"].init(keys[1], x, method="inverse_and_log_det")}
+        if dequantizer is not None:
+            networks["dequantizer"] = modules["dequantizer"].init(key, _middles(batch["image"], levels), x)
+        return networks
 
     def decode(view: View, z: Array) -> Array:
         return jnp.clip(2 * _to_data(view, z) - 1, -1, 1)
 
     def encode(view: View, batch: Batch) -> Array:
         """Of the middles of the levels' cells."""
-        return _to_base(view, (batch["image"] + 0.5) / levels)[0]
+        return _to_base(view, _middles(batch["image"], levels))[0]
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        nats = _log_likelihood(view, dequantize(batch["image"], key, levels))
-        return {"bits_per_dim": bits_per_dim(nats, event_shape, levels)}
+        x, log_det = dequantized(view, batch["image"], key, levels)
+        return {"bits_per_dim": bits_per_dim(_log_likelihood(view, x) + log_det, event_shape, levels)}
 
     latents = Latents(_prior(event_shape), decode, encode)
-    return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
+    return Method("Flow", nets, (Phase(tuple(nets), loss),), init, latents, evaluate)
+
+
+def _uniformly(view: View, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
+    """Images in [0, 1) and the log-density that their noise is short of, nats."""
+    return dequantize(images, key, levels), 0.0
+
+
+def _by_network(view: View, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
+    v = jax.random.uniform(key, images.shape, minval=jnp.finfo(jnp.float32).eps)  # 0 has an infinite logit
+    u, log_det = view("dequantizer", _middles(images, levels), v)
+    return fill_cells(images, u, levels), log_det
+
+
+def _middles(images: Array, levels: int) -> Array:
+    return (images + 0.5) / levels
 
 
 def _log_likelihood(view: View, x: Array) -> Array:

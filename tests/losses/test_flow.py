@@ -81,6 +81,15 @@ def test_dequantized_data_stay_in_their_cell_and_fill_it(levels):
     assert kstest(within, "uniform").pvalue > 1e-3
 
 
+@pytest.mark.parametrize("levels", [2, 256, 1000])
+def test_a_place_at_either_end_stays_in_its_cell(levels):
+    images = np.arange(levels)
+    for u in (0.0, 0.5, 1.0):
+        x = np.asarray(flow.fill_cells(images, np.full(levels, u, np.float32), levels))
+        np.testing.assert_array_equal(np.floor(x * np.float32(levels)), images)
+        np.testing.assert_allclose(x, (images + u) / levels, rtol=1e-3)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.int32, np.float32, np.float64])
 def test_dequantize_keeps_float64_and_gives_float32_else(x64, dtype):
     x = flow.dequantize(np.array([0, 255], dtype), jax.random.key(0))

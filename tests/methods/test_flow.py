@@ -1,6 +1,10 @@
 """Flow methods against the Gaussian that a single actnorm is."""
 
+import dataclasses
+import functools
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
@@ -10,6 +14,7 @@ from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.core import Net, view_of
 from jaxgen.methods.flow import flow, image_flow
+from jaxgen.models.dequantizer import Dequantizer
 from jaxgen.training.step import build_step, init_state
 
 X = np.random.default_rng(0).normal([1.0, -2.0], [0.5, 3.0], (512, 2)).astype(np.float32)
@@ -55,3 +60,36 @@ def test_training_moves_running_averages_and_evaluation_scores_by_them():
     truth = stats.norm(mean, np.sqrt(variance)).logpdf(X[:3]).sum(1)
     scores = method.evaluate(view_of(method, state), {"x": X[:3]}, KEY)["log_likelihood_nats"]
     np.testing.assert_allclose(scores, truth, rtol=1e-4, atol=1e-4)
+
+
+def test_a_learned_dequantizer_starts_as_uniform_noise_and_tightens_the_bound_on_the_exact_likelihood():
+    """All images of 2x2 binary pixels under a fixed Gaussian narrower than a cell, the cells' masses being known."""
+    images = np.array(list(np.ndindex(2, 2, 2, 2)), np.uint8).reshape(16, 2, 2, 1)
+    mean, std = 0.45, 0.15
+    cells = stats.norm(mean, std).cdf([[0.0, 0.5], [0.5, 1.0]])
+    exact = -np.log2(np.diff(cells)[:, 0])[images].mean((1, 2, 3))
+    flow_net, learned = Net(ActNorm(), optax.sgd(0.0)), Net(Dequantizer(1, 8), optax.adam(0.02))
+    plain = image_flow(flow_net, event_shape=(2, 2, 1), levels=2)
+    method = image_flow(flow_net, event_shape=(2, 2, 1), levels=2, dequantizer=learned)
+    batch = {"image": jnp.tile(images, (64, 1, 1, 1))}
+
+    def start(method):
+        state = init_state(method, KEY, batch)
+        params = {"shift": jnp.full(1, mean), "log_scale": jnp.log(jnp.full(1, std))}
+        return dataclasses.replace(state, nets={**state.nets, "flow": state.nets["flow"].replace(params=params)})
+
+    @functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
+    def bounds(key):
+        def bits(method, state):
+            return method.evaluate(view_of(method, state), batch, key)["bits_per_dim"].reshape(64, 16)
+
+        state = start(method)
+        step = build_step(method)
+        trained, _ = jax.lax.scan(lambda s, _: step(s, {"image": batch["image"][None]}, key), state, None, 200)
+        return bits(plain, start(plain)), bits(method, state), bits(method, trained)
+
+    uniform, initial, trained = map(np.asarray, bounds(KEY))
+    np.testing.assert_allclose(initial, uniform, rtol=1e-4, atol=1e-4)
+    errors = trained.std(0) / 8
+    assert (trained.mean(0) > exact - 4 * errors).all()
+    assert 0 < trained.mean() - exact.mean() < 0.2 * (uniform.mean() - exact.mean())
