@@ -35,6 +35,27 @@ def gaussian_kl(mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:
     return _sum_like("mean", mean, 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance))
 
 
+def transformed_gaussian_kl(
+    z_0: ArrayLike, mean: ArrayLike, log_variance: ArrayLike, z: ArrayLike, log_det: ArrayLike
+) -> jax.Array:
+    """`log q(z) - log N(z; 0, I)`, one draw's estimate of `KL(q || N(0, I))`, where z = f(z_0) and z_0 is Gaussian.
+
+    `log q(z) = log N(z_0; mean, exp(log_variance)) - log |det dz/dz_0|`: Rezende and Mohamed 2015, eq. 13.
+
+    Args:
+      z_0: drawn from the Gaussian, `[batch, ...]`.
+      mean: broadcast against `z_0`.
+      log_variance: broadcast against `z_0`.
+      z: the draws through f, `[batch, ...]`.
+      log_det: of f at `z_0`, `[batch]`.
+
+    Returns:
+      `[batch]`; a single draw may be negative, the expectation is not.
+    """
+    (log_det,) = at_least_float32(log_det)
+    return gaussian_log_prob(z_0, mean, log_variance) - log_det - gaussian_log_prob(z, 0.0, 0.0)
+
+
 def elbo(log_likelihood: ArrayLike, kl: ArrayLike) -> jax.Array:
     """The evidence lower bound `E_q[log p(x|z)] - KL(q(z|x) || p(z))` in nats: Kingma and Welling 2014, eq. 3.
 

@@ -24,25 +24,28 @@ def _mean_and_log_variance(x: jax.Array, latent_size: int, dtype: Any) -> tuple[
 
 
 class MLPEncoder(nn.Module):
-    """Fully connected q(z | x).
+    """Fully connected q(z | x), or the start of one that a flow refines.
 
     Attributes:
       latent_size: dimensions of z.
       hidden: units of the ReLU layers, from the image on.
       dtype: of the computation; parameters stay float32.
+      context: length of what is told to a flow besides; 0 tells it nothing.
     """
 
     latent_size: int
     hidden: Sequence[int] = (400,)
     dtype: Any = None
+    context: int = 0
 
     @nn.compact
-    def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:
-        """Images `[batch, ...]` to (mean, log_variance), `[batch, latent]` each; the same in training."""
+    def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, ...]:
+        """Images `[batch, ...]` to (mean, log_variance), `[batch, latent]` each, and the context `[batch, context]`."""
         x = x.reshape(x.shape[0], -1)
         for layer, units in enumerate(self.hidden):
             x = nn.relu(nn.Dense(units, dtype=self.dtype, name=f"hidden_{layer}")(x))
-        return _mean_and_log_variance(x, self.latent_size, self.dtype)
+        context = (nn.Dense(self.context, dtype=self.dtype, name="context")(x),) if self.context else ()
+        return *_mean_and_log_variance(x, self.latent_size, self.dtype), *context
 
 
 class MLPDecoder(nn.Module):

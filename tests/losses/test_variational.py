@@ -33,6 +33,18 @@ def test_gaussian_kl_golden_values_and_precision_near_the_prior():
     )
 
 
+@pytest.mark.parametrize(("scale", "shift"), [(1.0, 0.0), (0.5, -1.0), (3.0, 2.0)])
+def test_transformed_gaussian_kl_estimates_the_analytic_one_of_an_affine_map(scale, shift):
+    mean, log_variance = np.array([0.5, -1.0]), np.array([-1.0, 0.5])
+    z_0 = mean + np.exp(log_variance / 2) * np.random.default_rng(0).standard_normal((20_000, 2))
+    log_det = np.full(len(z_0), 2 * np.log(scale))
+    draws = np.asarray(
+        variational.transformed_gaussian_kl(z_0, mean, log_variance, scale * z_0 + shift, log_det), np.float64
+    )
+    truth = variational.gaussian_kl((scale * mean + shift)[None], (log_variance + 2 * np.log(scale))[None])[0]
+    assert abs(draws.mean() - truth) < 4 * draws.std() / np.sqrt(len(draws))
+
+
 def test_gaussian_kl_is_per_example():
     mean = jnp.array([[1.0, 0.0], [0.0, 0.0], [3.0, 4.0]])
     np.testing.assert_allclose(variational.gaussian_kl(mean, jnp.zeros_like(mean)), [0.5, 0.0, 12.5], rtol=1e-6)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.core import View
-from jaxgen.methods.vae import ancestral_sampler, bernoulli, discretized_logistic
+from jaxgen.core import Net, View
+from jaxgen.methods.vae import Likelihood, ancestral_sampler, bernoulli, discretized_logistic, vae
 
 KEY = jax.random.key(0)
 
@@ -44,3 +44,32 @@ def test_ancestral_samples_add_the_pixel_s_noise_to_that_of_the_latent():
     noisy = stats.logistic(nodes, 0.1)
     truth = weights @ (noisy.cdf(0.5) - noisy.cdf(-0.5)) / weights.sum()
     assert np.mean(np.abs(draws) < 0.5) == pytest.approx(truth, abs=0.015)
+
+
+class Encoder:
+    """z_0 ~ N(1/2, 1/4), and the number 1 as context."""
+
+    def apply(self, variables, x, *, train):
+        z = jnp.zeros((len(x), 1))
+        return z + 0.5, z + np.log(0.25), z + 1.0
+
+
+class Doubled:
+    """z = 2 z_0 + context: N(2, 1)."""
+
+    def apply(self, variables, z, context):
+        return 2 * z + context, jnp.full(len(z), np.log(2.0))
+
+
+def test_the_bound_takes_its_latent_and_its_divergence_from_the_flow():
+    """Posterior N(2, 1) has divergence 2; the likelihood's figure is z itself."""
+    nets = {"encoder": Net(Encoder()), "decoder": Net(Decoder()), "posterior": Net(Doubled())}
+    itself = Likelihood(lambda x, mean, log_scale: mean[:, 0], lambda mean, _: mean, lambda key, mean, _: mean)
+    method = vae(**nets, likelihood=itself, latent_size=1)
+    modules, nothing = {name: net.module for name, net in nets.items()}, {name: {} for name in nets}
+    view = View(modules, nothing, nothing, dict.fromkeys(nets), jnp.zeros((), int))
+    batch = {"image": jnp.zeros((20_000, 1))}
+    figures = method.evaluate(view, batch, KEY)
+    assert figures["kl_nats"].mean() == pytest.approx(2.0, abs=0.05)
+    assert (figures["kl_nats"] - figures["negative_elbo_nats"]).mean() == pytest.approx(2.0, abs=0.03)
+    np.testing.assert_allclose(method.latents.encode(view, batch), 2.0)
