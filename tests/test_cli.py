@@ -139,6 +139,41 @@ def test_evaluating_again_gives_the_same_figures(trained, monkeypatch, capsys):
     assert f"{again['bits_per_dim']['mean']:.4f}" in capsys.readouterr().out
 
 
+def test_samples_are_compared_with_data_by_features_that_are_named(trained, monkeypatch, capsys, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    by_pixels = ["--features", "pixels", "--samples", "200"]
+    assert jaxgen(monkeypatch, "eval", run, *by_pixels) == 0
+    printed = capsys.readouterr().out
+    first = json.loads((run / "eval.json").read_text())
+    samples = first["samples"]
+    assert {k: samples[k] for k in ("features", "split", "examples", "samples")} == {
+        "features": "pixels",
+        "split": "digits/test",
+        "examples": 200,
+        "samples": 200,
+    }
+    distance, real = (samples[k]["frechet_distance"]["mean"] for k in ("figures", "training_images"))
+    assert distance > 2 * real > 0
+    for text in ("200 samples against 200 images of digits/test", "features: pixels", f"{distance:.4f}"):
+        assert text in printed
+    assert "200 images of digits/test; features: pixels" in (run / "report.html").read_text()
+    assert "bits_per_dim" in first["figures"]
+    says = (
+        ("--features", "inceptoin", "features is 'inceptoin'; choose"),
+        (
+            "--features",
+            "pixels",
+            "--samples",
+            "99",
+            "samples is 99 images; comparing samples with data takes at least 100",
+        ),
+    )
+    for *options, message in says:
+        assert jaxgen(monkeypatch, "eval", run, *options) == 2
+        assert message in capsys.readouterr().err
+
+
 def test_bench_reports_as_json_and_compares_with_what_it_reported(monkeypatch, capsys, tmp_path):
     bench = ["bench", VAE, "--steps", "50", "--hidden", "8"]
     assert jaxgen(monkeypatch, *bench, "--json") == 0

@@ -31,7 +31,8 @@ ALLOWED = {
     "report": {"core"},
     "aot": {"training"},
     "experiment": {"core", "training", "data"},
-    "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics"},
+    "quality": {"core", "data", "experiment", "methods", "metrics", "models", "training"},
+    "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics", "quality"},
     "cli": {"commands"},
     "__main__": {"cli"},
 }

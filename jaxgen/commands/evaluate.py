@@ -8,15 +8,16 @@ import tyro
 from rich.console import Console
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.figures import figures_table
+from jaxgen.commands.figures import figures_table, samples_table
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
+from jaxgen.commands.samples import FeatureOptions
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.run_folder import write_json
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
+class Options(DataOptions, FeatureOptions):
     """Held-out figures of a run's newest checkpoint, with averaged weights where they are kept."""
 
     run: tyro.conf.Positional[Path]
@@ -29,10 +30,13 @@ def main(args: Sequence[str]) -> None:
     options = parse(Options, args, "jaxgen eval")
     options.apply()
     process.configure()
+    console = Console()
     run = Run.open(options.run, options.mesh.make())
-    evaluation = run.experiment.evaluate(run.state, run.mesh)
+    compared = options.compare(run, console)
+    evaluation = {**run.experiment.evaluate(run.state, run.mesh), **compared}
     write_json(run.folder.eval_file, evaluation)
     write_report(run.folder.path)
-    console = Console()
     console.print(figures_table(evaluation))
+    if "samples" in evaluation:
+        console.print(samples_table(evaluation["samples"]))
     console.print(f"Wrote {run.folder.eval_file} and {run.folder.report_file}", highlight=False, soft_wrap=True)

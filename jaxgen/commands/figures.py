@@ -14,3 +14,20 @@ def figures_table(evaluation: dict[str, Any]) -> Table:
     for name, figure in evaluation["figures"].items():
         table.add_row(name, f"{figure['mean']:.4f}", f"{figure['standard_error']:.4f}")
     return table
+
+
+def samples_table(samples: dict[str, Any]) -> Table:
+    """The table of what samples are like, beside training images put through the same."""
+    against = f"{samples['samples']} samples against {samples['examples']} images of {samples['split']}"
+    table = Table(title=f"{against}\nfeatures: {samples['features']}")
+    table.add_column("figure")
+    table.add_column("samples", justify="right")
+    table.add_column("training images", justify="right")
+    for name, figure in samples["figures"].items():
+        table.add_row(name, _with_error(figure), _with_error(samples["training_images"][name]))
+    return table
+
+
+def _with_error(figure: dict[str, float]) -> str:
+    error = f" ± {figure['standard_error']:.4f}" if "standard_error" in figure else ""
+    return f"{figure['mean']:.4f}{error}"

@@ -91,6 +91,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
         written=date(datetime.datetime.now(datetime.UTC).isoformat()),
         evaluation=evaluation,
         figures=figures(evaluation["figures"]),
+        compared=compared(evaluation.get("samples")),
         curves=curves,
         unreadable=unreadable,
         pictures=pictures,
@@ -201,6 +202,13 @@ def figures(entries: Mapping[str, Any]) -> list[Figure]:
             mean, error = f"{mean:,.4g}" if 1e-3 <= abs(mean) < 1e4 else number(mean), ""
         result.append(Figure(name.replace("_", " "), mean, error, str(entry.get("unit") or "")))
     return result
+
+
+def compared(samples: Any) -> list[tuple[Figure, Figure]]:
+    """Each figure of samples beside that of training images, as text; none where there were no samples."""
+    if not isinstance(samples, Mapping):
+        return []
+    return list(zip(figures(samples["figures"]), figures(samples["training_images"]), strict=True))
 
 
 def show(value: Any) -> str:

@@ -103,6 +103,18 @@ def test_a_finished_run_says_everything(run):
     assert page.text.index("bits per dim") < page.text.index("Samples") < page.text.index("Settings")
 
 
+def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by(run):
+    figures = {"kernel_distance": {"mean": 0.4321, "standard_error": 0.012}, "classes": {"mean": 10.0}}
+    real = {"kernel_distance": {"mean": 0.0012, "standard_error": 0.001}, "classes": {"mean": 9.0}}
+    what = {"features": "classifier (<b>CNN</b>)", "split": "digits/test", "examples": 360, "samples": 10000}
+    evaluate(run, samples={**what, "figures": figures, "training_images": real})
+    write_report(run)
+    text = Page(run / "report.html").text
+    assert "10,000 samples against 360 images of digits/test; features: classifier (<b>CNN</b>)." in text
+    assert "kernel distance 0.432 ± 0.012; training images: 0.0012" in text
+    assert "classes 10 training images: 9" in text
+
+
 def test_pictures_are_embedded_as_they_are_with_words_for_those_who_cannot_see(run):
     sample(run, (1000, 2000))
     write_report(run)

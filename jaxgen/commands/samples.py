@@ -1,0 +1,60 @@
+"""What samples of a run are like: figures by features that the user names."""
+
+import dataclasses
+import itertools
+from typing import Any
+
+import jax
+from rich.console import Console
+
+from jaxgen.commands.runs import Run
+from jaxgen.data.source import Dataset
+from jaxgen.errors import UserError
+from jaxgen.quality.classifier import classifier
+from jaxgen.quality.extractor import Extractor, batch_size, pixels
+from jaxgen.quality.measure import Reference, check_enough, signed_images
+from jaxgen.training.evaluate import sampler
+from jaxgen.training.sharding import shardings_of
+
+_SEED = 0  # of the samples: an evaluation draws the same every time
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureOptions:
+    """By which features samples are compared with data, and how many."""
+
+    features: str | None = None
+    """Also draw samples and compare them with held-out images: by `pixels`, or by a `classifier` that is trained on the
+    data's own training split when first used (default: draw none, which is quicker)."""
+    samples: int = 10_000
+    """How many to draw for that."""
+
+    def compare(self, run: Run, console: Console) -> dict[str, Any]:
+        """What `eval.json` holds as "samples"; nothing where no features are named.
+
+        Raises:
+          UserError: the features are unknown or do not fit the data, or the method draws no samples.
+        """
+        if self.features is None:
+            return {}
+        data, mesh, state = signed_images(run.experiment.data), run.mesh, run.state
+        check_enough(data, self.samples)
+        draw = sampler(run.experiment.method, mesh, shardings_of(state), batch_size(mesh))
+        key = jax.random.key(_SEED)
+        drawn, real = jax.eval_shape(draw, state, key).shape[1:], data.spec["image"].shape
+        if drawn != real:
+            raise UserError(f"samples have shape {drawn} and images of {data.name} {real}; leave --features out.")
+        reference = Reference(self._extractor(data, console), data, mesh, self.samples)
+        found = {
+            "figures": reference.measure(draw(state, jax.random.fold_in(key, i)) for i in itertools.count()),
+            "training_images": reference.measure_training_images(),
+        }
+        return {"samples": {**reference.description, **found}}
+
+    def _extractor(self, data: Dataset, console: Console) -> Extractor:
+        match self.features:
+            case "pixels":
+                return pixels()
+            case "classifier":
+                return classifier(data, console)
+        raise UserError(f"features is {self.features!r}; choose pixels or classifier.")
