@@ -24,10 +24,9 @@ def samples_table(samples: dict[str, Any]) -> Table:
     table.add_column("samples", justify="right")
     table.add_column("training images", justify="right")
     for name, figure in samples["figures"].items():
-        table.add_row(name, _with_error(figure), _with_error(samples["training_images"][name]))
+        table.add_row(name, _with_error(figure), _with_error(samples["training_images"].get(name, {})))
     return table
 
 
 def _with_error(figure: dict[str, float]) -> str:
-    error = f" ± {figure['standard_error']:.4f}" if "standard_error" in figure else ""
-    return f"{figure['mean']:.4f}{error}"
+    return " ± ".join(f"{value:.4f}" for value in figure.values())

@@ -2,18 +2,21 @@
 
 import dataclasses
 import itertools
+from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from rich.console import Console
 
 from jaxgen.commands.runs import Run
+from jaxgen.core import View
 from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
 from jaxgen.quality.classifier import classifier
 from jaxgen.quality.extractor import Extractor, batch_size, pixels
 from jaxgen.quality.measure import Reference, check_enough, signed_images
-from jaxgen.training.evaluate import sampler
+from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.sharding import shardings_of
 
 _SEED = 0  # of the samples: an evaluation draws the same every time
@@ -39,9 +42,9 @@ class FeatureOptions:
             return {}
         data, mesh, state = signed_images(run.experiment.data), run.mesh, run.state
         check_enough(data, self.samples)
-        draw = sampler(run.experiment.method, mesh, shardings_of(state), batch_size(mesh))
+        draw = _draw(run, batch_size(mesh))
         key = jax.random.key(_SEED)
-        drawn, real = jax.eval_shape(draw, state, key).shape[1:], data.spec["image"].shape
+        drawn, real = jax.eval_shape(draw, state, key)[0].shape[1:], data.spec["image"].shape
         if drawn != real:
             raise UserError(f"samples have shape {drawn} and images of {data.name} {real}; leave --features out.")
         reference = Reference(self._extractor(data, console), data, mesh, self.samples)
@@ -58,3 +61,17 @@ class FeatureOptions:
             case "classifier":
                 return classifier(data, console)
         raise UserError(f"features is {self.features!r}; choose pixels or classifier.")
+
+
+def _draw(run: Run, count: int) -> Any:
+    """The compiled `(state, key) -> (images [count, ...], the classes they are drawn for, int [count] or None)`."""
+    latents = run.experiment.method.latents
+    if latents is None:
+        raise UserError("features is given, but this method draws no samples; leave it out.")
+
+    def draw(view: View, key: jax.Array) -> tuple[jax.Array, jax.Array | None]:
+        z = latents.prior(key, count)
+        label = z.get("label") if isinstance(z, Mapping) else None
+        return latents.decode(view, z).astype(jnp.float32), label
+
+    return compiled_on_view(run.experiment.method, draw, run.mesh, shardings_of(run.state))

@@ -8,14 +8,14 @@ from jaxgen.metrics.distances import by_blocks, squared_distances
 Array = jax.Array
 
 
-def conditional_accuracy(logits: Array, labels: Array) -> Array:
-    """Whether each sample is judged to be of the class it was drawn for, bool `[samples]`.
+def conditional_accuracy(judged: Array, labels: Array) -> Array:
+    """Share of samples judged to be of the class they were drawn for, `[]`.
 
     Args:
-      logits: of a classifier that the model has not seen, `[samples, classes]`.
+      judged: the most probable classes by a classifier that the model has not seen, int `[samples]`.
       labels: the classes asked for, int `[samples]`.
     """
-    return jnp.argmax(logits, axis=1) == labels
+    return jnp.mean(judged == labels)
 
 
 def intra_class_diversity(features: Array, labels: Array, *, classes: int) -> Array:

@@ -12,7 +12,7 @@ from jaxgen.data.source import Dataset, Source
 from jaxgen.data.transforms import signed_unit
 from jaxgen.errors import UserError
 from jaxgen.metrics import frechet, inception_score
-from jaxgen.metrics.classes import intra_class_diversity
+from jaxgen.metrics.classes import conditional_accuracy, intra_class_diversity
 from jaxgen.metrics.coverage import mode_coverage
 from jaxgen.metrics.kernel import kernel_distance
 from jaxgen.metrics.memorization import data_copying, nearest_neighbors
@@ -76,13 +76,26 @@ class Reference:
         held_out = {"split": f"{self.data.name}/test", "examples": len(self.held_out.features)}
         return {"features": self.extractor.name, **held_out, "samples": self.count}
 
-    def measure(self, samples: Iterable[Any]) -> Figures:
+    def measure(self, samples: Iterable[tuple[Any, Any]]) -> Figures:
         """The figures of samples.
 
         Args:
-          samples: batches `[batch_size(mesh), height, width, channels]` in [-1, 1], with `count` images or more.
+          samples: batches of images `[batch_size(mesh), height, width, channels]` in [-1, 1], and of the classes they
+            were drawn for, int `[batch]` or None; `count` images or more in all.
         """
-        return self._figures(see(self.extractor, samples, self.count, self.mesh))
+        labels: list[Any] = []
+
+        def images() -> Iterator[Any]:
+            for batch, label in samples:
+                labels.append(label)
+                yield batch
+
+        seen = see(self.extractor, images(), self.count, self.mesh)
+        figures = self._figures(seen)
+        if labels[0] is not None and seen.classes is not None:
+            asked = jnp.concatenate(labels)[: self.count]
+            figures["conditional_accuracy"] = {"mean": float(conditional_accuracy(jnp.asarray(seen.classes), asked))}
+        return figures
 
     def measure_training_images(self) -> Figures:
         """The figures of random training images: what samples as good as data would have, memorization aside."""

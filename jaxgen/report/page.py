@@ -204,11 +204,12 @@ def figures(entries: Mapping[str, Any]) -> list[Figure]:
     return result
 
 
-def compared(samples: Any) -> list[tuple[Figure, Figure]]:
-    """Each figure of samples beside that of training images, as text; none where there were no samples."""
+def compared(samples: Any) -> list[tuple[Figure, Figure | None]]:
+    """Each figure of samples beside that of training images, if they have it, as text; none without samples."""
     if not isinstance(samples, Mapping):
         return []
-    return list(zip(figures(samples["figures"]), figures(samples["training_images"]), strict=True))
+    real = {figure.name: figure for figure in figures(samples["training_images"])}
+    return [(figure, real.get(figure.name)) for figure in figures(samples["figures"])]
 
 
 def show(value: Any) -> str:

@@ -105,7 +105,8 @@ def test_images_of_the_data_are_good_and_all_else_is_seen_to_be_bad(reference):
         "ones": np.resize(training[labels == 1], (300, 8, 8, 1)),
         "noise": np.random.default_rng(0).uniform(-1, 1, (300, 8, 8, 1)).astype(np.float32),
     }
-    found = {name: reference.measure(batches(x)) for name, x in measured.items()}
+    asked = {"ones": np.ones(256, int)}
+    found = {name: reference.measure((x, asked.get(name)) for x in batches(x)) for name, x in measured.items()}
     found["real"] = reference.measure_training_images()
     copies, held_out, ones, noise, real = ({k: v["mean"] for k, v in f.items()} for f in found.values())
     assert copies["data_copying"] == pytest.approx(0, abs=1e-6)
@@ -114,6 +115,8 @@ def test_images_of_the_data_are_good_and_all_else_is_seen_to_be_bad(reference):
     assert held_out["coverage"] == held_out["recall"] == 1
     assert held_out["data_copying"] == pytest.approx(0.5, abs=1e-3)
     assert real["classes"] == 10
+    assert ones["conditional_accuracy"] > 0.9
+    assert "conditional_accuracy" not in copies
     assert ones["class_kl"] > 1.5
     assert ones["recall"] < 0.3
     assert ones["inception_score"] < 2 < 6 < real["inception_score"]

@@ -104,7 +104,11 @@ def test_a_finished_run_says_everything(run):
 
 
 def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by(run):
-    figures = {"kernel_distance": {"mean": 0.4321, "standard_error": 0.012}, "classes": {"mean": 10.0}}
+    figures = {
+        "kernel_distance": {"mean": 0.4321, "standard_error": 0.012},
+        "classes": {"mean": 10.0},
+        "asked": {"mean": 0.5},
+    }
     real = {"kernel_distance": {"mean": 0.0012, "standard_error": 0.001}, "classes": {"mean": 9.0}}
     what = {"features": "classifier (<b>CNN</b>)", "split": "digits/test", "examples": 360, "samples": 10000}
     evaluate(run, samples={**what, "figures": figures, "training_images": real})
@@ -112,7 +116,7 @@ def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by
     text = Page(run / "report.html").text
     assert "10,000 samples against 360 images of digits/test; features: classifier (<b>CNN</b>)." in text
     assert "kernel distance 0.432 ± 0.012; training images: 0.0012" in text
-    assert "classes 10 training images: 9" in text
+    assert "classes 10 training images: 9 asked 0.5 " in text
 
 
 def test_pictures_are_embedded_as_they_are_with_words_for_those_who_cannot_see(run):
