@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from absl import logging
 
 from jaxgen.data.source import Dataset, Examples, Memory, Source, Table
@@ -18,8 +19,8 @@ _DTYPES = {"image": np.uint8, "label": np.int32}
 MEMORY_BYTES = 2**29  # a split whose decoded images take no more than this is decoded once and kept
 
 
-def images(name: str, *, data_dir: str | None = None) -> Dataset:
-    """The splits "train" and "test" of the TFDS image set `name`, e.g. "mnist", "cifar10".
+def images(name: str, *, size: int | None = None, held_out: str = "test", data_dir: str | None = None) -> Dataset:
+    """The split "train" and a held-out one of the TFDS image set `name`, e.g. "mnist", "cifar10".
 
     A split of up to 512 MiB of decoded images is decoded when first used and kept in memory; a larger one is read and
     decoded batch by batch. A set that is not prepared is downloaded by TFDS, which needs TensorFlow to prepare sets,
@@ -29,16 +30,20 @@ def images(name: str, *, data_dir: str | None = None) -> Dataset:
 
     Args:
       name: as TFDS spells it, with a version or config if wanted ("mnist:3.0.1").
+      size: height and width to which the square in the middle of each image is resized, bicubically and without
+        aliasing; needed for sets whose images vary in size.
+      held_out: split to evaluate on, e.g. "validation" where "test" has no labels.
       data_dir: folder of prepared sets; None is `$TFDS_DATA_DIR`, read at first use, else `~/tensorflow_datasets`.
 
     Raises:
-      UserError: at first use: no such set, not prepared and not to be had, no images, or images of varying size.
+      UserError: at first use: no such set, not prepared and not to be had, no images, or images of varying size and
+        no `size` for them.
     """
 
     def source(split: str) -> Source:
-        return Source(name, split, lambda: _describe(name, data_dir), lambda: _load(name, data_dir, split))
+        return Source(name, split, lambda: _describe(name, data_dir, size), lambda: _load(name, data_dir, split, size))
 
-    return Dataset(source("train"), source("test"))
+    return Dataset(source("train"), source(held_out))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,26 +52,47 @@ class _OnDisk:
 
     records: Any
     fields: tuple[str, ...]
+    size: int | None
 
     def __len__(self) -> int:
         return len(self.records)
 
     def __getitem__(self, ids: np.ndarray) -> Examples:
         records = self.records.__getitems__(ids.tolist())
+        if self.size is not None:
+            records = [{**record, "image": _square(record["image"], self.size)} for record in records]
         return {f: np.stack([r[f] for r in records]).astype(_DTYPES[f], copy=False) for f in self.fields}
 
 
-def _describe(name: str, data_dir: str | None) -> Examples:
+def _square(image: np.ndarray, size: int) -> np.ndarray:
+    """The middle of `[height, width, channels]`, uint8, as `[size, size, channels]`."""
+    height, width, channels = image.shape
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    middle = image[top : top + side, left : left + side]
+    picture = PIL.Image.fromarray(middle[..., 0] if channels == 1 else middle)
+    return np.asarray(picture.resize((size, size))).reshape(size, size, channels)
+
+
+def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
     features = _builder(name, _folder(data_dir)).info.features
-    if "image" not in features or None in (features["image"].shape or (None,)):
-        raise UserError(f"The data set {name!r} has no field 'image' of one fixed size; choose an image set that has.")
-    fields = ["image", "label"] if "label" in features and features["label"].shape == () else ["image"]
-    return {field: np.zeros((1, *features[field].shape), _DTYPES[field]) for field in fields}
+    shape = (features["image"].shape if "image" in features else None) or (None,)
+    if size is not None and len(shape) == 3:
+        shape = (size, size, shape[2])
+    if None in shape:
+        raise UserError(
+            f"The data set {name!r} has no field 'image' of one fixed size; choose an image set that has, or in code a "
+            "size for its images."
+        )
+    shapes = {"image": shape}
+    if "label" in features and features["label"].shape == ():
+        shapes["label"] = ()
+    return {field: np.zeros((1, *shape), _DTYPES[field]) for field, shape in shapes.items()}
 
 
-def _load(name: str, data_dir: str | None, split: str) -> Table:
-    example = _describe(name, data_dir)
-    table = _OnDisk(records(name, data_dir=data_dir, split=split), tuple(example))
+def _load(name: str, data_dir: str | None, split: str, size: int | None) -> Table:
+    example = _describe(name, data_dir, size)
+    table = _OnDisk(records(name, data_dir=data_dir, split=split), tuple(example), size)
     with _quiet():
         table[np.zeros(1, int)]  # TFDS logs which decoder it chose at the first record; have that done in the quiet
         if len(table) * example["image"].nbytes > MEMORY_BYTES:

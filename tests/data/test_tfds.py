@@ -52,6 +52,27 @@ def test_shapes_are_known_without_the_data(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_images_of_varying_size_are_cut_to_a_square_and_resized(tmp_path):
+    data = tfds.images("imagenet2012", size=4, held_out="validation", data_dir=str(tmp_path))
+    assert data.test.split == "validation"
+    assert data.spec["image"].shape == (4, 4, 3)
+
+    class Records:
+        """Left to right black, blocks of grey and white; above and below one another, with a frame to cut off."""
+
+        def __getitems__(self, ids):
+            square = np.kron(np.asarray([[0, 100], [100, 255]], np.uint8), np.ones((8, 8), np.uint8))
+            wide, high = np.pad(square, ((0, 0), (5, 5))), np.pad(square, ((9, 9), (0, 0)))
+            return [{"image": np.stack([(wide, high)[i]] * 3, -1), "label": i} for i in ids]
+
+    table = tfds._OnDisk(Records(), ("image", "label"), size=4)
+    images = table[np.asarray([1, 0])]["image"]
+    assert images.shape == (2, 4, 4, 3)
+    assert images.dtype == np.uint8
+    np.testing.assert_array_equal(images[0], images[1])
+    np.testing.assert_allclose(images[0, [0, 0, 3, 3], [0, 3, 0, 3], 0], [0, 100, 100, 255], atol=8)
+
+
 def test_a_set_that_is_not_prepared_is_one_sentence_without_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError) as caught:
