@@ -25,6 +25,7 @@ def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
     Returns:
       `(carry, ys)` with `ys` stacked to `[length, ...]`.
     """
+    body = jax.jit(body, inline=True)  # Python goes through it once, however often it is unrolled
     length = jax.tree.leaves(xs)[0].shape[0]
     first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
     if length > 1 and not unrolls(body, carry, first):

@@ -76,7 +76,7 @@ def _square(image: np.ndarray, size: int) -> np.ndarray:
 
 def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
     features = _builder(name, _folder(data_dir)).info.features
-    shape = (features["image"].shape if "image" in features else None) or (None,)
+    shape: tuple[int | None, ...] = (features["image"].shape if "image" in features else None) or (None,)
     if size is not None and len(shape) == 3:
         shape = (size, size, shape[2])
     if None in shape:
@@ -84,7 +84,7 @@ def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
             f"The data set {name!r} has no field 'image' of one fixed size; choose an image set that has, or in code a "
             "size for its images."
         )
-    shapes = {"image": shape}
+    shapes: dict[str, Any] = {"image": shape}
     if "label" in features and features["label"].shape == ():
         shapes["label"] = ()
     return {field: np.zeros((1, *shape), _DTYPES[field]) for field, shape in shapes.items()}

@@ -9,7 +9,7 @@ import optax
 import pytest
 from jax.sharding import PartitionSpec
 
-from jaxgen.core import Aux, Method, Net, Phase, no_samples
+from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.layers.conv import conv, conv_transpose
 from jaxgen.layers.spectral_norm import SpectralConv, SpectralConvTranspose, SpectralDense, SpectralEmbed
 from jaxgen.training.sharding import make_mesh, placement, state_shardings
@@ -141,7 +141,7 @@ def test_repeated_and_sharded_phases_iterate_as_one_device_does():
         nets={"critic": Net(critic, optax.sgd(0.0)), "other": Net(SpectralDense(128), optax.sgd(0.1))},
         phases=(Phase(("critic",), critic_loss, repeats=2), Phase(("other",), other_loss)),
         init=lambda modules, key, batch: {name: module.init(key, batch["x"]) for name, module in modules.items()},
-        sample=no_samples,
+        latents=None,
         evaluate=lambda view, batch, key: {},
     )
     x = np.random.default_rng(0).normal(size=(8, 128)).astype(np.float32)
