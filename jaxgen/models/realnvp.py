@@ -7,6 +7,7 @@ from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Affine, Coupling, Transform
+from jaxgen.bijectors.reverse import Reverse
 from jaxgen.bijectors.squeeze import Checkerboard, Squeeze
 
 
@@ -29,7 +30,7 @@ def realnvp(
 
 
 def image_realnvp(
-    steps: int,
+    couplings: int,
     levels: int,
     width: int,
     transform: Transform = Affine(),
@@ -38,13 +39,13 @@ def image_realnvp(
 ) -> Bijector:
     """The bijector between a standard normal z and images x, both `[batch, height, width, channels]`.
 
-    A level, from the data's side: `steps` times (batch normalization, two couplings in which the black and the white
-    squares of a checkerboard change roles); squeeze; `steps` times the same with the halves of the channels; where a
-    level remains, half of the channels alone goes on; at the end everything is put back in place.
+    A level, from the data's side: `couplings` times (batch normalization, a coupling in which the white squares of a
+    checkerboard move by the black ones, colours exchanged); squeeze; `couplings` times the same with the halves of the
+    channels; where a level remains, half of the channels alone goes on; at the end everything is put back in place.
     Dinh et al. 2017, sections 3.4 to 3.7.
 
     Args:
-      steps: pairs of couplings of each kind in a level.
+      couplings: couplings of each kind in a level (the paper's 3).
       levels: scales; height and width must be multiples of 2^levels.
       width: channels of the coupling networks' hidden layers.
       transform: what the couplings do to the half that moves.
@@ -52,11 +53,11 @@ def image_realnvp(
       dropout: rate in the coupling networks, active when a `dropout` key is given.
     """
 
-    def pairs() -> Bijector:
-        couplings = (Coupling(ConvConditioner(width, dtype, dropout), transform, swap) for swap in (False, True))
-        return Repeat(Chain((BatchNorm(), *couplings)), steps)
+    def alternating() -> Bijector:
+        coupling = Coupling(ConvConditioner(width, dtype, dropout), transform)
+        return Repeat(Chain((BatchNorm(), coupling, Reverse())), couplings)
 
-    level = (Squeeze(), Checkerboard(), pairs(), Invert(Checkerboard()), pairs())
+    level = (Squeeze(), Checkerboard(), alternating(), Invert(Checkerboard()), alternating())
     if levels > 1:
-        level += (Split(image_realnvp(steps, levels - 1, width, transform, dtype, dropout)),)
+        level += (Split(image_realnvp(couplings, levels - 1, width, transform, dtype, dropout)),)
     return Chain((*level, Invert(Squeeze())))
