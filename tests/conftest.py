@@ -1,4 +1,4 @@
-"""What all tests share: four CPU devices, made before JAX starts, and a record of trusted files of their own."""
+"""What all tests share: four CPU devices, made before JAX starts, quick compilation, a record of trusted files."""
 
 import os
 import tempfile
@@ -17,6 +17,14 @@ from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Compiling takes far longer than running once on a few numbers, but not than training, marked `optimized`."""
+    quick = item.get_closest_marker("optimized") is None
+    jax.config.update("jax_disable_most_optimizations", quick)
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for the processes a test starts
 
 
 @pytest.fixture

@@ -1,5 +1,3 @@
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,9 +9,6 @@ from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain, Repeat
 from jaxgen.bijectors.conditioner import NormalizedConv
 from jaxgen.models.glow import glow
-
-# Compiling takes far longer than running once on a few numbers.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def skewed(shape: tuple[int, ...]) -> jax.Array:
@@ -69,7 +64,7 @@ def test_repeated_layers_initialize_as_the_unrolled_chain_does():
     def layer() -> Chain:
         return Chain((ActNorm(), Mix()))
 
-    (z, _), repeated = quick_jit(Repeat(layer(), length).init_with_output)(jax.random.key(1), x)
+    (z, _), repeated = jax.jit(Repeat(layer(), length).init_with_output)(jax.random.key(1), x)
     (expected, _), chained = jax.jit(Chain(tuple(layer() for _ in range(length))).init_with_output)(
         jax.random.key(1), x
     )
@@ -88,12 +83,12 @@ def test_every_layer_of_a_glow_comes_out_standardized():
     """All actnorms, of the flow's path and of the coupling networks, in every step of both levels."""
     steps, x = 3, skewed((64, 8, 8, 1))
     flow = glow(steps, levels=2, width=4)
-    variables = quick_jit(flow.init)(jax.random.key(1), x)
+    variables = jax.jit(flow.init)(jax.random.key(1), x)
 
     def is_normalization(module: nn.Module, method: str) -> bool:
         return isinstance(module, ActNorm | NormalizedConv) and method in ("__call__", "inverse_and_log_det")
 
-    @quick_jit
+    @jax.jit
     def outputs(x):
         _, state = flow.apply(variables, x, capture_intermediates=is_normalization, mutable="intermediates")
         return [leaf for leaf in jax.tree.leaves(state) if leaf.ndim == 5]  # [steps, batch, height, width, channels]

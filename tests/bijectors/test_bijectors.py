@@ -37,9 +37,6 @@ from jaxgen.models.maf import image_maf, maf
 from jaxgen.models.nice import nice
 from jaxgen.models.realnvp import image_realnvp, realnvp
 
-# Compiling takes far longer than running once on a few numbers.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
 
 def dense(**kwargs) -> Coupling:
     return Coupling(DenseConditioner((8,)), **kwargs)
@@ -118,7 +115,7 @@ def evaluated(name: str) -> dict[str, tuple]:
     """A row of the table on four examples: both round trips, log-dets, and derivatives by the first example."""
     bijector, rng = TABLE[name][0](), np.random.default_rng(0)
     # Initialized on many examples: a statistic of a few can be near zero.
-    variables = dict(quick_jit(bijector.init)(jax.random.key(1), data(name, 64, rng)))
+    variables = dict(jax.jit(bijector.init)(jax.random.key(1), data(name, 64, rng)))
     scale = PERTURBATION.get(name, 0.2)
     moved = jax.tree.map(lambda p: np.asarray(p) + scale * rng.standard_normal(p.shape), variables.get("params", {}))
     variables = {**variables, "params": moved}
@@ -131,7 +128,7 @@ def evaluated(name: str) -> dict[str, tuple]:
 
             return jax.jacfwd(of_first, has_aux=True)(batch[0])
 
-        return quick_jit(run)
+        return jax.jit(run)
 
     forward, inverse = with_derivatives("forward_and_log_det"), with_derivatives("inverse_and_log_det")
     x = data(name, 4, rng)

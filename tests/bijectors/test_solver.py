@@ -1,7 +1,5 @@
 """The root finder against SciPy's, at the edges of what floats hold, and where there is nothing to find."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,9 +8,6 @@ from scipy import optimize
 
 from jaxgen.bijectors.solver import increasing_root, require_converged
 from jaxgen.errors import UserError
-
-# Compiling takes far longer than running once on a few numbers.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def bent(t, slope, offset, target):
@@ -24,7 +19,7 @@ def bent_root(slope, offset, target):
     return increasing_root(lambda t: bent(t, slope, offset, target), target - reach, target + reach)
 
 
-solved = quick_jit(bent_root)
+solved = jax.jit(bent_root)
 
 
 def cases(dtype):
@@ -59,13 +54,13 @@ def test_derivatives_of_both_modes_are_those_of_the_implicit_function(x64):
     steepness = 1 + slope * secant
     expected = [-np.tanh(t + offset) / steepness, -slope * secant / steepness, 1 / steepness]
     for derivative in (jax.jacrev, jax.jacfwd):
-        actual = quick_jit(derivative(bent_root, (0, 1, 2)))(slope, offset, target)
+        actual = jax.jit(derivative(bent_root, (0, 1, 2)))(slope, offset, target)
         np.testing.assert_allclose(actual, expected, rtol=1e-12)
 
 
 def test_what_is_not_found_is_nan_and_raises_outside_of_jit():
     targets = jnp.array([0.0, 3.0, jnp.nan])
-    roots = quick_jit(lambda target: increasing_root(lambda t: t**3 - target, jnp.full(3, -1.0), jnp.ones(3)))(targets)
+    roots = jax.jit(lambda target: increasing_root(lambda t: t**3 - target, jnp.full(3, -1.0), jnp.ones(3)))(targets)
     np.testing.assert_array_equal(np.isnan(roots), [False, True, True])
     with pytest.raises(UserError, match="2 of 3 examples"):
         require_converged(roots)

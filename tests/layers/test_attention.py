@@ -9,7 +9,6 @@ import numpy as np
 from jaxgen.layers.attention import SelfAttention
 from jaxgen.layers.conv import Conv
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 X = np.random.default_rng(0).normal(size=(2, 4, 6, 16)).astype(np.float32)
 
 
@@ -31,8 +30,8 @@ def attend(x, params):
 
 def test_it_starts_as_the_identity_and_is_a_softmax_over_pooled_pixels():
     layer = SelfAttention()
-    variables = quick_jit(layer.init)(jax.random.key(0), X)
-    apply = quick_jit(layer.apply)
+    variables = jax.jit(layer.init)(jax.random.key(0), X)
+    apply = jax.jit(layer.apply)
     np.testing.assert_array_equal(apply(variables, X), X)
     params = {**variables["params"], "gamma": jnp.asarray(1.5)}
     params["query"] = {"kernel": 3 * params["query"]["kernel"]}  # far from an equal mean

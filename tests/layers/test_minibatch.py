@@ -7,7 +7,6 @@ import numpy as np
 
 from jaxgen.layers.minibatch import MinibatchDiscrimination, append_standard_deviation
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 RNG = np.random.default_rng(0)
 ORDER = np.asarray([2, 0, 3, 1])
 
@@ -24,7 +23,7 @@ def test_minibatch_discrimination_is_a_sum_over_pairs():
     x, mate = RNG.normal(size=(4, 6)).astype(np.float32), np.full((1, 6), 2.0, np.float32)
     layer = MinibatchDiscrimination(features=3, size=2)
     kernel = RNG.normal(size=(6, 6)).astype(np.float32) / 4
-    function = quick_jit(functools.partial(layer.apply, {"params": {"kernel": kernel}}))
+    function = jax.jit(functools.partial(layer.apply, {"params": {"kernel": kernel}}))
     y = check(function, x, mate)
     np.testing.assert_array_equal(y[:, :6], x)
     rows = (x @ kernel).reshape(4, 3, 2)
@@ -37,7 +36,7 @@ def test_minibatch_discrimination_is_a_sum_over_pairs():
 
 def test_the_standard_deviation_is_averaged_over_channels_and_pixels():
     x, mate = RNG.normal(size=(4, 2, 3, 5)).astype(np.float32), np.full((1, 2, 3, 5), 2.0, np.float32)
-    y = check(quick_jit(append_standard_deviation), x, mate)
+    y = check(jax.jit(append_standard_deviation), x, mate)
     np.testing.assert_array_equal(y[..., :5], x)
     deviations = [np.std(x[:, i, j, c]) for i in range(2) for j in range(3) for c in range(5)]
     np.testing.assert_allclose(y[..., 5], np.mean(deviations), rtol=1e-5)
@@ -45,5 +44,5 @@ def test_the_standard_deviation_is_averaged_over_channels_and_pixels():
 
 def test_the_gradient_is_finite_where_a_generator_has_collapsed():
     same = np.ones((4, 2, 2, 3), np.float32)
-    gradient = quick_jit(jax.grad(lambda x: append_standard_deviation(x).sum()))(same)
+    gradient = jax.jit(jax.grad(lambda x: append_standard_deviation(x).sum()))(same)
     assert np.isfinite(gradient).all()

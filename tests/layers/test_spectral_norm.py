@@ -1,7 +1,5 @@
 """Spectral normalization against numpy's singular values, and who may move u."""
 
-import functools
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,9 +12,6 @@ from jaxgen.layers.conv import conv, conv_transpose
 from jaxgen.layers.spectral_norm import SpectralConv, SpectralConvTranspose, SpectralDense, SpectralEmbed
 from jaxgen.training.sharding import make_mesh, placement, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
-
-# Compiling takes far longer than running once on a few numbers.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 
 IMAGE = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 4, 3)), jnp.float32)
 LABELS = jnp.arange(6) % 5
@@ -43,7 +38,7 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_sigma_and_its_gradient_are_those_of_the_singular_value_decomposition(name):
     layer, x, matrix, plain = LAYERS[name]
-    variables = quick_jit(layer.init)(jax.random.key(0), x)
+    variables = jax.jit(layer.init)(jax.random.key(0), x)
     (weight_name,) = variables["params"].keys() - {"bias"}
     weight = np.asarray(variables["params"][weight_name], np.float64)
     direction = np.random.default_rng(1).normal(size=weight.shape)
@@ -51,7 +46,7 @@ def test_sigma_and_its_gradient_are_those_of_the_singular_value_decomposition(na
     def use(_, spectral):
         return layer.apply({**variables, "spectral": spectral}, x, mutable=["spectral"])[1]["spectral"]
 
-    @quick_jit
+    @jax.jit
     def converged(variables):
         spectral = jax.lax.fori_loop(0, 300, use, variables["spectral"])
 

@@ -11,7 +11,7 @@ from jaxgen.metrics import distances
 from jaxgen.metrics.precision_recall import precision_recall, squared_radii
 from jaxgen.training.sharding import make_mesh
 
-FIGURES = jax.jit(precision_recall, static_argnames="k", compiler_options={"xla_backend_optimization_level": 0})
+FIGURES = jax.jit(precision_recall, static_argnames="k")
 
 
 def radii(x, k):

@@ -9,21 +9,18 @@ import scipy.stats
 from jaxgen.bijectors.coupling import Affine
 from jaxgen.models.glow import glow
 
-# Compiling takes far longer than running once on a few numbers.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-
 
 @pytest.mark.parametrize(("dtype", "worst", "typical"), [(None, 1e-4, 1e-5), (jnp.bfloat16, 2e-2, 1e-3)])
 def test_half_precision_networks_leave_the_flow_wide(dtype, worst, typical):
     """The path and the log-dets stay float32; the round trip is good to the rounding of what the networks read."""
     flow = glow(steps=2, levels=1, width=8, dtype=dtype)
     x = np.random.default_rng(0).random((16, 8, 8, 3), np.float32)
-    variables = quick_jit(flow.init)(jax.random.key(1), x)
+    variables = jax.jit(flow.init)(jax.random.key(1), x)
     assert {p.dtype for p in jax.tree.leaves(variables["params"])} == {jnp.dtype("float32")}
     variables = {**variables, "params": jax.tree.map(lambda p: np.asarray(p) + np.float32(0.02), variables["params"])}
-    z, log_det = quick_jit(flow.apply)(variables, x)
+    z, log_det = jax.jit(flow.apply)(variables, x)
     assert z.dtype == log_det.dtype == jnp.float32
-    again, _ = quick_jit(functools.partial(flow.apply, method="forward_and_log_det"))(variables, z)
+    again, _ = jax.jit(functools.partial(flow.apply, method="forward_and_log_det"))(variables, z)
     error = np.abs(again - x)
     assert error.max() < worst
     assert error.mean() < typical
@@ -33,14 +30,14 @@ def test_density_integrates_to_one():
     """Importance sampling over the smallest image, 2x2x1, from a wide Gaussian: the mean density ratio is 1."""
     flow = glow(steps=2, levels=1, width=4, transform=Affine(bound=0.5))
     rng = np.random.default_rng(0)
-    variables = quick_jit(flow.init)(jax.random.key(1), rng.random((256, 2, 2, 1), np.float32))
+    variables = jax.jit(flow.init)(jax.random.key(1), rng.random((256, 2, 2, 1), np.float32))
     variables = {**variables, "params": jax.tree.map(lambda p: np.asarray(p) + np.float32(0.05), variables["params"])}
     noise = rng.standard_normal((200_000, 2, 2, 1), np.float32)
-    samples, _ = quick_jit(functools.partial(flow.apply, method="forward_and_log_det"))(variables, noise)
+    samples, _ = jax.jit(functools.partial(flow.apply, method="forward_and_log_det"))(variables, noise)
     samples = np.asarray(samples).reshape(-1, 4)
     proposal = scipy.stats.multivariate_normal(samples.mean(0), 4.0 * np.cov(samples.T))
     x = proposal.rvs(len(noise), random_state=1)
-    z, log_det = map(np.asarray, quick_jit(flow.apply)(variables, x.astype(np.float32).reshape(noise.shape)))
+    z, log_det = map(np.asarray, jax.jit(flow.apply)(variables, x.astype(np.float32).reshape(noise.shape)))
     log_density = scipy.stats.norm.logpdf(z).sum((1, 2, 3)) + log_det
     ratio = np.exp(log_density - proposal.logpdf(x))
     error = np.std(ratio) / np.sqrt(len(ratio))
@@ -55,7 +52,7 @@ def test_compile_size_does_not_grow_with_steps():
     def size(steps: int) -> int:
         flow = glow(steps, levels=2, width=4)
         variables = jax.eval_shape(flow.init, jax.random.key(0), x)
-        return quick_jit(flow.apply).lower(variables, x).as_text().count("\n")
+        return jax.jit(flow.apply).lower(variables, x).as_text().count("\n")
 
     assert size(12) < 1.1 * size(2)
 
@@ -63,9 +60,9 @@ def test_compile_size_does_not_grow_with_steps():
 def test_temperature_contracts_samples_towards_the_mode():
     flow = glow(steps=1, levels=1, width=4)
     rng = np.random.default_rng(0)
-    variables = quick_jit(flow.init)(jax.random.key(1), rng.random((64, 4, 4, 1), np.float32))
+    variables = jax.jit(flow.init)(jax.random.key(1), rng.random((64, 4, 4, 1), np.float32))
     z = rng.standard_normal((64, 4, 4, 1), np.float32)
-    sample = quick_jit(lambda z: flow.apply(variables, z, method="forward_and_log_det")[0])
+    sample = jax.jit(lambda z: flow.apply(variables, z, method="forward_and_log_det")[0])
     mode, warm, cool = (np.asarray(sample(np.float32(t) * z)) for t in (0.0, 1.0, 0.5))
     # Couplings start as the identity, so the flow is linear here.
     np.testing.assert_allclose(cool - mode, 0.5 * (warm - mode), atol=1e-5)
@@ -76,14 +73,14 @@ def test_rematerialization_changes_memory_and_not_gradients():
     temporaries, gradients = {}, {}
     for remat in (False, True):
         flow = glow(steps=6, levels=1, width=32, remat=remat)
-        variables = quick_jit(flow.init)(jax.random.key(1), x)
+        variables = jax.jit(flow.init)(jax.random.key(1), x)
 
         def loss(params, flow=flow, variables=variables):
             z, log_det = flow.apply({**variables, "params": params}, x)
             return jnp.mean(jnp.square(z)) - jnp.mean(log_det)
 
         params = jax.tree.map(lambda p: p + jnp.float32(0.02), variables["params"])
-        compiled = quick_jit(jax.grad(loss)).lower(params).compile()
+        compiled = jax.jit(jax.grad(loss)).lower(params).compile()
         temporaries[remat] = compiled.memory_analysis().temp_size_in_bytes
         gradients[remat] = compiled(params)
     jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), gradients[True], gradients[False])

@@ -13,7 +13,6 @@ from jaxgen.models import biggan, resnet_gan, sagan
 from jaxgen.models.conditional import WithLabel
 from jaxgen.models.dcgan import Discriminator, Generator
 
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 LABELS = jnp.asarray([0, 3])
 
 
@@ -80,13 +79,13 @@ def test_every_chunk_of_biggan_s_latent_and_the_label_reach_the_image(monkeypatc
     generator = biggan.Generator((16, 16, 3), classes=4, width=1, embedding=4)
     z = jnp.asarray(np.random.default_rng(0).normal(size=(2, biggan.latent_size(16))), jnp.float32)
     weights = np.random.default_rng(1).normal(size=(2, 16, 16, 3))
-    variables = quick_jit(functools.partial(generator.init, train=True))(jax.random.key(0), z, LABELS)
+    variables = jax.jit(functools.partial(generator.init, train=True))(jax.random.key(0), z, LABELS)
     for kernel in jax.tree.leaves(variables["params"]):
         if kernel.ndim == 4:
             matrix = kernel.reshape(-1, kernel.shape[-1])
             np.testing.assert_allclose(np.linalg.svd(matrix)[1], 1, atol=1e-4)  # orthogonal
 
-    @quick_jit
+    @jax.jit
     @functools.partial(jax.grad, argnums=(0, 1), has_aux=True)
     def slopes(params, z):
         state = {**variables, "params": params}
@@ -107,11 +106,11 @@ def test_the_projection_is_an_inner_product_with_what_the_logit_sees():
     x = jnp.asarray(np.random.default_rng(0).normal(size=(1, 8, 8, 1)), jnp.float32)
     labels = jnp.arange(4)
     module = resnet_gan.Discriminator((4, 4), halvings=1, classes=4)
-    variables = quick_jit(lambda key: module.init(key, x, labels[:1], train=True))(jax.random.key(0))
+    variables = jax.jit(lambda key: module.init(key, x, labels[:1], train=True))(jax.random.key(0))
     variables["params"]["embed"]["embedding"] = jnp.eye(4)
     variables["params"]["logit"]["bias"] = jnp.ones(1)
 
-    @quick_jit
+    @jax.jit
     def logits(variables):
         plain = resnet_gan.Discriminator((4, 4), halvings=1)
         kept = {name: {k: v for k, v in group.items() if k != "embed"} for name, group in variables.items()}
