@@ -14,7 +14,6 @@ LEAVES = {
     "loops",
     "files",
     "chips",
-    "truncation",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": set(),
