@@ -16,6 +16,7 @@ from jaxgen.losses import adversarial
 from jaxgen.methods.flow import flow, image_flow
 from jaxgen.methods.gan import gan
 from jaxgen.methods.vae import bernoulli, vae
+from jaxgen.models import resnet_gan
 from jaxgen.models.dcgan import Discriminator, Generator
 from jaxgen.models.glow import glow
 from jaxgen.models.vae import MLPDecoder, MLPEncoder
@@ -36,6 +37,18 @@ def dcgan() -> tuple[Method, Batch, int]:
         latent_size=100,
     )
     return method, {"image": RNG.uniform(-1, 1, (64, 32, 32, 1)).astype(np.float32)}, 1
+
+
+def sngan_resnet() -> tuple[Method, Batch, int]:
+    """The residual SNGAN at its full width, 256 and 128, on 32x32x3, batch 16."""
+    optimizer = optax.adam(2e-4, b1=0.0, b2=0.9)
+    method = gan(
+        Net(resnet_gan.Generator(), optimizer),
+        Net(resnet_gan.Discriminator(), optimizer),
+        adversarial.non_saturating,
+        latent_size=128,
+    )
+    return method, {"image": RNG.uniform(-1, 1, (16, 32, 32, 3)).astype(np.float32)}, 1
 
 
 def mlp_vae() -> tuple[Method, Batch, int]:
@@ -87,7 +100,14 @@ def toy_gan() -> tuple[Method, Batch, int]:
     return method, {"image": RNG.normal(size=(128, 2)).astype(np.float32)}, 100
 
 
-CONTENDERS = {"dcgan": dcgan, "mlp_vae": mlp_vae, "glow": glow_32, "flow_2d": flow_2d, "toy_gan": toy_gan}
+CONTENDERS = {
+    "dcgan": dcgan,
+    "mlp_vae": mlp_vae,
+    "glow": glow_32,
+    "sngan_resnet": sngan_resnet,
+    "flow_2d": flow_2d,
+    "toy_gan": toy_gan,
+}
 
 
 def main(name: str) -> None:

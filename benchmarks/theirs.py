@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import their_resnet
 import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 from alternate import serve
@@ -66,6 +67,14 @@ def dcgan(compile: Compile) -> tuple[nn.Module, Step]:
     both = channels_last(nn.ModuleList([generator, critic]))
     images = channels_last(torch.rand(64, 1, 32, 32) * 2 - 1)
     return both, gan_step(generator, critic, images, compile, latent_size=100, learning_rate=2e-4)
+
+
+def sngan_resnet(compile: Compile) -> tuple[nn.Module, Step]:
+    """The residual SNGAN at its full width, 256 and 128, on 32x32x3, batch 16."""
+    generator, critic = channels_last(their_resnet.generator()), channels_last(their_resnet.discriminator())
+    images = channels_last(torch.rand(16, 3, 32, 32) * 2 - 1)
+    step = gan_step(generator, critic, images, compile, latent_size=128, learning_rate=2e-4)
+    return nn.ModuleList([generator, critic]), step
 
 
 def toy_gan(compile: Compile) -> tuple[nn.Module, Step]:
@@ -261,7 +270,14 @@ def flow_2d(compile: Compile) -> tuple[nn.Module, Step]:
     return couplings, lambda: descend(optimizer, loss, x)
 
 
-CONTENDERS = {"dcgan": dcgan, "mlp_vae": mlp_vae, "glow": glow, "flow_2d": flow_2d, "toy_gan": toy_gan}
+CONTENDERS = {
+    "dcgan": dcgan,
+    "mlp_vae": mlp_vae,
+    "glow": glow,
+    "sngan_resnet": sngan_resnet,
+    "flow_2d": flow_2d,
+    "toy_gan": toy_gan,
+}
 
 
 def main(name: str, mode: str) -> None:
