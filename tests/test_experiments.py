@@ -16,6 +16,7 @@ from jaxgen.training.evaluate import sampler
 from jaxgen.training.sharding import make_mesh, shardings_of
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
+WITHOUT_NETWORKS = {"toy2d_planar", "toy2d_radial"}  # a flow's own path is float32, and these are no more than that
 MESH = make_mesh(devices=jax.devices()[:1])
 
 
@@ -81,17 +82,19 @@ def test_every_experiment_is_described_and_its_settings_survive_json(path):
     assert experiment.paper
     assert experiment.measured
     assert file.config_from_json(config_to_json(config)) == config
-    assert {"steps", "batch_size", "learning_rate", "seed", "dtype"} <= config_to_json(config).keys()
+    expected = {"steps", "batch_size", "learning_rate", "seed", "dtype"}
+    assert expected - config_to_json(config).keys() == ({"dtype"} if path.stem in WITHOUT_NETWORKS else set())
 
 
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_s_step_can_be_traced_without_data(path, monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     file = ExperimentFile.load(path)
-    trainer = file.build(file.config_type(batch_size=2, dtype="bfloat16")).trainer(MESH)
+    dtype = {} if path.stem in WITHOUT_NETWORKS else {"dtype": "bfloat16"}
+    trainer = file.build(file.config_type(batch_size=2, **dtype)).trainer(MESH)
     traced = trainer.trace()
     state, metrics = traced.out_info
-    assert "bf16" in str(traced.jaxpr)
+    assert ("bf16" in str(traced.jaxpr)) == bool(dtype)
     assert not any(leaf.dtype == "bfloat16" for leaf in jax.tree.leaves((state, metrics)))
     assert jax.tree.structure(state) == jax.tree.structure(trainer.abstract_state())
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()

@@ -30,6 +30,7 @@ ALLOWED = {
     "report": {"core"},
     "aot": {"training"},
     "experiment": {"core", "training", "data"},
+    "toy2d": {"core", "bijectors", "data", "experiment", "methods", "report", "training"},
     "quality": {"core", "data", "experiment", "methods", "metrics", "models", "training"},
     "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics", "quality"},
     "cli": {"commands"},

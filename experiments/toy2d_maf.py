@@ -1,0 +1,24 @@
+"""Masked autoregressive flow on known densities of the plane.
+
+`jaxgen train experiments/toy2d_maf.py`
+"""
+
+import dataclasses
+
+from jaxgen.experiment import Experiment
+from jaxgen.models.maf import maf
+from jaxgen.toy2d import Conditioned, toy2d
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Conditioned):
+    """Settings."""
+
+    depth: int = 8
+    """Autoregressive layers."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Each layer moves the second coordinate by a function of the first."""
+    flow = maf(config.depth, config.widths, dtype=config.dtype)
+    return toy2d(config, flow, paper="Papamakarios et al., 2017", measured="not yet run")

@@ -1,0 +1,26 @@
+"""NICE on known densities of the plane.
+
+`jaxgen train experiments/toy2d_nice.py`
+"""
+
+import dataclasses
+
+from jaxgen.bijectors.actnorm import ActNorm
+from jaxgen.bijectors.compose import Chain
+from jaxgen.experiment import Experiment
+from jaxgen.models.nice import nice
+from jaxgen.toy2d import Conditioned, toy2d
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Conditioned):
+    """Settings."""
+
+    depth: int = 4
+    """Pairs of couplings."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Additive couplings keep volume, so one scale serves the whole plane."""
+    flow = Chain((ActNorm(), nice(config.depth, config.widths, config.dtype)))
+    return toy2d(config, flow, paper="Dinh et al., 2014", measured="not yet run")

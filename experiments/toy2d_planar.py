@@ -1,0 +1,26 @@
+"""Planar flow on known densities of the plane.
+
+`jaxgen train experiments/toy2d_planar.py`
+"""
+
+import dataclasses
+
+from jaxgen.bijectors.actnorm import ActNorm
+from jaxgen.bijectors.compose import Chain, Invert, Repeat
+from jaxgen.bijectors.planar import Planar
+from jaxgen.experiment import Experiment
+from jaxgen.toy2d import Toy2D, toy2d
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Toy2D):
+    """Settings."""
+
+    depth: int = 32
+    """Bends."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Each bend is taken from data to base, where it has a closed form; samples need the solver."""
+    flow = Chain((ActNorm(), Repeat(Invert(Planar()), config.depth)))
+    return toy2d(config, flow, paper="Rezende & Mohamed, 2015", measured="not yet run")

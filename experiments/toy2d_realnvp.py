@@ -1,0 +1,24 @@
+"""RealNVP on known densities of the plane.
+
+`jaxgen train experiments/toy2d_realnvp.py`
+"""
+
+import dataclasses
+
+from jaxgen.experiment import Experiment
+from jaxgen.models.realnvp import realnvp
+from jaxgen.toy2d import Conditioned, toy2d
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Conditioned):
+    """Settings."""
+
+    depth: int = 4
+    """Pairs of couplings."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Affine couplings, each of which moves one coordinate."""
+    flow = realnvp(config.depth, config.widths, dtype=config.dtype)
+    return toy2d(config, flow, paper="Dinh et al., 2017", measured="not yet run")
