@@ -38,14 +38,14 @@ class Config:
     """Scales (the paper's L)."""
     width: int = 512
     """Channels of the coupling networks' hidden layers."""
-    remat: bool = False
-    """Compute each step of flow anew for the gradient: less memory, more work."""
+    memory: Literal["plain", "remat", "reversible"] = "plain"
+    """What the gradient keeps of the flow: all activations, those between steps, or none, rebuilding them."""
 
 
 def experiment(config: Config) -> Experiment:
     """The size, batch and couplings of the paper's appendix; every step sees new dequantization noise."""
     rate = optax.linear_schedule(0.0, config.learning_rate, config.warm_up)
-    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, remat=config.remat)
+    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, memory=config.memory)
     return Experiment(
         method=image_flow(Net(flow, optax.adam(rate), ema_decay=0.999), event_shape=(32, 32, 3), levels=256),
         data=tfds.images("cifar10"),

@@ -36,8 +36,8 @@ class Config:
     """Scales (the paper's L)."""
     width: int = 64
     """Channels of the coupling networks' hidden layers."""
-    remat: bool = False
-    """Compute each step of flow anew for the gradient: less memory, more work."""
+    memory: Literal["plain", "remat", "reversible"] = "plain"
+    """What the gradient keeps of the flow: all activations, those between steps, or none, rebuilding them."""
     dropout: float = 0.2
     """Rate in the coupling networks: 1,437 images are few."""
 
@@ -47,7 +47,7 @@ def experiment(config: Config) -> Experiment:
     shape = (8, 8, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     size = config.flow_steps, config.levels, config.width
-    flow = glow(*size, dtype=config.dtype, dropout=config.dropout, remat=config.remat)
+    flow = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
     return Experiment(
         method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=DIGITS_LEVELS),
         data=digits(),

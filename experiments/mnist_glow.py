@@ -36,15 +36,15 @@ class Config:
     """Scales (the paper's L)."""
     width: int = 64
     """Channels of the coupling networks' hidden layers."""
-    remat: bool = False
-    """Compute each step of flow anew for the gradient: less memory, more work."""
+    memory: Literal["plain", "remat", "reversible"] = "plain"
+    """What the gradient keeps of the flow: all activations, those between steps, or none, rebuilding them."""
 
 
 def experiment(config: Config) -> Experiment:
     """Every step sees new dequantization noise; the averaged weights are evaluated."""
     shape = (28, 28, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, remat=config.remat)
+    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, memory=config.memory)
     return Experiment(
         method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=256),
         data=tfds.images("mnist"),

@@ -14,13 +14,14 @@ import jax.numpy as jnp
 from jaxgen import target
 
 
-def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
+def scan(body: Callable, carry: Any, xs: Any, reverse: bool = False) -> tuple[Any, Any]:
     """`jax.lax.scan`, unrolled where it will run on a CPU and the body convolves.
 
     Args:
       body: `(carry, x) -> (carry, y)`.
       carry: the initial carry.
       xs: pytree of arrays `[length, ...]`.
+      reverse: go from the last x to the first; each y still stands where its x does.
 
     Returns:
       `(carry, ys)` with `ys` stacked to `[length, ...]`.
@@ -29,11 +30,10 @@ def scan(body: Callable, carry: Any, xs: Any) -> tuple[Any, Any]:
     length = jax.tree.leaves(xs)[0].shape[0]
     first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
     if length > 1 and not unrolls(body, carry, first):
-        return jax.lax.scan(body, carry, xs)
-    ys = []  # `lax.scan(unroll=True)` would leave a loop of one iteration, which is as slow
-    for i in range(length):
-        carry, y = body(carry, jax.tree.map(lambda x, i=i: x[i], xs))
-        ys.append(y)
+        return jax.lax.scan(body, carry, xs, reverse=reverse)
+    ys: list[Any] = [None] * length  # `lax.scan(unroll=True)` would leave a loop of one iteration, which is as slow
+    for i in reversed(range(length)) if reverse else range(length):
+        carry, ys[i] = body(carry, jax.tree.map(lambda x, i=i: x[i], xs))
     return carry, jax.tree.map(lambda *leaves: jnp.stack(leaves), *ys)
 
 

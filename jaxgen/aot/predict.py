@@ -167,7 +167,7 @@ def _does_not_fit(message: str, trainer: Trainer, topology: Topology) -> str:
         f"the step does not fit into the memory of {topology}: it needs {needed:.2f} GiB a chip, and has "
         f"{available:.2f}: {needed - available:.2f} too much; the state takes {state:.2f} GiB a chip, which a larger "
         f"mesh.fsdp (now {trainer.mesh.shape['fsdp']}) divides; for the rest {smaller}, spread it over more chips, "
-        "or rematerialize with --remat, where the experiment has it."
+        "or keep less for the gradient with --memory, where the experiment has it."
     )
 
 

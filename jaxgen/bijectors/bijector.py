@@ -29,6 +29,11 @@ class Bijector(nn.Module):
     def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
         return self.inverse_and_log_det(x)
 
+    @property
+    def parts(self) -> tuple["Bijector", ...]:
+        """What it is a chain of, from the data's side to the base's; itself if it is none."""
+        return (self,)
+
 
 def widen(x: jax.Array) -> jax.Array:
     """`x` in float32, or in its own type where that is wider: log-dets and the flow's own path never run narrower."""

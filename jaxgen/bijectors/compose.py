@@ -1,11 +1,17 @@
 """Bijectors made of bijectors: chain, repeat, invert, and the multi-scale split."""
 
+from typing import Literal, get_args
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
 from jaxgen import loops
+from jaxgen.bijectors import reversible
 from jaxgen.bijectors.bijector import Bijector, widen
+from jaxgen.errors import UserError
+
+Memory = Literal["plain", "remat", "reversible"]
 
 
 class Chain(Bijector):
@@ -18,6 +24,10 @@ class Chain(Bijector):
     """
 
     bijectors: tuple[Bijector, ...]
+
+    @property
+    def parts(self) -> tuple[Bijector, ...]:
+        return tuple(part for bijector in self.bijectors for part in bijector.parts)
 
     def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         log_det = jnp.zeros(z.shape[:1], widen(z).dtype)
@@ -44,22 +54,35 @@ class Repeat(Bijector):
     Attributes:
       bijector: f, which must keep the shape.
       length: n.
-      remat: whether the gradient computes the inside of layers anew, keeping only what passes between them in memory.
+      memory: what the gradient keeps. "plain": all that it needs. "remat": what passes between layers; their inside is
+        computed anew. "reversible": what comes out of the last one; the rest is rebuilt by the layers' inverses, which
+        must be there, so memory does not grow with `length` (`jaxgen.bijectors.reversible`). The gradient is then that
+        of parameters and input alone.
+
+    Raises:
+      UserError: `memory` is none of these.
     """
 
     bijector: Bijector
     length: int
-    remat: bool = False
+    memory: Memory = "plain"
 
     def _run(self, direction: str, x: jax.Array, reverse: bool) -> tuple[jax.Array, jax.Array]:
+        if self.memory not in get_args(Memory):
+            raise UserError(f"memory is {self.memory!r}; make it one of {', '.join(get_args(Memory))}.")
+        x = widen(x)
+        if self.memory == "reversible" and not self.is_initializing():
+            assert self.scope is not None  # a module that runs is bound
+            keys = {name: jax.random.split(self.make_rng(name), self.length) for name in self.scope.rngs}
+            return reversible.run(self.bijector.clone(parent=None), direction, self.bijector.variables, keys, x)
+
         def body(bijector: Bijector, carry: tuple[jax.Array, jax.Array], _: None):
             x, log_det = carry
             x, part = getattr(bijector, direction)(x)
             return (x, log_det + part), None
 
-        x = widen(x)
         layers = nn.scan(
-            nn.remat(body, prevent_cse=False) if self.remat else body,
+            nn.remat(body, prevent_cse=False) if self.memory == "remat" else body,
             variable_axes={True: 0},
             split_rngs={True: True},
             length=self.length,

@@ -4,7 +4,7 @@ from jax.typing import DTypeLike
 
 from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.bijector import Bijector
-from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
+from jaxgen.bijectors.compose import Chain, Invert, Memory, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, ZeroConv
 from jaxgen.bijectors.coupling import Affine, Coupling, Transform
 from jaxgen.bijectors.invertible_conv import InvertibleConv
@@ -18,7 +18,7 @@ def glow(
     transform: Transform = Affine(),
     dtype: DTypeLike | None = None,
     dropout: float = 0.0,
-    remat: bool = False,
+    memory: Memory = "plain",
 ) -> Bijector:
     """The bijector between a standard normal z and dequantized images x, both `[batch, height, width, channels]`.
 
@@ -35,15 +35,16 @@ def glow(
       dtype: type of the coupling networks' computation; the flow's own path and the log-dets run in float32.
         In bfloat16 a map and its inverse agree only to the rounding of what the networks read.
       dropout: rate in the coupling networks, active when a `dropout` key is given.
-      remat: whether the gradient computes each step anew, for less memory and a third more work.
+      memory: what the gradient keeps of a level's steps: "plain" all that it needs, "remat" what passes between them,
+        "reversible" what comes out of the last; the others for a third more work (`Repeat`).
 
     Returns:
       A Linen module; call it, or its `inverse_and_log_det`, on data and its `forward_and_log_det` on base noise. Noise
       scaled by a temperature below 1 gives samples nearer the mode.
     """
     step = Chain((ActNorm(), InvertibleConv(), Coupling(ConvConditioner(width, dtype, dropout), transform)))
-    level: tuple[Bijector, ...] = (Squeeze(), Repeat(step, steps, remat))
+    level: tuple[Bijector, ...] = (Squeeze(), Repeat(step, steps, memory))
     if levels > 1:
-        deeper = glow(steps, levels - 1, width, transform, dtype, dropout, remat)
+        deeper = glow(steps, levels - 1, width, transform, dtype, dropout, memory)
         level += (Coupling(ZeroConv(dtype)), Split(deeper))
     return Chain((*level, Invert(Squeeze())))

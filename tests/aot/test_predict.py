@@ -97,7 +97,7 @@ def test_a_chip_s_step_is_bound_by_the_peaks_and_what_it_lacks_is_said():
         UserError, match=r"does not fit into the memory of v5e:2x2: it needs \d+\.\d+ GiB a chip"
     ) as said:
         predict(trainer(topology, batch=2**27), topology)
-    for remedy in ("too much", "mesh.fsdp (now 1)", "lower batch_size from 134217728 to about", "--remat"):
+    for remedy in ("too much", "mesh.fsdp (now 1)", "lower batch_size from 134217728 to about", "--memory"):
         assert remedy in str(said.value)
 
 
