@@ -60,7 +60,7 @@ class Repeat(Bijector):
         of parameters and input alone.
 
     Raises:
-      UserError: `memory` is none of these.
+      UserError: `memory` is none of these, or reversible where layers move collections of theirs in training.
     """
 
     bijector: Bijector
@@ -72,6 +72,8 @@ class Repeat(Bijector):
             raise UserError(f"memory is {self.memory!r}; make it one of {', '.join(get_args(Memory))}.")
         x = widen(x)
         if self.memory == "reversible" and not self.is_initializing():
+            if moving := [name for name in self.bijector.variables if self.is_mutable_collection(name)]:
+                raise UserError(f"memory is 'reversible', but a layer moves its {moving[0]}; make it remat.")
             assert self.scope is not None  # a module that runs is bound
             keys = {name: jax.random.split(self.make_rng(name), self.length) for name in self.scope.rngs}
             return reversible.run(self.bijector.clone(parent=None), direction, self.bijector.variables, keys, x)

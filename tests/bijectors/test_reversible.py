@@ -11,6 +11,7 @@ import optax
 import pytest
 
 from jaxgen.bijectors.actnorm import ActNorm
+from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain, Repeat
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
@@ -132,6 +133,14 @@ def test_a_layer_without_both_directions_is_refused_by_name():
     variables = bijector.init(jax.random.key(0), x)
     with pytest.raises(UserError, match="OneWay has no closed form from base to data"):
         jax.grad(lambda x: bijector.apply(variables, x)[0].sum())(x)
+
+
+def test_layers_that_move_averages_are_refused():
+    """Their inverse in the backward pass would normalize by the averages, not by the batch."""
+    bijector, x = Repeat(BatchNorm(), 2, "reversible"), jnp.ones((4, 3))
+    variables = jax.eval_shape(bijector.init, jax.random.key(0), x)
+    with pytest.raises(UserError, match="memory is 'reversible', but a layer moves its batch_stats; make it remat"):
+        jax.eval_shape(functools.partial(bijector.apply, mutable=["batch_stats"]), variables, x)
 
 
 def test_memory_is_checked():
