@@ -23,8 +23,6 @@ from jaxgen.methods.flow import flow
 from jaxgen.training.loop import Schedule, Trainer
 from jaxgen.training.sharding import make_mesh
 
-# Compiling takes far longer than running once on a few numbers.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 RNG = np.random.default_rng(0)
 
 
@@ -52,7 +50,7 @@ def repeat(memory, conditioner, length=2):
 def variables_of(bijector, x):
     """Initialized on data, then moved away from where couplings do nothing."""
     keys = {"params": jax.random.key(1), "dropout": jax.random.key(1)}
-    variables = dict(quick_jit(bijector.init)(keys, x))
+    variables = dict(jax.jit(bijector.init)(keys, x))
     params = jax.tree.map(lambda p: p + 0.02 * RNG.standard_normal(p.shape).astype(p.dtype), variables.pop("params"))
     return params, variables
 
@@ -65,7 +63,7 @@ def gradient(bijector, direction, constants, rngs=None):
         weights = jnp.linspace(0.5, 1.5, y.size, dtype=y.dtype).reshape(y.shape)
         return jnp.mean(weights * jnp.square(y)) + jnp.mean(weights.ravel()[: len(x)] * jnp.square(log_det))
 
-    return quick_jit(jax.value_and_grad(loss, (0, 1)))
+    return jax.jit(jax.value_and_grad(loss, (0, 1)))
 
 
 INVERSE, FORWARD = "inverse_and_log_det", "forward_and_log_det"
