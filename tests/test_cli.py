@@ -160,7 +160,8 @@ def test_samples_are_compared_with_data_by_features_that_are_named(trained, monk
     assert "200 images of digits/test; features: pixels" in (run / "report.html").read_text()
     assert "bits_per_dim" in first["figures"]
     says = (
-        ("--features", "inceptoin", "features is 'inceptoin'; choose"),
+        ("--features", "inception", "features is 'inception'; choose pixels, classifier or inception:FILE.npz"),
+        ("--features", "inception:no.npz", "features names no.npz, which does not exist; jaxgen/quality/inc"),
         (
             "--features",
             "pixels",

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -15,6 +16,7 @@ from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
 from jaxgen.quality.classifier import classifier
 from jaxgen.quality.extractor import Extractor, batch_size, pixels
+from jaxgen.quality.inception import inception
 from jaxgen.quality.measure import Reference, check_enough, signed_images
 from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.sharding import shardings_of
@@ -27,8 +29,9 @@ class FeatureOptions:
     """By which features samples are compared with data, and how many."""
 
     features: str | None = None
-    """Also draw samples and compare them with held-out images: by `pixels`, or by a `classifier` that is trained on the
-    data's own training split when first used (default: draw none, which is quicker)."""
+    """Also draw samples and compare them with held-out images: by `pixels`, by a `classifier` that is trained on the
+    data's own training split when first used, or by `inception:FILE.npz`, as the FID does (default: draw none, which is
+    quicker)."""
     samples: int = 10_000
     """How many to draw for that."""
 
@@ -55,12 +58,14 @@ class FeatureOptions:
         return {"samples": {**reference.description, **found}}
 
     def _extractor(self, data: Dataset, console: Console) -> Extractor:
-        match self.features:
-            case "pixels":
+        match str(self.features).partition(":"):
+            case "pixels", "", "":
                 return pixels()
-            case "classifier":
+            case "classifier", "", "":
                 return classifier(data, console)
-        raise UserError(f"features is {self.features!r}; choose pixels or classifier.")
+            case "inception", ":", file if file:
+                return inception(Path(file))
+        raise UserError(f"features is {self.features!r}; choose pixels, classifier or inception:FILE.npz.")
 
 
 def _draw(run: Run, count: int) -> Any:
