@@ -46,8 +46,9 @@ def experiment(config: Config) -> Experiment:
     """The size, batch and couplings of the paper's appendix; every step sees new dequantization noise."""
     rate = optax.linear_schedule(0.0, config.learning_rate, config.warm_up)
     flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, memory=config.memory)
+    net, watch = Net(flow, optax.adam(rate), ema_decay=0.999), config.memory == "reversible"
     return Experiment(
-        method=image_flow(Net(flow, optax.adam(rate), ema_decay=0.999), event_shape=(32, 32, 3), levels=256),
+        method=image_flow(net, event_shape=(32, 32, 3), levels=256, watch_inversion=watch),
         data=tfds.images("cifar10"),
         schedule=Schedule(config.steps, log_every=100, sample_every=5000, checkpoint_every=5000),
         batch_size=config.batch_size,

@@ -48,8 +48,9 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     size = config.flow_steps, config.levels, config.width
     flow = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
+    net, watch = Net(flow, optimizer, ema_decay=0.99), config.memory == "reversible"
     return Experiment(
-        method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=DIGITS_LEVELS),
+        method=image_flow(net, event_shape=shape, levels=DIGITS_LEVELS, watch_inversion=watch),
         data=digits(),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,

@@ -45,8 +45,9 @@ def experiment(config: Config) -> Experiment:
     shape = (28, 28, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, memory=config.memory)
+    net, watch = Net(flow, optimizer, ema_decay=0.99), config.memory == "reversible"
     return Experiment(
-        method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=256),
+        method=image_flow(net, event_shape=shape, levels=256, watch_inversion=watch),
         data=tfds.images("mnist"),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,

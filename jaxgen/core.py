@@ -156,6 +156,23 @@ class Latents:
 
 
 @dataclasses.dataclass(frozen=True)
+class Watch:
+    """What training looks at with every row of metrics, and says once when it is too large.
+
+    Attributes:
+      name: of the metric, `<network>/<name>`.
+      compute: `(view, batch, key) -> scalar` of the step's batch and the networks it left behind.
+      limit: the largest value that goes without a warning.
+      advice: what to do about a larger one.
+    """
+
+    name: str
+    compute: Callable[[View, Batch, Array], Array]
+    limit: float
+    advice: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Method:
     """An algorithm: networks and the phases of a training step, run in order.
 
@@ -166,6 +183,7 @@ class Method:
       init: `(modules, key, batch) -> {net: variables}`; the batch `[batch, ...]` is real data, for data-dependent init.
       latents: what samples are made of; None for a method that draws none, such as a classifier.
       evaluate: `(view, batch, key) -> {metric: [batch]}` held-out figures of each example.
+      watch: what else training logs, if anything.
     """
 
     name: str
@@ -174,6 +192,7 @@ class Method:
     init: Callable[[Mapping[str, Module], Array, Batch], Mapping[str, Any]]
     latents: Latents | None
     evaluate: Callable[[View, Batch, Array], Mapping[str, Array]]
+    watch: Watch | None = None
 
     @property
     def batches_per_step(self) -> int:

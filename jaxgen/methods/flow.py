@@ -11,8 +11,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Watch
 from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
+
+INVERSION_LIMIT = 1e-3  # a quarter of a cell of 256-level images in [0, 1)
 
 
 def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
@@ -41,7 +43,14 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
 
 
-def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256, dequantizer: Net | None = None) -> Method:
+def image_flow(
+    net: Net,
+    *,
+    event_shape: tuple[int, ...],
+    levels: int = 256,
+    dequantizer: Net | None = None,
+    watch_inversion: bool = False,
+) -> Method:
     """A flow on the batch field `image`, integers in {0, ..., levels-1} dequantized to [0, 1); its figure is bits/dim.
 
     The figure is an upper bound on the discrete model's bits, from one draw of the noise.
@@ -54,6 +63,8 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256, deq
       dequantizer: a module `(x, v) -> (u, log|det du/dv|)` that makes of uniform noise v the place u of the pixels x in
         their cells, all `[batch, *event_shape]`, x being the cells' middles in [0, 1]; trained with the flow, it
         tightens the bound. None is u = v.
+      watch_inversion: log the largest |x - f(f⁻¹(x))| of a batch as `flow/inversion_error`, and say when it is above
+        `INVERSION_LIMIT`: gradients that are rebuilt from the inverse are no better than it.
     """
     nets = {"flow": net} if dequantizer is None else {"flow": net, "dequantizer": dequantizer}
     dequantized = _uniformly if dequantizer is None else _by_network
@@ -83,8 +94,14 @@ def image_flow(net: Net, *, event_shape: tuple[int, ...], levels: int = 256, deq
         x, log_det = dequantized(view, batch["image"], key, levels)
         return {"bits_per_dim": bits_per_dim(_log_likelihood(view, x) + log_det, event_shape, levels)}
 
+    def inversion_error(view: View, batch: Batch, key: Array) -> Array:
+        x, _ = dequantized(view, batch["image"], key, levels)
+        return jnp.max(jnp.abs(_to_data(view, _to_base(view, x)[0]) - x))
+
+    advice = "gradients rebuilt from inverses are off by as much: lower learning_rate, or train with --memory remat"
+    watch = Watch("flow/inversion_error", inversion_error, INVERSION_LIMIT, advice) if watch_inversion else None
     latents = Latents(_prior(event_shape), decode, encode)
-    return Method("Flow", nets, (Phase(tuple(nets), loss),), init, latents, evaluate)
+    return Method("Flow", nets, (Phase(tuple(nets), loss),), init, latents, evaluate, watch)
 
 
 def _uniformly(view: View, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import jax
 
+from jaxgen.core import Watch
 from jaxgen.errors import NonFiniteError
 from jaxgen.files import AppendedFile, write_atomically
 from jaxgen.training.event_file import EventFile
@@ -26,14 +27,18 @@ class MetricLog:
       folder: of the run.
       start_step: where it goes on.
       say: takes a sentence when the disk is full: rows then wait in memory, and training goes on.
+      watch: a metric of which a sentence is said when it is first above its limit.
     """
 
-    def __init__(self, folder: RunFolder, start_step: int, say: Callable[[str], None] = print):
+    def __init__(
+        self, folder: RunFolder, start_step: int, say: Callable[[str], None] = print, watch: Watch | None = None
+    ):
         first = jax.process_index() == 0
         self._rows = _open_at(folder.metrics_file, start_step) if first else None
         self._events = EventFile(folder.path, start_step) if first else None
         self._say = say
         self._disk_full = False
+        self._watch = watch
         self._since_row: Held = []
         self._row: Held = []
         self._extra: Mapping[str, float] = {}
@@ -81,10 +86,18 @@ class MetricLog:
         self._written = row
         if not (self._rows and self._events):
             return
+        self._warn(row)
         error = self._rows.append((json.dumps(row) + "\n").encode()) or self._events.append(step, row)
         if error and not self._disk_full:
             self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")
         self._disk_full = error is not None
+
+    def _warn(self, row: Mapping[str, float]) -> None:
+        if (watch := self._watch) and row.get(watch.name, 0.0) > watch.limit:
+            self._say(
+                f"{watch.name} is {row[watch.name]:.2g} at step {row['step']}, above {watch.limit:g}; {watch.advice}."
+            )
+            self._watch = None
 
 
 def _check_finite(fetched: Held) -> None:

@@ -26,6 +26,7 @@ from jaxgen.training.rollback import Batches, Rollbacks
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import Patterns, batch_sharding, placement, replicated, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
+from jaxgen.training.watch import watcher
 
 PICTURES = 64  # samples in a picture
 
@@ -178,6 +179,7 @@ class Trainer:
         schedule, step = self.schedule, int(state.step)
         if step == schedule.steps:
             return state
+        watched = watcher(self.method, self.mesh, self._shardings)
         sample, draws = sampler(self.method, self.mesh, self._shardings, PICTURES), self.method.latents is not None
 
         def due(every: int) -> bool:
@@ -188,13 +190,16 @@ class Trainer:
             task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
             call = self._call
             progress.update(task, description="training")
-            log = stack.enter_context(contextlib.closing(MetricLog(run.folder, step, run.say)))
+            log = stack.enter_context(contextlib.closing(MetricLog(run.folder, step, run.say, self.method.watch)))
             batches = run.rollbacks.batches(self.batches, step, schedule.steps_per_call)
             data = stack.enter_context(contextlib.closing(batches))
             logged_step, logged_time = step, time.perf_counter()
             while step < schedule.steps and not run.stop():
-                state, metrics = call(state, next(data), self.run_key)
+                batch = next(data)
+                state, metrics = call(state, batch, self.run_key)
                 step += schedule.steps_per_call
+                if due(schedule.log_every):
+                    metrics |= watched(state, batch, self._keys[2])
                 log.add(step, metrics)
                 if due(schedule.log_every):
                     now = time.perf_counter()

@@ -52,6 +52,22 @@ def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
     np.testing.assert_allclose(middles, (images + 0.5) / 2 - 1, atol=1e-5)
 
 
+def test_the_inversion_error_is_the_largest_of_a_batch():
+    class Crooked(ActNorm):
+        """Its map to data is off by the first number of each example."""
+
+        def forward_and_log_det(self, z):
+            x, log_det = super().forward_and_log_det(z)
+            return x + x[:, :1, :1], log_det
+
+    images = np.random.default_rng(1).integers(0, 4, (64, 2, 2, 1), np.uint8)
+    for bijector, expected, tolerance in ((Crooked(), images[:, 0, 0].max() / 4 + 0.125, 0.125), (ActNorm(), 0, 1e-6)):
+        method = image_flow(Net(bijector, optax.sgd(0.0)), event_shape=(2, 2, 1), levels=4, watch_inversion=True)
+        assert method.watch is not None
+        view = view_of(method, init_state(method, KEY, {"image": images}))
+        assert method.watch.compute(view, {"image": images}, KEY) == pytest.approx(expected, abs=tolerance)
+
+
 def test_training_moves_running_averages_and_evaluation_scores_by_them():
     method = flow(Net(BatchNorm(momentum=0.75), optax.sgd(0.0)), event_shape=(2,))
     state = init_state(method, KEY, {"x": X})

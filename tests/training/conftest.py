@@ -7,7 +7,7 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.core import Aux, Method, Net, Phase
+from jaxgen.core import Aux, Latents, Method, Net, Phase
 from jaxgen.training.loop import Schedule, Trainer
 from jaxgen.training.sharding import make_mesh
 
@@ -28,7 +28,10 @@ def regression():
             {"line": Net(nn.Dense(features), optax.adam(0.1), ema_decay=0.9)},
             (Phase(("line",), loss or squared_error),),
             lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
-            lambda view, key, count: jnp.broadcast_to(view("line", jnp.zeros((1, 1))), (count, 2)),
+            Latents(
+                lambda key, count: jnp.zeros((count, 1)),
+                lambda view, z: jnp.broadcast_to(view("line", z[:1]), (len(z), 2)),
+            ),
             lambda view, batch, key: {"error": (view("line", batch["x"]) - 2 * batch["x"] - 1)[:, 0] ** 2},
         )
 
