@@ -96,7 +96,7 @@ def gan(
         fake_logits, moved = judge(view.moved("critic", moved), game.fake, batch, keys[2], _STATE)
         value = jnp.mean(loss.real(real_logits)) + jnp.mean(loss.fake(fake_logits))
         added, metrics = regularize(critic_regularizers, game, keys[3])
-        metrics |= {"real": jnp.mean(real_logits), "fake": jnp.mean(fake_logits)}
+        metrics |= {"real": jnp.mean(real_logits), "fake": jnp.mean(fake_logits), **spectral_norms(moved)}
         return value + added, Aux(metrics, {"critic": moved})
 
     def generator_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
@@ -105,7 +105,7 @@ def gan(
         # The critic's statistics belong to its own phase: here they are computed and thrown away.
         logits, _ = judge(view, game.fake, batch, keys[1], _STATISTICS)
         added, metrics = regularize(generator_regularizers, game, keys[2])
-        return jnp.mean(loss.generator(logits)) + added, Aux(metrics, {"generator": moved})
+        return jnp.mean(loss.generator(logits)) + added, Aux(metrics | spectral_norms(moved), {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
@@ -138,3 +138,10 @@ def regularize(regularizers: Sequence[Regularizer], game: Game, key: Array) -> t
         return jnp.zeros(()), {}
     terms = [jnp.mean(term(game, jax.random.fold_in(key, index))) for index, term in enumerate(regularizers)]
     return sum(terms, jnp.zeros(())), {"regularization": sum(terms, jnp.zeros(()))}
+
+
+def spectral_norms(moved: Variables) -> dict[str, Array]:
+    """The largest of a network's singular values by which spectral normalization divides, where it has any."""
+    leaves = jax.tree_util.tree_leaves_with_path(moved.get("spectral", {}))
+    sigmas = [leaf for path, leaf in leaves if path[-1].key == "sigma"]
+    return {"spectral_norm": jnp.max(jnp.stack(sigmas))} if sigmas else {}

@@ -55,15 +55,20 @@ def dirac(loss, *, theta=1.0, psi=0.0, rate=0.1, **settings):
     return gan(generator, critic, loss, latent_size=1, **settings)
 
 
-def play(method, steps, batch):
-    """The state after so many steps on one batch."""
+def course(method, steps, batch):
+    """The state after so many steps on one batch, and every step's metrics."""
     first = {field: jnp.asarray(x) for field, x in batch.items()}
     step, batches = build_step(method), jax.tree.map(lambda x: x[None], first)
 
     def run():
-        return jax.lax.scan(lambda s, _: step(s, batches, KEY), init_state(method, KEY, first), None, steps)[0]
+        return jax.lax.scan(lambda s, _: step(s, batches, KEY), init_state(method, KEY, first), None, steps)
 
     return jax.jit(run).lower().compile({"xla_backend_optimization_level": 0})()
+
+
+def play(method, steps, batch):
+    """The state alone."""
+    return course(method, steps, batch)[0]
 
 
 def numbers(state):
@@ -227,11 +232,14 @@ def test_power_iterations_move_in_the_critic_s_phase_alone():
 
     method = gan(Net(Point(), optax.sgd(0.1)), Net(Critic(), optax.sgd(0.1)), adversarial.hinge, latent_size=1)
     batch = {"image": np.random.default_rng(0).normal(size=(8, 1)).astype(np.float32)}
-    both, alone = (
-        play(dataclasses.replace(method, phases=method.phases[:count]), 1, batch).nets["critic"] for count in (2, 1)
+    (both, metrics), (alone, _) = (
+        course(dataclasses.replace(method, phases=method.phases[:count]), 1, batch) for count in (2, 1)
     )
-    chex.assert_trees_all_close(both, alone, rtol=1e-6)
-    assert both.variables["spectral"]["hidden"]["sigma"] != 1  # which it was at first
+    chex.assert_trees_all_close(both.nets["critic"], alone.nets["critic"], rtol=1e-6)
+    sigma = both.nets["critic"].variables["spectral"]["hidden"]["sigma"]
+    assert sigma != 1  # which it was at first
+    assert metrics["critic/spectral_norm"][0] == sigma
+    assert "generator/spectral_norm" not in metrics  # which has no such layer
 
 
 def test_augmentations_keep_a_critic_from_learning_its_examples_by_heart():
