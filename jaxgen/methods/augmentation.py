@@ -8,11 +8,12 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 
 from jaxgen.core import Array
 
 
-def instance_noise(std: Callable[[Array], Array | float]) -> Callable[[Array, Array, Array], Array]:
+def instance_noise(std: Callable[[Array], ArrayLike]) -> Callable[[Array, Array, Array], Array]:
     """Gaussian noise, so that data and samples on thin, disjoint supports overlap.
 
     Soenderby et al. 2017, "Amortised MAP Inference for Image Super-resolution", section 3.2; Arjovsky & Bottou 2017.

@@ -30,7 +30,7 @@ def init_state(method: Method, key: Array, batch: Batch) -> TrainState:
     nets = {}
     for name, net in method.nets.items():
         variables = dict(initial[name])
-        params = variables.pop("params")
+        params = variables.pop("params", {})
         nets[name] = NetState(
             params=params,
             variables=variables,
