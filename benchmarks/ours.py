@@ -13,6 +13,7 @@ from jaxgen.bijectors.conditioner import DenseConditioner
 from jaxgen.bijectors.coupling import Coupling
 from jaxgen.core import Batch, Method, Net
 from jaxgen.losses import adversarial
+from jaxgen.methods import regularizers
 from jaxgen.methods.flow import flow, image_flow
 from jaxgen.methods.gan import gan
 from jaxgen.methods.vae import bernoulli, vae
@@ -35,6 +36,19 @@ def dcgan() -> tuple[Method, Batch, int]:
         Net(Discriminator(64), optimizer),
         adversarial.non_saturating,
         latent_size=100,
+    )
+    return method, {"image": RNG.uniform(-1, 1, (64, 32, 32, 1)).astype(np.float32)}, 1
+
+
+def wgan_gp() -> tuple[Method, Batch, int]:
+    """DCGAN of width 64 on 32x32x1, its critic without normalization and with a gradient penalty, batch 64."""
+    optimizer = optax.adam(1e-4, b1=0.5)
+    method = gan(
+        Net(Generator((32, 32, 1), 64), optimizer),
+        Net(Discriminator(64, normalization=None), optimizer),
+        adversarial.wasserstein,
+        latent_size=100,
+        critic_regularizers=[regularizers.gradient_penalty()],
     )
     return method, {"image": RNG.uniform(-1, 1, (64, 32, 32, 1)).astype(np.float32)}, 1
 
@@ -104,6 +118,7 @@ CONTENDERS = {
     "dcgan": dcgan,
     "mlp_vae": mlp_vae,
     "glow": glow_32,
+    "wgan_gp": wgan_gp,
     "sngan_resnet": sngan_resnet,
     "flow_2d": flow_2d,
     "toy_gan": toy_gan,

@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-Name = Literal["dcgan", "mlp_vae", "glow", "sngan_resnet", "flow_2d", "toy_gan"]
+Name = Literal["dcgan", "mlp_vae", "glow", "wgan_gp", "sngan_resnet", "flow_2d", "toy_gan"]
 CONTENDERS = ("jaxgen", "eager", "compile")
 PACKAGES = ("jax", "jaxlib", "torch")
 MEGABYTE = 1e6
@@ -46,6 +46,7 @@ CASES: dict[Name, Case] = {
     "dcgan": Case(steps=3, floor=1.0),
     "mlp_vae": Case(steps=20, floor=1.2),
     "glow": Case(steps=3, floor=1.0),
+    "wgan_gp": Case(steps=2, floor=1.0),
     "sngan_resnet": Case(steps=1, floor=1.0),
     "flow_2d": Case(steps=200, floor=5.0),
     "toy_gan": Case(steps=200, floor=5.0),
