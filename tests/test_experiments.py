@@ -16,7 +16,8 @@ from jaxgen.training.evaluate import sampler
 from jaxgen.training.sharding import make_mesh, shardings_of
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
-WITHOUT_NETWORKS = {"toy2d_planar", "toy2d_radial"}  # a flow's own path is float32, and these are no more than that
+# A flow's own path is float32, and some are no more than that; some games are played by numbers.
+WITHOUT_NETWORKS = {"toy2d_planar", "toy2d_radial", "theory_saturation", "theory_xy_game"}
 MESH = make_mesh(devices=jax.devices()[:1])
 
 

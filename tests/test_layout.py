@@ -31,6 +31,8 @@ ALLOWED = {
     "aot": {"training"},
     "experiment": {"core", "training", "data"},
     "toy2d": {"core", "bijectors", "data", "experiment", "methods", "report", "training"},
+    "theory": {"core", "data", "losses", "methods"},
+    "modes": {"core", "data", "experiment", "methods", "metrics", "models", "report", "training"},
     "quality": {"core", "data", "experiment", "methods", "metrics", "models", "training"},
     "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics", "quality"},
     "cli": {"commands"},

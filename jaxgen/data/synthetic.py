@@ -133,3 +133,11 @@ def two_spirals() -> GaussianMixture:
 def checkerboard() -> Checkerboard:
     """Eight squares with sharp edges."""
     return Checkerboard("checkerboard")
+
+
+@functools.cache
+def gaussian_grid() -> GaussianMixture:
+    """Twenty-five equal Gaussians of standard deviation 0.05 at {-4, -2, 0, 2, 4}²: Srivastava et al. 2017, VEEGAN."""
+    side = np.arange(-4.0, 5.0, 2.0)
+    centres = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
+    return GaussianMixture("gaussian_grid", centres, np.full(25, 1 / 25), 0.05)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import integrate, special, stats
 
-from jaxgen.data.synthetic import checkerboard, gaussian_ring, rings, two_moons, two_spirals
+from jaxgen.data.synthetic import checkerboard, gaussian_grid, gaussian_ring, rings, two_moons, two_spirals
 
 
-@pytest.mark.parametrize("make", [gaussian_ring, two_moons, rings, two_spirals, checkerboard])
+@pytest.mark.parametrize("make", [gaussian_ring, gaussian_grid, two_moons, rings, two_spirals, checkerboard])
 def test_density_integrates_to_one_and_samples_follow_it(make):
     density = make()
     assert density.name == make.__name__

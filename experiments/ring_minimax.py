@@ -1,0 +1,22 @@
+"""The original game on the ring of eight Gaussians: the generator minimises the discriminator's own objective.
+
+`jaxgen train experiments/ring_minimax.py`
+"""
+
+import dataclasses
+
+from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+from jaxgen.methods.gan import gan
+from jaxgen.modes import LATENT_SIZE, Modes, players, ring
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Modes):
+    """Settings."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Nothing keeps it from collapse."""
+    method = gan(*players(config), adversarial.minimax, latent_size=LATENT_SIZE, field="x")
+    return ring(config, method, paper="Goodfellow et al., 2014", measured="not yet run")

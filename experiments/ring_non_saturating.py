@@ -1,0 +1,22 @@
+"""The game with a generator that minimises -log D, on the ring of eight Gaussians.
+
+`jaxgen train experiments/ring_non_saturating.py`
+"""
+
+import dataclasses
+
+from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+from jaxgen.methods.gan import gan
+from jaxgen.modes import LATENT_SIZE, Modes, players, ring
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Modes):
+    """Settings."""
+
+
+def experiment(config: Config) -> Experiment:
+    """The generator hears of its mistakes while it makes them; that does not keep it on all modes."""
+    method = gan(*players(config), adversarial.non_saturating, latent_size=LATENT_SIZE, field="x")
+    return ring(config, method, paper="Goodfellow et al., 2014", measured="not yet run")

@@ -1,0 +1,23 @@
+"""A spectrally normalized critic and the hinge loss on the ring of eight Gaussians.
+
+`jaxgen train experiments/ring_sngan.py`
+"""
+
+import dataclasses
+
+from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+from jaxgen.methods.gan import gan
+from jaxgen.modes import LATENT_SIZE, Modes, players, ring
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Modes):
+    """Settings."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Five critic updates for one of the generator, and Adam without momentum."""
+    nets = players(config, spectral=True, b1=0.0)
+    method = gan(*nets, adversarial.hinge, latent_size=LATENT_SIZE, critic_steps=5, field="x")
+    return ring(config, method, paper="Miyato et al., 2018", measured="not yet run")

@@ -1,0 +1,33 @@
+"""The Wasserstein game with a gradient penalty on the ring of eight Gaussians.
+
+`jaxgen train experiments/ring_wgan_gp.py`
+"""
+
+import dataclasses
+
+from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+from jaxgen.methods import regularizers
+from jaxgen.methods.gan import gan
+from jaxgen.modes import LATENT_SIZE, Modes, players, ring
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Modes):
+    """Settings."""
+
+    penalty: float = 1.0
+    """Weight of the gradient penalty."""
+
+
+def experiment(config: Config) -> Experiment:
+    """Five critic updates for one of the generator, as in the paper, and Adam without momentum."""
+    method = gan(
+        *players(config, b1=0.0),
+        adversarial.wasserstein,
+        latent_size=LATENT_SIZE,
+        critic_steps=5,
+        critic_regularizers=[regularizers.gradient_penalty(config.penalty)],
+        field="x",
+    )
+    return ring(config, method, paper="Gulrajani et al., 2017", measured="not yet run")

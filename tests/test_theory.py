@@ -1,0 +1,73 @@
+"""The numbers that the demonstrations of `experiments/theory_*.py` show, from shorter trainings, and their figures."""
+
+import jax
+import numpy as np
+import pytest
+
+from jaxgen.core import view_of
+from jaxgen.report.figure import save_figure
+
+
+@pytest.fixture
+def drawing(trained, tmp_path):
+    """What an experiment's one drawing shows after training: `(name, **settings) -> arrays`; it is drawn, too."""
+
+    def make(name, **settings):
+        experiment, state = trained(name, **settings)
+        ((_, drawing),) = experiment.drawings.items()
+        arrays = jax.device_get(jax.jit(lambda s: drawing.compute(view_of(experiment.method, s).averaged()))(state))
+        save_figure(tmp_path / "drawing.png", drawing.draw(arrays))
+        return arrays
+
+    return make
+
+
+def test_the_xy_game(drawing):
+    path = drawing("theory_xy_game")
+    radius = np.linalg.norm(path, axis=2) / np.sqrt(2)
+    assert radius[-1, 0] == pytest.approx(1.64463, abs=1e-5)
+    np.testing.assert_allclose(radius[:, 0], 1.01 ** (np.arange(101) / 2), rtol=1e-5)
+    assert 0.9 < radius[:, 1].min() < radius[:, 1].max() < 1.1
+    # z -> (1 - a^2) z - a J z: the squared modulus is (1 - a^2)^2 + a^2.
+    np.testing.assert_allclose(radius[:, 2], (0.99**2 + 0.01) ** (np.arange(101) / 2), rtol=1e-5)
+
+
+def test_minimax_saturates_and_the_other_does_not(drawing):
+    minimax, non_saturating = drawing("theory_saturation", steps=100).T
+    assert minimax[-1] > 9.9
+    assert abs(non_saturating[-1]) < 0.2
+
+
+def test_smoothed_discriminators_reach_their_optima(drawing):
+    x = np.linspace(-4, 4, 161)
+    best = 1 / (1 + np.exp(2 * x))  # N(-1, 1) against N(1, 1)
+    inside = np.abs(x) < 2
+    found = drawing("theory_label_smoothing", steps=1000, learning_rate=3e-3)
+    np.testing.assert_allclose(found[:, inside], np.outer([1, 0.9, 0.7], best)[:, inside], atol=0.06)
+
+
+def test_a_discriminator_is_flat_where_samples_are_and_a_critic_is_not(drawing):
+    found = drawing("theory_two_gaussians", steps=1000, learning_rate=3e-3)
+    x = found["x"]
+    samples, between = np.abs(x - 2) < 0.5, np.abs(x) < 2
+    assert found["discriminator"][samples].max() < 1e-3
+    assert np.abs(found["discriminator_pull"][samples]).max() < 1e-2
+    np.testing.assert_allclose(found["critic_pull"][between], -1, atol=0.15)
+
+
+def test_divergences_of_parallel_lines(drawing):
+    found = drawing("theory_parallel_lines", steps=1500, learning_rate=3e-3)
+    theta = np.linspace(-1, 1, 9)
+    np.testing.assert_allclose(found["jensen_shannon"], np.where(theta == 0, 0, np.log(2)), atol=0.06)
+    np.testing.assert_allclose(found["wasserstein"], np.abs(theta), atol=0.1)
+
+
+def test_the_game_on_the_line_ends_at_the_data(drawing):
+    frames = drawing("theory_gan_1d", steps=2000)
+    x = np.linspace(-2, 5, 71)
+    mean = (frames[:, 1] * x).sum(1) / frames[:, 1].sum(1)
+    std = np.sqrt((frames[:, 1] * (x - mean[:, None]) ** 2).sum(1) / frames[:, 1].sum(1))
+    assert abs(mean[0] - 2) > 1
+    assert mean[-1] == pytest.approx(2, abs=0.2)
+    assert std[-1] == pytest.approx(0.5, abs=0.2)
+    np.testing.assert_allclose(frames[-1, 0][np.abs(x - 2) < 0.75], 0.5, atol=0.15)
