@@ -22,7 +22,7 @@ class Toy2D:
 
     density: Literal["two_moons", "gaussian_ring", "rings", "two_spirals", "checkerboard"] = "two_moons"
     """What is to be learned; its own log-density is the best possible figure."""
-    steps: int = 3000
+    steps: int = 2000
     """Training steps."""
     batch_size: int = 256
     """Points in a batch."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 from rich.console import Console
@@ -18,7 +19,7 @@ from jaxgen.commands.figures import figures_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.figure import save_figure
-from jaxgen.report.grid import save_samples
+from jaxgen.report.grid import has_picture, save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.distributed import failing_together, on_first_process
@@ -73,7 +74,7 @@ def main(args: Sequence[str]) -> None:
     console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
     try:
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
-        state = trainer.run(folder, save_samples, console, rollbacks)
+        state = trainer.run(folder, _draw, console, rollbacks)
     except KeyboardInterrupt:
         if first:
             write_report(folder.path)
@@ -91,6 +92,12 @@ def main(args: Sequence[str]) -> None:
     console.print(figures_table(evaluation))
     farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.latents is not None)
     console.print(farewell, highlight=False, soft_wrap=True)
+
+
+def _draw(path: Path, samples: np.ndarray) -> None:
+    """Writes a picture of samples, where they have one: rows of a table do not."""
+    if has_picture(samples.shape):
+        save_samples(path, samples)
 
 
 def _check(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
@@ -140,13 +147,14 @@ def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experime
 def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, draws: bool) -> str:
     run = folder.path
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
+    out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
     data = f" --data-dir {data_dir}" if data_dir else ""
     lines = [
         f"Wrote {run}/",
         f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
         f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
         f"  resume    with more --steps: jaxgen train {' '.join(args)}",
-        f"  sample    jaxgen sample {run} --count 64 --out grid.png" if draws else "",
+        f"  sample    jaxgen sample {run} --count 64 --out {out}" if draws else "",
         f"  evaluate  jaxgen eval {run}{data}",
     ]
     return "\n".join(filter(None, lines))

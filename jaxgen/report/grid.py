@@ -3,6 +3,7 @@
 import io
 import math
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,11 @@ def axis_limit(extent: np.ndarray) -> float:
         return 1.0
     power = 10.0 ** math.floor(math.log10(needed))
     return next(step * power for step in (1, 1.5, 2, 3, 4, 5, 6, 8, 10) if step * power >= needed)
+
+
+def has_picture(shape: Sequence[int]) -> bool:
+    """Whether `save_samples` can draw samples of this shape: images, or points of the plane."""
+    return len(shape) == 4 or (len(shape) == 2 and shape[1] == 2)
 
 
 def save_samples(path: str | os.PathLike[str], samples: Any, *, columns: int | None = None) -> None:

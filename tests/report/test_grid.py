@@ -5,7 +5,7 @@ import PIL.Image
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.report.grid import PADDING_GREY, axis_limit, grid, save_png, save_samples, save_scatter
+from jaxgen.report.grid import PADDING_GREY, axis_limit, grid, has_picture, save_png, save_samples, save_scatter
 
 
 def constant_images(values, height=1, width=1, channels=1):
@@ -138,7 +138,10 @@ def test_samples_pick_the_picture_by_shape(tmp_path):
     images = np.zeros((4, 8, 8, 1))
     save_samples(tmp_path / "images.png", images)
     np.testing.assert_array_equal(np.asarray(PIL.Image.open(tmp_path / "images.png")), grid(images))
+    assert has_picture((4, 8, 8, 1))
+    assert has_picture((4, 2))
     for shape in [(4, 3), (4,), (4, 8, 8), (0, 2)]:
+        assert not has_picture(shape) or 0 in shape
         with pytest.raises(UserError, match="has shape"):
             save_samples(tmp_path / "none.png", np.zeros(shape))
     assert not (tmp_path / "none.png").exists()
