@@ -130,6 +130,7 @@ class Trunk(nn.Module):
         blocks = doublings(height, width) + 1
         if len(self.widths) != blocks:
             raise UserError(f"widths are {len(self.widths)}; {height}x{width} images need {blocks}, from 4x4 up.")
+        _check_attention(self.attention, [height >> stage for stage in range(blocks - 1)])
         x = self.layers.dense(16 * self.widths[0], name="project")(z).reshape(-1, 4, 4, self.widths[0])
         for stage, (features, condition) in enumerate(zip(self.widths[1:], conditions, strict=True)):
             x = UpBlock(features, self.layers, self.norm_dense, name=f"up_{stage}")(x, condition, train)
@@ -187,6 +188,7 @@ class Discriminator(nn.Module):
     def __call__(self, x: jax.Array, label: jax.Array | None = None, *, train: bool) -> jax.Array:
         """Judges, given labels `[batch]` where there are; the same in training."""
         layers = spectral(self.kernel_init, self.dtype)
+        _check_attention(self.attention, [x.shape[1] >> stage + 1 for stage in range(self.halvings)])
         for stage, features in enumerate(self.widths):
             x = DownBlock(features, layers, stage == 0, stage < self.halvings, name=f"down_{stage}")(x)
             if x.shape[1] == self.attention and stage < self.halvings:
@@ -200,3 +202,10 @@ class Discriminator(nn.Module):
             self.classes, x.shape[-1], embedding_init=self.kernel_init, dtype=self.dtype, name="embed"
         )
         return logit + jnp.sum(embed(label) * x, -1)
+
+
+def _check_attention(attention: int | None, sides: Sequence[int]) -> None:
+    if attention is not None and attention not in sides:
+        raise UserError(
+            f"attention is {attention}; the maps have sides {', '.join(map(str, sides))}: choose one of them."
+        )

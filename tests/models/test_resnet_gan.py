@@ -142,6 +142,15 @@ def test_sagan_doubles_its_width_and_attends_where_it_is_told():
     assert judging["params"]["attention"]["query"]["kernel"].shape == (1, 1, 8, 1)
 
 
+def test_a_size_that_no_map_has_is_refused():
+    with pytest.raises(UserError, match="attention is 4; the maps have sides 32, 16, 8"):
+        shapes(sagan.generator((32, 32, 1), 8, attention=4), jnp.zeros((2, 16)))
+    with pytest.raises(UserError, match="attention is 32; the maps have sides 16, 8, 4"):
+        shapes(sagan.discriminator(32, 8, attention=32), jnp.zeros((2, 32, 32, 1)))
+    with pytest.raises(UserError, match="widths are 3; 32x32 images need 4"):
+        shapes(resnet_gan.Generator(widths=(8, 8, 8)), jnp.zeros((2, 16)))
+
+
 def test_a_network_takes_its_label_as_channels():
     z = jnp.asarray(np.random.default_rng(0).normal(size=(2, 5)), jnp.float32)
     module = WithLabel(Identity(), 4)
