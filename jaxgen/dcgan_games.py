@@ -1,0 +1,73 @@
+"""What the experiments share that play a DCGAN's networks by other rules, on digits and on MNIST."""
+
+import dataclasses
+from typing import Literal
+
+from jaxgen.core import Method
+from jaxgen.data import tfds
+from jaxgen.data.embedded import DIGITS_LEVELS, digits
+from jaxgen.data.transforms import enlarge, pad, signed_unit
+from jaxgen.experiment import Experiment
+from jaxgen.models.dcgan import Discriminator, Generator
+from jaxgen.training.loop import Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Digits:
+    """Settings on scikit-learn's digits, 8x8 pixels enlarged to 16x16 by repeating them."""
+
+    steps: int = 6000
+    """Training steps, each an update of the generator."""
+    batch_size: int = 64
+    """Images in a batch."""
+    learning_rate: float = 5e-4
+    """Of both networks."""
+    seed: int = 0
+    """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
+    latent_size: int = 32
+    """Length of z."""
+    width: int = 32
+    """Channels of the largest hidden maps; each smaller map has twice as many."""
+
+    def generator(self) -> Generator:
+        """A DCGAN's."""
+        return Generator((16, 16, 1), self.width, self.dtype)
+
+    def critic(self, normalization: Literal["batch", "spectral"] | None = None) -> Discriminator:
+        """A DCGAN's discriminator."""
+        return Discriminator(self.width, self.dtype, normalization)
+
+    def experiment(self, method: Method, *, paper: str, measured: str) -> Experiment:
+        """A method on the digits."""
+        return Experiment(
+            method=method,
+            data=digits().map_once(enlarge(16)).map(signed_unit(DIGITS_LEVELS)),
+            schedule=Schedule(self.steps, sample_every=500, checkpoint_every=500),
+            batch_size=self.batch_size,
+            seed=self.seed,
+            paper=paper,
+            measured=measured,
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Mnist(Digits):
+    """Settings on MNIST, padded to 32x32 pixels."""
+
+    steps: int = 5000
+    """Training steps, each an update of the generator."""
+    learning_rate: float = 2e-4
+    """Of both networks."""
+    latent_size: int = 64
+    """Length of z."""
+
+    def generator(self) -> Generator:
+        """A DCGAN's."""
+        return Generator((32, 32, 1), self.width, self.dtype)
+
+    def experiment(self, method: Method, *, paper: str, measured: str) -> Experiment:
+        """A method on MNIST."""
+        on_digits = super().experiment(method, paper=paper, measured=measured)
+        return dataclasses.replace(on_digits, data=tfds.images("mnist").map_once(pad(32)).map(signed_unit()))
