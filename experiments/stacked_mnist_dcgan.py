@@ -1,6 +1,6 @@
-"""A DCGAN on Stacked-MNIST: three random digits as red, green and blue, 1,000 modes in 32x32 pixels.
+"""A DCGAN on Stacked-MNIST: three random digits as red, green and blue.
 
-`jaxgen eval RUN --features classifier` counts the modes its samples have.
+`jaxgen eval RUN --features classifier` counts which of the 1,000 modes its samples have.
 
 `jaxgen train experiments/stacked_mnist_dcgan.py`
 """
