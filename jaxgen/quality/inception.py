@@ -10,6 +10,7 @@ With random weights the network's outputs are torch-fidelity 0.4's, up to float3
 not been tried: whether a file holds them is for its owner to know, so its SHA-256 stands beside every number.
 """
 
+import functools
 import hashlib
 import zipfile
 from collections.abc import Mapping
@@ -58,10 +59,15 @@ def inception_params(weights: Mapping[str, np.ndarray]) -> Any:
     Raises:
       UserError: an array is missing or of another shape.
     """
+    return unflatten_dict({path: _param(path, shape, weights) for path, shape in _shapes().items()})
+
+
+@functools.cache
+def _shapes() -> dict[tuple[str, ...], tuple[int, ...]]:
     image = jax.ShapeDtypeStruct((1, 32, 32, 3), jnp.float32)
-    shapes: Any = jax.eval_shape(Inception().init, jax.random.key(0), image)
-    found: dict[Any, Any] = flatten_dict(shapes["params"])
-    return unflatten_dict({path: _param(path, x.shape, weights) for path, x in found.items()})
+    variables: Any = jax.eval_shape(Inception().init, jax.random.key(0), image)
+    found: dict[Any, Any] = flatten_dict(variables["params"])
+    return {path: x.shape for path, x in found.items()}
 
 
 def _param(path: tuple[str, ...], shape: tuple[int, ...], weights: Mapping[str, np.ndarray]) -> np.ndarray:
