@@ -19,8 +19,8 @@ from jaxgen.training.run_folder import RunFolder
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 FIGURES = {  # name in eval.json -> title and decimals
-    "frechet_distance": ("Fréchet distance", 2),
-    "kernel_distance": ("kernel distance", 3),
+    "frechet_distance": ("Fréchet distance", 3),
+    "kernel_distance": ("kernel distance", 4),
     "precision": ("precision", 3),
     "recall": ("recall", 3),
     "density": ("density", 3),

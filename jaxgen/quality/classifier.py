@@ -38,7 +38,7 @@ from jaxgen.training.sharding import make_mesh
 
 Array = jax.Array
 
-_FINGERPRINTED = 256  # images, evenly spaced, that tell one data set from another
+_SOME = 256  # training images, evenly spaced, that tell one data set from another and give the features their scale
 
 
 @dataclasses.dataclass(frozen=True)
@@ -55,8 +55,9 @@ class Settings:
 def classifier(data: Dataset, console: Console, settings: Settings = Settings()) -> Extractor:
     """The feature space of a data set's classifier, from the cache or trained now.
 
-    Features are the hidden layer; with a label for each channel, the hidden layers of all channels, judged one by one,
-    and the classes are the combinations of labels (of three digits, 1,000).
+    Features are the hidden layer, divided by its root mean square on training images. Where each channel has a label,
+    they are the hidden layers of all channels, judged one by one, and the classes are the combinations of labels (of
+    three digits, 1,000).
 
     Args:
       data: field "image" float `[height, width, channels]` in [-1, 1]; "label" int `[]`, or `[channels]`.
@@ -72,21 +73,22 @@ def classifier(data: Dataset, console: Console, settings: Settings = Settings())
     classes = int(labels.max()) + 1
     network = ImageCNN(classes, settings.width, settings.features)
     module: Any = PerChannel(network) if labels.ndim == 2 else network
-    file = _cache_file(data.train, labels, settings)
+    some = data.train[np.linspace(0, len(data.train) - 1, _SOME).astype(int)]["image"]
+    file = _cache_file(data.train.name, some, labels, settings)
     kept = _read(file)
     if kept is None:
         kept = _train(data, module, settings, console)
         _write(file, kept)
     accuracy = float(kept["accuracy"])
-    params = unflatten_dict({k.removeprefix("params/"): x for k, x in kept.items() if k != "accuracy"}, sep="/")
+    variables = unflatten_dict({name: x for name, x in kept.items() if name != "accuracy"}, sep="/")
+    scale = np.sqrt(np.mean(np.square(module.apply(variables, some, method="hidden"))))
 
-    def apply(params: Any, images: Array) -> tuple[Array, Array]:
-        variables = {"params": params}
+    def apply(variables: Any, images: Array) -> tuple[Array, Array]:
         logits = module.apply(variables, images, train=False)
-        return module.apply(variables, images, method="hidden"), combined(jax.nn.log_softmax(logits))
+        return module.apply(variables, images, method="hidden") / scale, combined(jax.nn.log_softmax(logits))
 
     name = f"classifier (CNN trained by jaxgen on {data.name}/train, {accuracy:.1%} right on {data.name}/test)"
-    return Extractor(name, apply, params)
+    return Extractor(name, apply, variables)
 
 
 def combined(log_probs: Array) -> Array:
@@ -112,12 +114,11 @@ def _runs(count: int) -> Iterator[np.ndarray]:
         yield np.arange(start, min(start + 1024, count))
 
 
-def _cache_file(source: Source, labels: np.ndarray, settings: Settings) -> Path:
+def _cache_file(name: str, images: np.ndarray, labels: np.ndarray, settings: Settings) -> Path:
     """Named after all that decides what the classifier becomes, as far as it does not depend on the machine."""
-    images = source[np.linspace(0, len(source) - 1, _FINGERPRINTED).astype(int)]["image"]
     key = hashlib.sha256(np.ascontiguousarray(images).tobytes() + np.ascontiguousarray(labels).tobytes())
-    key.update(json.dumps([jaxgen.__version__, source.name, images.shape, dataclasses.asdict(settings)]).encode())
-    return Path(platformdirs.user_cache_dir("jaxgen")) / "classifiers" / f"{source.name}-{key.hexdigest()[:16]}.npz"
+    key.update(json.dumps([jaxgen.__version__, name, images.shape, dataclasses.asdict(settings)]).encode())
+    return Path(platformdirs.user_cache_dir("jaxgen")) / "classifiers" / f"{name}-{key.hexdigest()[:16]}.npz"
 
 
 def _train(data: Dataset, module: Any, settings: Settings, console: Console) -> dict[str, np.ndarray]:

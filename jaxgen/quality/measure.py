@@ -23,6 +23,20 @@ Array = jax.Array
 Figures = dict[str, dict[str, float]]  # figure -> {"mean"} and, where it is known, {"standard_error"}
 
 LEAST = 100  # samples, and held-out examples: fewer tell nothing
+_ORDER = (
+    "frechet_distance",
+    "kernel_distance",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "inception_score",
+    "classes",
+    "class_kl",
+    "intra_class_diversity",
+    "nearest_training_distance",
+    "data_copying",
+)
 
 
 def signed_images(data: Dataset) -> Dataset:
@@ -115,9 +129,8 @@ class Reference:
             data = np.bincount(self._training.classes, minlength=classes) / len(self._training.classes)
             found |= {"inception_score": inception_score.finish(seen.score)}
             found |= jax.device_get(_of_classes(seen.features, seen.classes, data))
-        kernel_error = found.pop("kernel_error")
-        figures = {name: {"mean": float(value)} for name, value in found.items()}
-        figures["kernel_distance"]["standard_error"] = float(kernel_error)
+        figures = {name: {"mean": float(found[name])} for name in _ORDER if name in found}
+        figures["kernel_distance"]["standard_error"] = float(found["kernel_error"])
         return figures
 
 

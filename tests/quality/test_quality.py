@@ -60,6 +60,7 @@ def test_the_classifier_knows_the_digits_and_says_what_it_is(extractor):
     assert right > 0.9
     assert f"trained by jaxgen on digits/train, {right:.1%} right on digits/test" in extractor.name
     assert features.shape == (360, 16)
+    assert np.sqrt(np.mean(features**2)) == pytest.approx(1, abs=0.1)
     np.testing.assert_allclose(np.exp(log_probs).sum(1), 1, rtol=1e-5)
 
 
