@@ -5,14 +5,8 @@
 
 import dataclasses
 
-import optax
-
-from jaxgen.core import Net
-from jaxgen.dcgan_games import Digits
+from jaxgen.dcgan_games import Digits, penalized
 from jaxgen.experiment import Experiment
-from jaxgen.losses import adversarial
-from jaxgen.methods import regularizers
-from jaxgen.methods.gan import gan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,14 +20,5 @@ class Config(Digits):
 
 
 def experiment(config: Config) -> Experiment:
-    """Five critic updates for one of the generator, by Adam without momentum, as in the paper."""
-    optimizer = optax.adam(config.learning_rate, b1=0.0, b2=0.9)
-    method = gan(
-        Net(config.generator(), optimizer, ema_decay=0.99),
-        Net(config.critic(), optimizer),
-        adversarial.wasserstein,
-        latent_size=config.latent_size,
-        critic_steps=5,
-        critic_regularizers=[regularizers.gradient_penalty(config.penalty)],
-    )
-    return config.experiment(method, paper="Gulrajani et al., 2017", measured="not yet run")
+    """See `jaxgen.dcgan_games.penalized`."""
+    return config.experiment(penalized(config, config.penalty), paper="Gulrajani et al., 2017", measured="not yet run")

@@ -5,14 +5,8 @@
 
 import dataclasses
 
-import optax
-
-from jaxgen.core import Net
-from jaxgen.dcgan_games import Mnist
+from jaxgen.dcgan_games import Mnist, clipped
 from jaxgen.experiment import Experiment
-from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.optimizers import clip_weights
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,13 +20,5 @@ class Config(Mnist):
 
 
 def experiment(config: Config) -> Experiment:
-    """Five critic updates for one of the generator, by RMSProp, as in the paper."""
-    optimizer = optax.rmsprop(config.learning_rate)
-    method = gan(
-        Net(config.generator(), optimizer, ema_decay=0.99),
-        Net(config.critic(), optax.chain(optimizer, clip_weights(config.limit))),
-        adversarial.wasserstein,
-        latent_size=config.latent_size,
-        critic_steps=5,
-    )
-    return config.experiment(method, paper="Arjovsky et al., 2017", measured="not yet run")
+    """See `jaxgen.dcgan_games.clipped`."""
+    return config.experiment(clipped(config, config.limit), paper="Arjovsky et al., 2017", measured="not yet run")

@@ -3,12 +3,19 @@
 import dataclasses
 from typing import Literal
 
-from jaxgen.core import Method
+import optax
+
+from jaxgen.core import Method, Net
 from jaxgen.data import tfds
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.data.transforms import enlarge, pad, signed_unit
 from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+from jaxgen.methods import regularizers
+from jaxgen.methods.gan import gan
+from jaxgen.models.conditional import WithLabel
 from jaxgen.models.dcgan import Discriminator, Generator
+from jaxgen.optimizers import clip_weights
 from jaxgen.training.loop import Schedule
 
 
@@ -71,3 +78,40 @@ class Mnist(Digits):
         """A method on MNIST."""
         on_digits = super().experiment(method, paper=paper, measured=measured)
         return dataclasses.replace(on_digits, data=tfds.images("mnist").map_once(pad(32)).map(signed_unit()))
+
+
+def clipped(config: Digits, limit: float) -> Method:
+    """Arjovsky et al., 2017: five critic updates for one of the generator, by RMSProp, weights within `limit`."""
+    optimizer = optax.rmsprop(config.learning_rate)
+    return gan(
+        Net(config.generator(), optimizer, ema_decay=0.99),
+        Net(config.critic(), optax.chain(optimizer, clip_weights(limit))),
+        adversarial.wasserstein,
+        latent_size=config.latent_size,
+        critic_steps=5,
+    )
+
+
+def penalized(config: Digits, weight: float) -> Method:
+    """Gulrajani et al., 2017: five critic updates for one of the generator, by Adam without momentum."""
+    optimizer = optax.adam(config.learning_rate, b1=0.0, b2=0.9)
+    return gan(
+        Net(config.generator(), optimizer, ema_decay=0.99),
+        Net(config.critic(), optimizer),
+        adversarial.wasserstein,
+        latent_size=config.latent_size,
+        critic_steps=5,
+        critic_regularizers=[regularizers.gradient_penalty(weight)],
+    )
+
+
+def conditional(config: Digits) -> Method:
+    """Mirza & Osindero, 2014: a DCGAN whose networks both see the label, appended to z and to every pixel."""
+    optimizer = optax.adam(config.learning_rate, b1=0.5)
+    return gan(
+        Net(WithLabel(config.generator(), 10), optimizer, ema_decay=0.999),
+        Net(WithLabel(config.critic("batch"), 10), optimizer),
+        adversarial.non_saturating,
+        latent_size=config.latent_size,
+        classes=10,
+    )

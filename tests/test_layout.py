@@ -32,7 +32,7 @@ ALLOWED = {
     "experiment": {"core", "training", "data"},
     "toy2d": {"core", "bijectors", "data", "experiment", "methods", "report", "training"},
     "theory": {"core", "data", "losses", "methods"},
-    "dcgan_games": {"core", "data", "experiment", "models", "training"},
+    "dcgan_games": {"core", "data", "experiment", "losses", "methods", "models", "optimizers", "training"},
     "modes": {"core", "data", "experiment", "methods", "metrics", "models", "report", "training"},
     "quality": {"core", "data", "experiment", "methods", "metrics", "models", "training"},
     "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics", "quality"},
