@@ -2,15 +2,17 @@
 
 `TFDS_DATA_DIR=FOLDER python benchmarks/sst2_rules.py` prints a table and draws a figure; `--help` says what else. The
 seeds of a row train side by side in one compiled step; each draws its own labelled sentences, and the rows the same.
+`--table unlabelled` is about students that see other sentences too, without their labels.
 """
 
 import contextlib
 import dataclasses
 import functools
 import time
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import matplotlib
@@ -32,12 +34,49 @@ import matplotlib.pyplot as plt
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 STEPS = {0.05: 400, 0.1: 400, 0.2: 400, 1.0: 600}  # share of the labels -> steps
-ROWS = {  # experiment -> figure of its method -> what the table calls it
-    "sst2_cnn": {"accuracy": "labels alone"},
-    "sst2_cnn_rules": {"student_accuracy": "rule: student p", "teacher_accuracy": "rule: teacher q"},
-    "sst2_cnn_learned_rules": {"student_accuracy": "learned: student p", "teacher_accuracy": "learned: teacher q"},
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An experiment with settings, what the table calls its method's figures, and which title gains are gains over."""
+
+    experiment: str
+    titles: dict[str, str]
+    over: str
+    settings: dict[str, Any] = dataclasses.field(default_factory=dict)
+
+
+UNLABELLED = {"unlabelled": True, "pi_0": 0.9, "alpha": 0.99}
+ROWS = {
+    "labels": (
+        Row("sst2_cnn", {"accuracy": "labels alone"}, "labels alone"),
+        Row(
+            "sst2_cnn_rules",
+            {"student_accuracy": "rule: student p", "teacher_accuracy": "rule: teacher q"},
+            "labels alone",
+        ),
+        Row(
+            "sst2_cnn_learned_rules",
+            {"student_accuracy": "learned: student p", "teacher_accuracy": "learned: teacher q"},
+            "labels alone",
+        ),
+    ),
+    "unlabelled": (
+        Row(
+            "sst2_cnn_rules",
+            {"twin_accuracy": "twin: labels alone", "student_accuracy": "no rule: student p"},
+            "twin: labels alone",
+            {**UNLABELLED, "strength": 0.0},
+        ),
+        Row(
+            "sst2_cnn_rules",
+            {"student_accuracy": "rule: student p", "teacher_accuracy": "rule: teacher q"},
+            "no rule: student p",
+            UNLABELLED,
+        ),
+    ),
 }
-COLUMNS = ("test", "unseen", '"but", test', '"but", unseen')
+COLUMNS = ("test", '"but", test', '"but", unseen', '"but", half')
 COLORS = ("#777777", "#99b3e6", "#3366cc", "#e6b399", "#cc6633")
 CHUNK = 607  # sentences evaluated at a time
 
@@ -84,10 +123,14 @@ def train(experiments: list[Experiment]) -> TrainState:
     return state
 
 
-def measure(file: ExperimentFile, share: float, steps: int, seeds: int) -> Outcome:
-    """Trains an experiment on a share of the labels and looks at sentences it has not seen."""
+def measure(row: Row, share: float, seeds: range) -> Outcome:
+    """Trains an experiment on a share of the labels and looks at sentences whose labels it has not seen.
+
+    Those of the last column are a half, whichever their words' checksum says, of the training sentences left over.
+    """
     start = time.perf_counter()
-    configs = [file.config_type(labelled=share, steps=steps, seed=seed) for seed in range(seeds)]
+    file = ExperimentFile.load(EXPERIMENTS / f"{row.experiment}.py")
+    configs = [file.config_type(labelled=share, steps=STEPS[share], seed=seed, **row.settings) for seed in seeds]
     experiments = [file.build(config) for config in configs]
     method, state = experiments[0].method, train(experiments)
     confidences = state.nets["confidences"].params["log"] if "confidences" in state.nets else None
@@ -107,14 +150,19 @@ def measure(file: ExperimentFile, share: float, steps: int, seeds: int) -> Outco
     full = everything(file.build(dataclasses.replace(configs[0], labelled=1.0)).data.train)
     unseen = {field: np.concatenate([x[field] for x in (test, dev, full)]) for field in test}
     found = correct(unseen)
-    of_test = np.arange(len(unseen["label"])) < len(test["label"])
+    place = np.arange(len(unseen["label"]))
+    of_test, of_train = place < len(test["label"]), place >= len(test["label"]) + len(dev["label"])
     has_but = (unseen["after"] != 0).any(1)
-    trained = [{row.tobytes() for row in everything(e.data.train)["tokens"]} for e in experiments]
-    fresh = np.array([[row.tobytes() not in rows for row in unseen["tokens"]] for rows in trained]) | of_test
-    masks = dict(zip(COLUMNS, (of_test & fresh, fresh, of_test & has_but & fresh, has_but & fresh), strict=True))
+    half = of_train & [zlib.crc32(row.tobytes()) % 2 == 1 for row in unseen["tokens"]]
+    taught = [everything(e.data.train) for e in experiments]
+    known = [{row.tobytes() for row in x["tokens"][x["label"] >= 0]} for x in taught]
+    fresh = np.array([[row.tobytes() not in rows for row in unseen["tokens"]] for rows in known]) | of_test
+    parts = (of_test & fresh, of_test & has_but & fresh, has_but & fresh, half & has_but & fresh)
+    masks = dict(zip(COLUMNS, parts, strict=True))
 
     def columns(figure: str) -> dict[str, np.ndarray]:
-        return {name: np.average(found[figure], axis=1, weights=mask) for name, mask in masks.items()}
+        # With all labels no training sentence is left, and a mean of none is not a number.
+        return {name: (found[figure] * mask).sum(1) / mask.sum(1) for name, mask in masks.items()}
 
     seconds = time.perf_counter() - start
     return Outcome(
@@ -127,21 +175,25 @@ def spread(values: np.ndarray, sign: str = "") -> str:
     return f"{100 * values.mean():{sign}.1f} ± {100 * values.std(ddof=1):.1f}"
 
 
-def draw(results: dict[float, dict[str, dict[str, np.ndarray]]], path: Path) -> None:
-    """Left, accuracies on sentences with "but" not trained on; right, differences to labels alone."""
+def gain(rows: dict[str, dict[str, np.ndarray]], row: Row, title: str, column: str) -> np.ndarray:
+    """Differences of a title's accuracies to those of the title it is measured against, `[seeds]`."""
+    return rows[title][column] - rows[row.over][column]
+
+
+def draw(rows: tuple[Row, ...], results: dict[float, dict[str, dict[str, np.ndarray]]], path: Path) -> None:
+    """Left, accuracies on sentences with "but" whose labels were not seen; right, gains."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
-    titles = list(next(iter(results.values())))
-    places = np.arange(len(results))
-    for number, (title, color) in enumerate(zip(titles, COLORS, strict=True)):
-        found = [rows[title][COLUMNS[-1]] for rows in results.values()]
-        base = [rows[titles[0]][COLUMNS[-1]] for rows in results.values()]
-        gains = [a - b for a, b in zip(found, base, strict=True)]
+    places, column = np.arange(len(results)), COLUMNS[2]
+    lines = [(row, title) for row in rows for title in row.titles.values()]
+    for number, ((row, title), color) in enumerate(zip(lines, COLORS, strict=False)):
+        found = [accuracies[title][column] for accuracies in results.values()]
+        gains = [gain(accuracies, row, title, column) for accuracies in results.values()]
         for axis, values in ((left, found), (right, gains)):
             mean, error = ([100 * f(v) for v in values] for f in (np.mean, functools.partial(np.std, ddof=1)))
             axis.errorbar(places + (number - 2) * 0.09, mean, error, fmt="o", color=color, label=title, capsize=2)
     right.axhline(0, color=COLORS[0], lw=0.8)
-    left.set(title='accuracy on unseen sentences with "but", %')
-    right.set(title="difference to labels alone, same seeds, points")
+    left.set(title='accuracy on "but" sentences whose labels are unseen, %')
+    right.set(title="gain, same seeds, points")
     for axis in (left, right):
         axis.set_xticks(places, [f"{100 * share:g}% labels" for share in results])
         axis.spines[["top", "right"]].set_visible(False)
@@ -151,34 +203,40 @@ def draw(results: dict[float, dict[str, dict[str, np.ndarray]]], path: Path) -> 
 
 
 def main(
-    seeds: int = 5, shares: tuple[float, ...] = tuple(STEPS), out: Path = EXPERIMENTS / "gallery" / "sst2_rules.png"
+    table: Literal["labels", "unlabelled"] = "labels",
+    seeds: int = 5,
+    first_seed: int = 10,
+    shares: tuple[float, ...] = tuple(STEPS),
+    out: Path = EXPERIMENTS / "gallery" / "sst2_rules.png",
 ) -> None:
     """Measures.
 
     Args:
+      table: what students see, labelled sentences alone or others too; these need a share below 1.
       seeds: how many, at least 2.
+      first_seed: the least of them; settings were tried with 0 to 4.
       shares: of the labels.
       out: the figure.
     """
     process.configure()
-    table = Table("labels", "network", *(f"{c}{d}" for c in COLUMNS for d in ("", ": gain")), "lambda", "seconds")
+    printed = Table("labels", "network", *(f"{c}{d}" for c in COLUMNS for d in ("", ": gain")), "lambda", "seconds")
     results: dict[float, dict[str, dict[str, np.ndarray]]] = {}
     console = Console(width=200)
     for share in shares:
-        rows = results.setdefault(share, {})
-        for name, figures in ROWS.items():
-            outcome = measure(ExperimentFile.load(EXPERIMENTS / f"{name}.py"), share, STEPS[share], seeds)
-            for figure, title in figures.items():
-                rows[title] = outcome.accuracies[figure]
+        found = results.setdefault(share, {})
+        for row in ROWS[table]:
+            outcome = measure(row, share, range(first_seed, first_seed + seeds))
+            found |= {title: outcome.accuracies[figure] for figure, title in row.titles.items()}
+            for title in row.titles.values():
                 cells = []
                 for column in COLUMNS:
-                    gain = rows[title][column] - rows["labels alone"][column]
-                    cells += [spread(rows[title][column]), spread(gain, "+") if name != "sst2_cnn" else ""]
+                    over = "" if title == row.over else spread(gain(found, row, title, column), "+")
+                    cells += [spread(found[title][column]), over]
                 lambdas = "" if outcome.confidences is None else " ".join(map(spread, outcome.confidences.T / 100))
-                table.add_row(f"{100 * share:g}%", title, *cells, lambdas, f"{outcome.seconds:.0f}")
+                printed.add_row(f"{100 * share:g}%", title, *cells, lambdas, f"{outcome.seconds:.0f}")
                 console.print(share, title, *cells, lambdas, f"{outcome.seconds:.0f} s")
-    console.print(table)
-    draw(results, out)
+    console.print(printed)
+    draw(ROWS[table], results, out)
 
 
 if __name__ == "__main__":

@@ -47,6 +47,8 @@ class Config:
     """Text file of word vectors to start from, a word and its numbers a line; none: random ones."""
     strength: float = 6.0
     """What a broken rule of confidence 1 costs, nats."""
+    unlabelled: bool = False
+    """Whether the student also imitates, on "but" sentences without labels, a teacher made of its twin."""
     pi_0: float = 0.3
     """The most the teacher weighs."""
     alpha: float = 0.995
@@ -66,7 +68,9 @@ def rules(predict: Predict, batch: Batch) -> tuple[Array, Array]:
 
 def experiment(config: Config) -> Experiment:
     """The network of `sst2_cnn`, and a teacher made of it and the rule."""
-    data = SentimentData(share=config.labelled, seed=config.seed, held_out=config.held_out)
+    data = SentimentData(
+        share=config.labelled, seed=config.seed, held_out=config.held_out, unlabelled=config.unlabelled
+    )
     network = TextCNN(
         data.vocabulary_size,
         embedding=config.embedding,
@@ -84,6 +88,7 @@ def experiment(config: Config) -> Experiment:
             strength=config.strength,
             pi_0=config.pi_0,
             alpha=config.alpha,
+            twin=config.unlabelled,
         ),
         data=data.dataset(),
         schedule=Schedule(steps=config.steps, log_every=50, checkpoint_every=200, steps_per_call=10),

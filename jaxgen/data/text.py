@@ -95,6 +95,7 @@ class SentimentData:
       share: of the training sentences, drawn by `seed`; the vocabulary is that of all of them.
       seed: see there.
       held_out: which split is the data set's "test".
+      unlabelled: whether those of the other training sentences that say something after "but" are kept, labelled -1.
     """
 
     length: int = 56
@@ -102,6 +103,7 @@ class SentimentData:
     share: float = 1.0
     seed: int = 0
     held_out: Literal["test", "dev"] = "test"
+    unlabelled: bool = False
 
     def __post_init__(self) -> None:
         if not 0 < self.share <= 1:
@@ -140,8 +142,11 @@ class SentimentData:
     def _subset(self, examples: Examples) -> Examples:
         count = len(examples["label"])
         order = np.random.default_rng(self.seed).permutation(count)
-        ids = np.sort(order[: max(1, round(self.share * count))])
-        return {field: x[ids] for field, x in examples.items()}
+        drawn = np.zeros(count, bool)
+        drawn[order[: max(1, round(self.share * count))]] = True
+        examples = {**examples, "label": np.where(drawn, examples["label"], -1)}
+        kept = drawn | (self.unlabelled & (examples["after"] != PADDING).any(axis=1))
+        return {field: x[kept] for field, x in examples.items()}
 
 
 def split_at(sentence: list[str], word: str) -> tuple[list[str], list[str]]:

@@ -1,7 +1,11 @@
-"""Rule distillation: a teacher that keeps the rules is built from the student in closed form, and imitated.
+"""Rule distillation: a teacher that keeps the rules is built from a network in closed form, and imitated.
 
 Hu et al. 2016, "Harnessing Deep Neural Networks with Logic Rules", algorithm 1; confidences that are learned are those
 of Hu et al. 2016b, "Deep Neural Networks with Massive Learned Knowledge".
+
+There the teacher is made of the student itself. On examples without labels that can fail: q* minus p is the gradient of
+log Z by the logits, so such a student climbs log Z, the share of it that keeps the rules, and wrong answers may keep
+them too. The teacher may then be made of a twin of the student, which learns from the labels alone and stays there.
 """
 
 from collections.abc import Callable, Mapping
@@ -13,11 +17,13 @@ from jax.lax import stop_gradient
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses import distillation
+from jaxgen.losses.arrays import at_least_float32
 
 Predict = Callable[[Array], Array]  # inputs [batch, ...] -> the student's probabilities [batch, ..., classes]
 Rules = Callable[[Predict, Batch], tuple[Array, Array]]  # -> truth [batch, classes, rules], where they apply
-# (view, batch, student's logits [batch, ..., classes]) -> log q* of that shape, and [batch, ...]: false on padding
-Teacher = Callable[[View, Batch, Array], tuple[Array, Array]]
+# (view, batch, name of a network, its logits [batch, ..., classes]) -> log q* of that shape made of it, and where there
+# is an example, [batch, ...]: false on padding
+Teacher = Callable[[View, Batch, str, Array], tuple[Array, Array]]
 Evaluate = Callable[[View, Batch, Array], Mapping[str, Array]]
 
 
@@ -31,41 +37,42 @@ def rule_distillation(
     pi_0: float,
     alpha: float,
     validation: str = "",
+    twin: bool = False,
 ) -> Method:
     """A student p(y|x) and its teacher q*, on the batch fields `inputs` and `label` (int `[batch]`).
 
     An example whose label is negative has none: the teacher alone counts, in a mean of its own, weighted by pi, so
-    that many of them do not drown a few labels.
+    that many of them do not drown a few labels. What is evaluated is the trained student, its own q*, and its twin.
 
     Args:
       student: module of `(inputs, *, train) -> logits [batch, classes]`; it may take a key "dropout".
       confidences: module of `() -> lambda [rules]`; with an optimizer they are learned, from the labels, in a second
         phase that leaves the student alone.
       rules: `(predict, batch) -> (truth [batch, classes, rules], mask)`; the mask, broadcast against the truth, says
-        where a rule applies. `predict` asks the student itself, as "A but B" does about B; no gradient passes through.
+        where a rule applies. `predict` asks the network the teacher is made of, as "A but B" does about B; no gradient
+        passes through.
       inputs: the field the student sees.
       strength: C, nats.
       pi_0: the most the teacher weighs, from 0 to 1.
       alpha: from 0 to 1; the nearer to 1, the later the teacher is heard (`losses.distillation.imitation_schedule`).
       validation: prefix of the fields (`Source.beside`) whose labels teach the confidences; by default the student's
         own. Of labels that the student knows by heart, every rule about its own opinions is right.
+      twin: whether the teacher is made of a network "twin", which begins as the student does and learns from the labels
+        alone, instead of the student itself.
     """
 
-    def teacher(view: View, batch: Batch, logits: Array) -> tuple[Array, Array]:
-        truth, mask = rules(predict_by(view, "student"), batch)
+    def teacher(view: View, batch: Batch, name: str, logits: Array) -> tuple[Array, Array]:
+        truth, mask = rules(predict_by(view, name), batch)
         log_q = distillation.rule_posterior(logits, stop_gradient(truth), view("confidences"), strength, mask=mask)
         return log_q, jnp.ones(batch["label"].shape, bool)
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        logits = view("student", batch[inputs], train=False)
-        log_q, _ = teacher(view, batch, logits)
-        return {
-            "student_accuracy": jnp.argmax(logits, axis=-1) == batch["label"],
-            "teacher_accuracy": jnp.argmax(log_q, axis=-1) == batch["label"],
-        }
+        said = {name: view(name, batch[inputs], train=False) for name in students(twin)}
+        said["teacher"], _ = teacher(view, batch, "student", said["student"])
+        return {f"{name}_accuracy": jnp.argmax(x, axis=-1) == batch["label"] for name, x in said.items()}
 
     return imitating(
-        student, confidences, teacher, evaluate, inputs=inputs, pi_0=pi_0, alpha=alpha, validation=validation
+        student, confidences, teacher, evaluate, inputs=inputs, pi_0=pi_0, alpha=alpha, validation=validation, twin=twin
     )
 
 
@@ -84,23 +91,34 @@ def imitating(
     pi_0: float,
     alpha: float,
     validation: str = "",
+    twin: bool = False,
 ) -> Method:
     """The student of any teacher that rules make in closed form: `rule_distillation` says how it learns.
 
     Args:
       student: module of `(inputs, *, train) -> logits [batch, ..., classes]`, a label (int `[batch, ...]`) for each.
       confidences: as of `rule_distillation`.
-      teacher: `(view, batch, logits) -> (log q*, where)`; no gradient reaches the student through it.
+      teacher: `(view, batch, name, logits) -> (log q*, where)`, q* made of the network of that name.
       evaluate: as of `Method`.
       inputs: the field the student sees.
       pi_0: as of `rule_distillation`.
       alpha: as of `rule_distillation`.
       validation: as of `rule_distillation`.
+      twin: as of `rule_distillation`.
     """
+
+    def cross_entropy(log_p: Array, label: Array) -> Array:
+        nats = -jnp.take_along_axis(log_p, jnp.maximum(label, 0)[..., None], axis=-1)[..., 0]
+        return mean_where(nats, label >= 0)
+
+    def twin_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        (logits,) = at_least_float32(view("twin", batch[inputs], train=True, rngs={"dropout": key}))
+        return cross_entropy(jax.nn.log_softmax(logits), batch["label"]), Aux()
 
     def student_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         logits = view("student", batch[inputs], train=True, rngs={"dropout": key})
-        log_q, there = teacher(view, batch, stop_gradient(logits))
+        of = view("twin", batch[inputs], train=False) if twin else stop_gradient(logits)
+        log_q, there = teacher(view, batch, first, of)
         labelled = batch["label"] >= 0
         pi = distillation.imitation_schedule(view.step, pi_0, alpha)
         losses = distillation.imitation(
@@ -110,29 +128,35 @@ def imitating(
 
     def confidence_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         batch = {field.removeprefix(validation): x for field, x in batch.items() if field.startswith(validation)}
-        log_q, _ = teacher(view, batch, stop_gradient(view("student", batch[inputs], train=False)))
-        labelled = batch["label"] >= 0
-        nats = -jnp.take_along_axis(log_q, jnp.maximum(batch["label"], 0)[..., None], axis=-1)[..., 0]
+        log_q, _ = teacher(view, batch, first, stop_gradient(view(first, batch[inputs], train=False)))
         confidence = view("confidences")
         metrics = {f"lambda_{rule}": confidence[rule] for rule in range(confidence.shape[0])}
-        return mean_where(nats, labelled), Aux(metrics)
+        return cross_entropy(log_q, batch["label"]), Aux(metrics)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         # The student begins as it would without rules, so that runs with and without them can be compared in pairs.
+        variables = modules["student"].init(key, batch[inputs], train=False)
         return {
-            "student": modules["student"].init(key, batch[inputs], train=False),
+            **dict.fromkeys(students(twin), variables),
             "confidences": modules["confidences"].init(jax.random.fold_in(key, 1)),
         }
 
+    first = students(twin)[0]
+    taught = (Phase(("twin",), twin_loss),) if twin else ()
     learned = () if confidences.optimizer is None else (Phase(("confidences",), confidence_loss),)
     return Method(
         name="rule distillation",
-        nets={"student": student, "confidences": confidences},
-        phases=(Phase(("student",), student_loss), *learned),
+        nets={**dict.fromkeys(students(twin), student), "confidences": confidences},
+        phases=(*taught, Phase(("student",), student_loss), *learned),
         init=init,
         latents=None,
         evaluate=evaluate,
     )
+
+
+def students(twin: bool) -> tuple[str, ...]:
+    """The networks that learn to answer; the teacher is made of the first."""
+    return ("twin", "student") if twin else ("student",)
 
 
 def mean_where(values: Array, where: Array) -> Array:

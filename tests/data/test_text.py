@@ -80,6 +80,23 @@ def test_a_share_of_the_training_sentences_is_drawn_by_the_seed(folder):
         SentimentData(share=0)
 
 
+def test_sentences_with_but_that_were_not_drawn_can_stay_without_labels(folder):
+    """And those that end on "but", which say nothing after it, go."""
+    lines = [f"{i % 2} word{i} {('is', 'but', 'a but')[i % 3]} {('fine', 'fine', '')[i % 3]}" for i in range(60)]
+    (folder / "stsa.binary.train").write_text("\n".join(lines))
+
+    def sentences(**settings):
+        train = SentimentData(share=0.1, **settings).dataset().train
+        found = train[np.arange(len(train))]
+        return {tuple(row): label for row, label in zip(found["tokens"], found["label"], strict=True)}
+
+    everything = SentimentData().dataset().train[np.arange(60)]
+    but = {tuple(row) for row, after in zip(everything["tokens"], everything["after"], strict=True) if after.any()}
+    drawn, both = sentences(), sentences(unlabelled=True)
+    assert len(but) == 20
+    assert both == {**dict.fromkeys(but, -1), **drawn}
+
+
 def test_vectors_are_those_of_the_file(folder, tmp_path):
     vocabulary = SentimentData().vocabulary
     file = tmp_path / "vectors.txt"

@@ -58,7 +58,7 @@ def method(optimizer=None):
 def view_at(method, step):
     """Networks that differ, at a step."""
     state = init_state(method, jax.random.key(0), BATCH)
-    keys = dict(zip(("base", "student"), jax.random.split(jax.random.key(1)), strict=True))
+    keys = dict(zip(("twin", "student"), jax.random.split(jax.random.key(1)), strict=True))
     for name, key in keys.items():
         table = jax.random.normal(key, (5, TAGS))
         state.nets[name] = state.nets[name].replace(params={"Embed_0": {"embedding": table}})
@@ -66,24 +66,20 @@ def view_at(method, step):
 
 
 def enumerated(view, name, log_lambda):
-    """log q* of all sequences of every example, `[batch, sequences]`, made of a network, and which tags they have."""
+    """log q* of all sequences of every example, `[batch, sequences]`, made of a network."""
     confidence = jnp.exp(log_lambda)
     log_p = jax.nn.log_softmax(view.params[name]["Embed_0"]["embedding"][BATCH["word"]])
+    kept = jnp.asarray(TRANSITIONS[SEQUENCES[:, :-1], SEQUENCES[:, 1:]]) @ confidence[:2]
+    between = STRENGTH * (confidence[:2].sum() - kept)  # [sequences, length - 1]
     rows = []
     for example, words in enumerate(np.array(BATCH["word"])):
         length = int((words > 0).sum())
-        scores = []
-        for y in SEQUENCES:
-            score = 0.0 if not y[length:].any() else -jnp.inf  # one sequence for each choice of the real tags
-            for t in range(length):
-                belief = jnp.exp(log_p[example, t, 0])
-                broken = (1 - belief if y[t] == 0 else belief) if words[t] > 2 else 0.0
-                score += log_p[example, t, y[t]] - STRENGTH * confidence[2] * broken
-                if t:
-                    kept = TRANSITIONS[y[t - 1], y[t]]
-                    score -= STRENGTH * jnp.sum(confidence[:2] * (1 - kept))
-            scores.append(score)
-        rows.append(jax.nn.log_softmax(jnp.stack(scores)))
+        belief = jnp.exp(log_p[example, :, 0])
+        broken = jnp.where(SEQUENCES == 0, 1 - belief, belief) * (words > 2)
+        at = jnp.take_along_axis(log_p[example], jnp.asarray(SEQUENCES.T), axis=1).T - STRENGTH * confidence[2] * broken
+        scores = at[:, :length].sum(axis=1) - between[:, : length - 1].sum(axis=1)
+        # One sequence for each choice of the real tags.
+        rows.append(jax.nn.log_softmax(jnp.where(SEQUENCES[:, length:].any(axis=1), -jnp.inf, scores)))
     return jnp.stack(rows)
 
 
@@ -105,7 +101,7 @@ def test_the_student_s_loss_and_gradient_are_those_of_the_enumeration(x64):
     taught = method()
     view = view_at(taught, 1)
     pi = 0.5  # 1 - alpha, below pi_0
-    q = marginals(enumerated(view, "base", view.params["confidences"]["log"]))
+    q = marginals(enumerated(view, "twin", view.params["confidences"]["log"]))
     labelled, there = np.array(BATCH["label"]) >= 0, np.array(BATCH["word"]) > 0
 
     def by_hand(params):
@@ -131,7 +127,7 @@ def test_the_confidences_gradient_is_that_of_the_enumeration(x64):
     where = np.nonzero(np.array(BATCH["label"]) >= 0)
 
     def by_hand(log_lambda):
-        q = marginals(enumerated(view, "base", log_lambda))
+        q = marginals(enumerated(view, "twin", log_lambda))
         return -jnp.log(q[(*where, BATCH["label"][where])]).mean()
 
     loss, gradient = gradient_of(taught, view, "confidences")
@@ -140,15 +136,15 @@ def test_the_confidences_gradient_is_that_of_the_enumeration(x64):
     np.testing.assert_allclose(gradient["log"], expected[1], rtol=1e-9)
 
 
-def test_the_base_learns_from_the_labels_alone_and_begins_where_the_student_does():
+def test_the_twin_learns_from_the_labels_alone_and_begins_where_the_student_does():
     taught = method()
     state = init_state(taught, jax.random.key(0), BATCH)
     start = view_of(taught, state)
-    jax.tree.map(np.testing.assert_array_equal, start.params["base"], start.params["student"])
-    log_p = jax.nn.log_softmax(start("base", BATCH["word"], train=False))
+    jax.tree.map(np.testing.assert_array_equal, start.params["twin"], start.params["student"])
+    log_p = jax.nn.log_softmax(start("twin", BATCH["word"], train=False))
     where = np.nonzero(np.array(BATCH["label"]) >= 0)
     _, metrics = jax.jit(build_step(taught))(state, jax.tree.map(lambda x: x[None], BATCH), jax.random.key(0))
-    assert metrics["base/loss"] == pytest.approx(float(-log_p[(*where, BATCH["label"][where])].mean()), rel=1e-5)
+    assert metrics["twin/loss"] == pytest.approx(float(-log_p[(*where, BATCH["label"][where])].mean()), rel=1e-5)
 
 
 def test_the_teacher_evaluated_is_the_best_sequence_of_the_student_s_q(x64):
@@ -158,7 +154,7 @@ def test_the_teacher_evaluated_is_the_best_sequence_of_the_student_s_q(x64):
     best = SEQUENCES[np.argmax(enumerated(view, "student", view.params["confidences"]["log"]), axis=-1)]
     there = np.array(BATCH["word"]) > 0
     np.testing.assert_array_equal(np.where(there, got["teacher_tags"], 0), best)
-    for name in ("base", "student"):
+    for name in ("twin", "student"):
         table = view.params[name]["Embed_0"]["embedding"]
         np.testing.assert_array_equal(got[f"{name}_tags"], jnp.argmax(table, -1)[BATCH["word"]])
-    assert (got["base_tags"] != got["student_tags"]).any()
+    assert (got["twin_tags"] != got["student_tags"]).any()
