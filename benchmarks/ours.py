@@ -1,6 +1,8 @@
 """The networks of the benchmark on jaxgen's engine: `python benchmarks/ours.py NAME` serves its step."""
 
+import functools
 import sys
+from typing import get_args
 
 import jax
 import numpy as np
@@ -8,7 +10,7 @@ import optax
 from alternate import serve
 from flax import linen as nn
 
-from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.compose import Chain, Memory
 from jaxgen.bijectors.conditioner import DenseConditioner
 from jaxgen.bijectors.coupling import Coupling
 from jaxgen.core import Batch, Method, Net
@@ -73,9 +75,9 @@ def mlp_vae() -> tuple[Method, Batch, int]:
     return method, {"image": RNG.integers(0, 2, (256, 28, 28, 1)).astype(np.float32)}, 1
 
 
-def glow_32() -> tuple[Method, Batch, int]:
+def glow_32(steps: int = 8, levels: int = 3, memory: Memory = "plain") -> tuple[Method, Batch, int]:
     """Glow, 8 steps at each of 3 levels, width 128, on 32x32x3, batch 16."""
-    net = Net(glow(steps=8, levels=3, width=128), optax.adam(1e-3))
+    net = Net(glow(steps, levels, width=128, memory=memory), optax.adam(1e-3))
     return image_flow(net, event_shape=(32, 32, 3)), {"image": RNG.integers(0, 256, (16, 32, 32, 3), np.uint8)}, 1
 
 
@@ -122,6 +124,10 @@ CONTENDERS = {
     "sngan_resnet": sngan_resnet,
     "flow_2d": flow_2d,
     "toy_gan": toy_gan,
+} | {
+    f"glow_{steps}_{memory}": functools.partial(glow_32, steps, levels=2, memory=memory)
+    for steps in (8, 16, 32, 64)
+    for memory in get_args(Memory)
 }
 
 

@@ -4,6 +4,7 @@ Layer for layer those of `ours.py`, with as many parameters, in the forms that m
 PyTorch's own random ones: values do not change the time.
 """
 
+import functools
 import math
 import sys
 from collections.abc import Callable
@@ -269,9 +270,9 @@ def standard_normal(z: Tensor) -> Tensor:
     return -0.5 * (z.square() + LOG_2PI).flatten(1).sum(1)
 
 
-def glow(compile: Compile) -> tuple[nn.Module, Step]:
+def glow(compile: Compile, steps: int = 8, levels: int = 3) -> tuple[nn.Module, Step]:
     """Glow, 8 steps at each of 3 levels, width 128, on 32x32x3, batch 16."""
-    net = channels_last(Glow(steps=8, levels=3, width=128, channels=3))
+    net = channels_last(Glow(steps, levels, width=128, channels=3))
     optimizer = adam(net, 1e-3)
     images = channels_last(torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8))
 
@@ -312,7 +313,7 @@ CONTENDERS = {
     "sngan_resnet": sngan_resnet,
     "flow_2d": flow_2d,
     "toy_gan": toy_gan,
-}
+} | {f"glow_{steps}": functools.partial(glow, steps=steps, levels=2) for steps in (8, 16, 32, 64)}
 
 
 def main(name: str, mode: str) -> None:
