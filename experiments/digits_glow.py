@@ -12,6 +12,7 @@ from jaxgen.core import Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.experiment import Experiment
 from jaxgen.methods.flow import image_flow
+from jaxgen.models.class_prior import ClassPrior
 from jaxgen.models.glow import glow
 from jaxgen.training.loop import Schedule
 
@@ -40,6 +41,8 @@ class Config:
     """What the gradient keeps of the flow: all activations, those between steps, or none, rebuilding them."""
     dropout: float = 0.2
     """Rate in the coupling networks: 1,437 images are few."""
+    conditional: bool = False
+    """Learn a base density for each digit: samples are then of a digit that is asked for."""
 
 
 def experiment(config: Config) -> Experiment:
@@ -48,9 +51,11 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     size = config.flow_steps, config.levels, config.width
     flow = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
-    net, watch = Net(flow, optimizer, ema_decay=0.99), config.memory == "reversible"
+    classes = 10 if config.conditional else None
+    net = Net(ClassPrior(flow, 10) if config.conditional else flow, optimizer, ema_decay=0.99)
+    watch = config.memory == "reversible"
     return Experiment(
-        method=image_flow(net, event_shape=shape, levels=DIGITS_LEVELS, watch_inversion=watch),
+        method=image_flow(net, event_shape=shape, levels=DIGITS_LEVELS, classes=classes, watch_inversion=watch),
         data=digits(),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,

@@ -49,6 +49,7 @@ def image_flow(
     event_shape: tuple[int, ...],
     levels: int = 256,
     dequantizer: Net | None = None,
+    classes: int | None = None,
     watch_inversion: bool = False,
 ) -> Method:
     """A flow on the batch field `image`, integers in {0, ..., levels-1} dequantized to [0, 1); its figure is bits/dim.
@@ -63,44 +64,59 @@ def image_flow(
       dequantizer: a module `(x, v) -> (u, log|det du/dv|)` that makes of uniform noise v the place u of the pixels x in
         their cells, all `[batch, *event_shape]`, x being the cells' middles in [0, 1]; trained with the flow, it
         tightens the bound. None is u = v.
+      classes: how many values the batch field `label` (int `[batch]`) has in a conditional flow, whose two directions
+        take labels as a second argument: those of the batch, in sampling uniform ones. None for no condition.
       watch_inversion: log the largest |x - f(f⁻¹(x))| of a batch as `flow/inversion_error`, and say when it is above
         `INVERSION_LIMIT`: gradients that are rebuilt from the inverse are no better than it.
     """
     nets = {"flow": net} if dequantizer is None else {"flow": net, "dequantizer": dequantizer}
     dequantized = _uniformly if dequantizer is None else _by_network
 
+    def condition(fields: Mapping[str, Any]) -> tuple[Array, ...]:
+        return () if classes is None else (fields["label"],)
+
+    def latents_of(z: Array, *label: Array) -> dict[str, Array]:
+        return {"z": z} if classes is None else {"z": z, "label": label[0]}
+
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key)
         x, log_det = dequantized(view, batch["image"], keys[0], levels)
-        nats, aux = _training_log_likelihood(view, x, keys[1])
+        nats, aux = _training_log_likelihood(view, x, keys[1], *condition(batch))
         return jnp.mean(bits_per_dim(nats + log_det, event_shape, levels)), aux
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
         x = dequantize(batch["image"], keys[0], levels)
-        networks = {"flow": modules["flow"].init(keys[1], x, method="inverse_and_log_det")}
+        networks = {"flow": modules["flow"].init(keys[1], x, *condition(batch), method="inverse_and_log_det")}
         if dequantizer is not None:
             networks["dequantizer"] = modules["dequantizer"].init(key, _middles(batch["image"], levels), x)
         return networks
 
-    def decode(view: View, z: Array) -> Array:
-        return jnp.clip(2 * _to_data(view, z) - 1, -1, 1)
+    def prior(key: Array, count: int) -> dict[str, Array]:
+        label = jax.random.randint(jax.random.fold_in(key, 1), (count,), 0, classes or 1)
+        return latents_of(_prior(event_shape)(key, count), label)
 
-    def encode(view: View, batch: Batch) -> Array:
+    def decode(view: View, latents: Mapping[str, Array]) -> Array:
+        return jnp.clip(2 * _to_data(view, latents["z"], *condition(latents)) - 1, -1, 1)
+
+    def encode(view: View, batch: Batch) -> dict[str, Array]:
         """Of the middles of the levels' cells."""
-        return _to_base(view, _middles(batch["image"], levels))[0]
+        z, _ = _to_base(view, _middles(batch["image"], levels), *condition(batch))
+        return latents_of(z, *condition(batch))
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         x, log_det = dequantized(view, batch["image"], key, levels)
-        return {"bits_per_dim": bits_per_dim(_log_likelihood(view, x) + log_det, event_shape, levels)}
+        nats = _log_likelihood(view, x, *condition(batch)) + log_det
+        return {"bits_per_dim": bits_per_dim(nats, event_shape, levels)}
 
     def inversion_error(view: View, batch: Batch, key: Array) -> Array:
         x, _ = dequantized(view, batch["image"], key, levels)
-        return jnp.max(jnp.abs(_to_data(view, _to_base(view, x)[0]) - x))
+        z, _ = _to_base(view, x, *condition(batch))
+        return jnp.max(jnp.abs(_to_data(view, z, *condition(batch)) - x))
 
     advice = "gradients rebuilt from inverses are off by as much: lower learning_rate, or train with --memory remat"
     watch = Watch("flow/inversion_error", inversion_error, INVERSION_LIMIT, advice) if watch_inversion else None
-    latents = Latents(_prior(event_shape), decode, encode)
+    latents = Latents(prior, decode, encode)
     return Method("Flow", nets, (Phase(tuple(nets), loss),), init, latents, evaluate, watch)
 
 
@@ -119,13 +135,13 @@ def _middles(images: Array, levels: int) -> Array:
     return (images + 0.5) / levels
 
 
-def _log_likelihood(view: View, x: Array) -> Array:
-    return log_likelihood(*_to_base(view, x))
+def _log_likelihood(view: View, x: Array, *condition: Array) -> Array:
+    return log_likelihood(*_to_base(view, x, *condition))
 
 
-def _training_log_likelihood(view: View, x: Array, key: Array) -> tuple[Array, Aux]:
+def _training_log_likelihood(view: View, x: Array, key: Array, *condition: Array) -> tuple[Array, Aux]:
     """Log-likelihoods `[batch]` with dropout and normalization by the batch, and the averages that this moves."""
-    (z, log_det), moved = _to_base(view, x, rngs={"dropout": key}, mutable=["batch_stats"])
+    (z, log_det), moved = _to_base(view, x, *condition, rngs={"dropout": key}, mutable=["batch_stats"])
     return log_likelihood(z, log_det), Aux(variables={"flow": moved})
 
 
@@ -133,9 +149,9 @@ def _prior(shape: tuple[int, ...]) -> Callable[[Array, int], Array]:
     return lambda key, count: jax.random.normal(key, (count, *shape))
 
 
-def _to_base(view: View, x: Array, **training: Any) -> Any:
-    return view("flow", x, method="inverse_and_log_det", **training)
+def _to_base(view: View, x: Array, *condition: Array, **training: Any) -> Any:
+    return view("flow", x, *condition, method="inverse_and_log_det", **training)
 
 
-def _to_data(view: View, z: Array) -> Array:
-    return view("flow", z, method="forward_and_log_det")[0]
+def _to_data(view: View, z: Array, *condition: Array) -> Array:
+    return view("flow", z, *condition, method="forward_and_log_det")[0]

@@ -14,6 +14,7 @@ from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.core import Net, view_of
 from jaxgen.methods.flow import flow, image_flow
+from jaxgen.models.class_prior import ClassPrior
 from jaxgen.models.dequantizer import Dequantizer
 from jaxgen.training.step import build_step, init_state
 
@@ -66,6 +67,28 @@ def test_the_inversion_error_is_the_largest_of_a_batch():
         assert method.watch is not None
         view = view_of(method, init_state(method, KEY, {"image": images}))
         assert method.watch.compute(view, {"image": images}, KEY) == pytest.approx(expected, abs=tolerance)
+
+
+def test_a_class_s_own_base_density_fits_it_and_draws_it():
+    """Dark images and bright ones: of either the levels cost a bit, of both together two, by any Gaussian's measure."""
+    label = np.resize([0, 1], 512)
+    images = np.random.default_rng(1).integers(0, 2, (512, 2, 2, 1)) + 2 * label[:, None, None, None]
+    batch = {"image": jnp.asarray(images), "label": jnp.asarray(label)}
+    net = Net(ClassPrior(ActNorm(), 2), optax.adam(0.03))
+    method = image_flow(net, event_shape=(2, 2, 1), levels=4, classes=2)
+    state, step = init_state(method, KEY, batch), build_step(method)
+    batches = jax.tree.map(lambda x: x[None], batch)
+    state, _ = jax.jit(lambda s: jax.lax.scan(lambda s, _: step(s, batches, KEY), s, length=300))(state)
+    view = view_of(method, state)
+    bits = np.asarray(method.evaluate(view, batch, jax.random.key(1))["bits_per_dim"])
+    gaussian = 0.5 * np.log2(2 * np.pi * np.e / 12)  # what a uniform density costs under it
+    assert bits.mean() == pytest.approx(gaussian + 1, abs=0.03)
+    latents = method.latents.prior(KEY, 4000)
+    samples = np.asarray(method.latents.decode(view, latents))
+    for value, mean in ((0, -0.5), (1, 0.5)):
+        assert samples[latents["label"] == value].mean() == pytest.approx(mean, abs=0.02)
+    again = method.latents.decode(view, method.latents.encode(view, batch))
+    np.testing.assert_allclose(again, (images + 0.5) / 2 - 1, atol=1e-5)
 
 
 def test_training_moves_running_averages_and_evaluation_scores_by_them():

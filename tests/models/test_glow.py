@@ -1,4 +1,5 @@
 import functools
+import re
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,11 @@ import pytest
 import scipy.stats
 
 from jaxgen.bijectors.coupling import Affine
+from jaxgen.core import Net, view_of
+from jaxgen.methods.flow import image_flow
 from jaxgen.models.glow import glow
+from jaxgen.training.sharding import batch_sharding, make_mesh, placement, replicated, state_shardings
+from jaxgen.training.step import init_state
 
 
 @pytest.mark.parametrize(("dtype", "worst", "typical"), [(None, 1e-4, 1e-5), (jnp.bfloat16, 2e-2, 1e-3)])
@@ -67,6 +72,23 @@ def test_temperature_contracts_samples_towards_the_mode():
     mode, warm, cool = (np.asarray(sample(np.float32(t) * z)) for t in (0.0, 1.0, 0.5))
     # Couplings start as the identity, so the flow is linear here.
     np.testing.assert_allclose(cool - mode, 0.5 * (warm - mode), atol=1e-5)
+
+
+def test_evaluation_on_four_devices_gathers_nothing_but_its_figures():
+    batch = {"image": jax.ShapeDtypeStruct((16, 8, 8, 3), jnp.uint8)}
+    method = image_flow(Net(glow(2, levels=2, width=8)), event_shape=(8, 8, 3))
+    mesh = make_mesh(devices=jax.devices()[:4])
+    state = jax.eval_shape(lambda key, batch: init_state(method, key, batch), jax.random.key(0), batch)
+    shardings = state_shardings(state, mesh, {})
+
+    def figures(state, batch):
+        view = view_of(method, state, placement(mesh, shardings))
+        return method.evaluate(view, batch, jax.random.key(1))["bits_per_dim"]
+
+    split, whole = batch_sharding(mesh), replicated(mesh)
+    compiled = jax.jit(figures, in_shardings=(shardings, split), out_shardings=whole).lower(state, batch).compile()
+    moved = re.findall(r"= \w+\[([\d,]*)\]\S* (all-\S+|collective\S+|reduce-scatter)\(", compiled.as_text())
+    assert moved == [("16", "all-gather")]
 
 
 def test_memory_saves_activations_and_leaves_gradients():
