@@ -1,4 +1,4 @@
-"""What the experiments share that play a DCGAN's networks by other rules, on digits and on MNIST."""
+"""What the experiments share that play a DCGAN's networks by other rules, on digits, MNIST and Stacked-MNIST."""
 
 import dataclasses
 from typing import Literal
@@ -8,6 +8,7 @@ import optax
 from jaxgen.core import Method, Net
 from jaxgen.data import tfds
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
+from jaxgen.data.stacked import stacked
 from jaxgen.data.transforms import enlarge, pad, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -78,6 +79,20 @@ class Mnist(Digits):
         """A method on MNIST."""
         on_digits = super().experiment(method, paper=paper, measured=measured)
         return dataclasses.replace(on_digits, data=tfds.images("mnist").map_once(pad(32)).map(signed_unit()))
+
+
+@dataclasses.dataclass(frozen=True)
+class StackedMnist(Mnist):
+    """Settings on Stacked-MNIST, three of MNIST's digits as red, green and blue."""
+
+    def generator(self) -> Generator:
+        """A DCGAN's."""
+        return Generator((32, 32, 3), self.width, self.dtype)
+
+    def experiment(self, method: Method, *, paper: str, measured: str) -> Experiment:
+        """A method on Stacked-MNIST."""
+        on_digits = super().experiment(method, paper=paper, measured=measured)
+        return dataclasses.replace(on_digits, data=stacked(tfds.images("mnist").map_once(pad(32))).map(signed_unit()))
 
 
 def clipped(config: Digits, limit: float) -> Method:
