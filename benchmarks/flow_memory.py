@@ -5,14 +5,13 @@ they compile is in a cache before, since compiling holds more memory than a smal
 """
 
 import dataclasses
-import os
 import sys
 import tempfile
 from pathlib import Path
 
 import tyro
 from alternate import Timing, contend
-from step_throughput import MEGABYTE, PACKAGES, hardware
+from step_throughput import MEGABYTE, PACKAGES, environment, hardware
 
 HERE = Path(__file__).parent
 MEMORIES = ("plain", "remat", "reversible")
@@ -37,14 +36,8 @@ def measure(depth: int, rounds: int) -> Timing:
     commands = {memory: (sys.executable, str(HERE / "ours.py"), f"glow_{depth}_{memory}") for memory in MEMORIES} | {
         PEER: (sys.executable, str(HERE / "theirs.py"), f"glow_{depth}", "eager")
     }
-    with tempfile.TemporaryDirectory() as cache:
-        env = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH")))),
-            "JAX_COMPILATION_CACHE_DIR": cache,
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
+    with tempfile.TemporaryDirectory() as caches:
+        env = environment(caches)
         for memory in MEMORIES:
             contend({memory: commands[memory]}, env, rounds=0, steps=1)
         return contend(commands, env, rounds, steps=max(1, 16 // depth))

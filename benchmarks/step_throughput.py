@@ -61,6 +61,18 @@ class Result:
     timing: Timing
 
 
+def environment(caches: str) -> dict[str, str]:
+    """Of a contender that compiles into folder `caches`."""
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH")))),
+        "TORCHINDUCTOR_CACHE_DIR": f"{caches}/torch",
+        "JAX_COMPILATION_CACHE_DIR": f"{caches}/jax",
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # as `jaxgen train` has it
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }
+
+
 def measure(name: Name, rounds: int) -> Result:
     """Runs one network's contenders."""
     theirs = (sys.executable, str(HERE / "theirs.py"), name)
@@ -71,15 +83,7 @@ def measure(name: Name, rounds: int) -> Result:
     }
     steps = CASES[name].steps
     with tempfile.TemporaryDirectory() as caches:
-        env = {
-            **os.environ,
-            "PYTHONPATH": os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH")))),
-            "TORCHINDUCTOR_CACHE_DIR": f"{caches}/torch",
-            "JAX_COMPILATION_CACHE_DIR": f"{caches}/jax",
-            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",  # as `jaxgen train` has it
-            "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
-        }
-        cold = {}
+        env, cold = environment(caches), {}
         for contender, command in commands.items():
             cold |= contend({contender: command}, env, rounds=0, steps=steps).first
         return Result(cold, contend(commands, env, rounds, steps))

@@ -19,7 +19,8 @@ def run(layer: Bijector, direction: str, variables: Any, keys: Any, x: jax.Array
     """Applies alike layers one after the other; their gradient keeps the last one's output and no activation.
 
     The backward pass goes through the parts of each layer: invert, then differentiate. So a coupling and its inverse
-    read the very same half, and the compiler evaluates their network once: as much work as with rematerialization.
+    read the very same half, and the compiler evaluates their network once, up to its first dropout (random draws it
+    makes twice): about as much work as with rematerialization.
     What is rebuilt is off by the rounding of `x`'s type, by more where layers are ill-conditioned, and so is the
     gradient: watch the inversion error.
 
