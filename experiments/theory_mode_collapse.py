@@ -45,7 +45,7 @@ class MinibatchCritic(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
         x = nn.relu(MLP(self.width, (self.width,), dtype=self.dtype)(x))
-        x = MinibatchDiscrimination(16, 8, dtype=self.dtype)(x)
+        x = MinibatchDiscrimination(4, 4, dtype=self.dtype)(x)
         return nn.Dense(1, dtype=self.dtype)(x)[:, 0]
 
 

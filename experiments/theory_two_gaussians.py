@@ -69,7 +69,7 @@ def draw(found: Mapping[str, np.ndarray]) -> Figure:
     pulls.plot(x, found["discriminator_pull"], label="of minimax")
     pulls.plot(x, found["critic_pull"], label="of the Wasserstein loss")
     values.set(xlabel="x", title="what discriminator and critic say")
-    pulls.set(xlabel="x", title="where they push a sample at x")
+    pulls.set(xlabel="x", ylim=(-3, 2), title="where they push a sample at x")
     for axes in (values, pulls):
         axes.legend(fontsize=8)
     return figure

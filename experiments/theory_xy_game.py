@@ -82,7 +82,7 @@ def draw(path: np.ndarray) -> Figure:
         course.plot(radius[:, rule], label=f"{name}: {radius[-1, rule]:.5f}", linewidth=1.2)
     plane.plot(0, 0, "k+")
     plane.set(aspect="equal", xlabel="x", ylabel="y", title="the players' path from (1, 1)")
-    course.set(xlabel="moves", ylabel="distance from (0, 0), first = 1", yscale="log", title="and how far it leads")
+    course.set(xlabel="moves", ylabel="distance from (0, 0), first = 1", title="and how far it leads")
     course.legend(fontsize=8, loc="lower left")
     return figure
 
