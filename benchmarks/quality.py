@@ -27,6 +27,7 @@ FIGURES = {  # name in eval.json -> title and decimals
     "coverage": ("coverage", 3),
     "classes": ("classes", 1),
     "class_kl": ("class KL, nats", 3),
+    "conditional_accuracy": ("class asked for", 3),
     "data_copying": ("data copying", 3),
 }
 
@@ -72,9 +73,9 @@ def row(name: str, found: list[dict[str, Any]], *others: str) -> str:
     """A row of the table: means, and standard deviations over seeds."""
     cells = []
     for figure, (_, decimals) in FIGURES.items():
-        values = [figures[figure]["mean"] for figures in found]
+        values = [figures[figure]["mean"] for figures in found if figure in figures]
         spread = f" ± {statistics.stdev(values):.{decimals}f}" if len(values) > 1 else ""
-        cells.append(f"{statistics.mean(values):.{decimals}f}{spread}")
+        cells.append(f"{statistics.mean(values):.{decimals}f}{spread}" if values else "")
     return f"| {' | '.join([name, *cells, *others])} |"
 
 
