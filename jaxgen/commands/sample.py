@@ -140,7 +140,8 @@ class _Model:
                 swept = moves.sweep(values, move, self.prior(len(values)))
                 return self.decode(swept), len(values) if len(values) > 1 else None
         if options.neighbors:
-            return self.beside_neighbors(self.decode(self.prior(2))), 2
+            pairs = self.beside_neighbors(self.decode(self.prior(2)))
+            return pairs, min(8, len(pairs))
         return self.decode(self.prior(1)), len(numbers("classes", options.classes)) or None
 
     @property

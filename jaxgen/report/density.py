@@ -49,7 +49,7 @@ def density_figure(panels: Mapping[str, Any], *, limit: float, columns: int = 2)
       columns: panels in a row.
     """
     rows, brightest = -(-len(panels) // columns), 1.0
-    figure = new_figure(3 * columns, 3.25 * rows)
+    figure = new_figure(2.2 * columns, 2.4 * rows)
     for index, (title, values) in enumerate(panels.items()):
         axes = figure.add_subplot(rows, columns, index + 1)
         if index % columns == 0:
