@@ -8,6 +8,7 @@ import pkgutil
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from scipy import special
 
@@ -32,6 +33,7 @@ from jaxgen.bijectors.spline import RationalQuadratic
 from jaxgen.bijectors.squeeze import Checkerboard, Squeeze
 from jaxgen.errors import UserError
 from jaxgen.layers.made import MADE
+from jaxgen.losses.flow import log_likelihood
 from jaxgen.models.glow import glow
 from jaxgen.models.maf import image_maf, maf
 from jaxgen.models.nice import nice
@@ -111,14 +113,25 @@ def data(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
 
 
 @functools.cache
+def initial(name: str) -> dict:
+    """Variables of a row, initialized on many examples: a statistic of a few can be near zero."""
+    examples = data(name, 64, np.random.default_rng(0))
+    with jax.enable_x64(True):
+        variables = jax.jit(TABLE[name][0]().init)(jax.random.key(1), examples)
+    return {"params": {}, **jax.tree.map(np.asarray, variables)}
+
+
+def moved(name: str) -> dict:
+    """The same with every parameter off its initial value."""
+    variables, scale, rng = initial(name), PERTURBATION.get(name, 0.2), np.random.default_rng(1)
+    params = jax.tree.map(lambda p: p + scale * rng.standard_normal(p.shape), variables["params"])
+    return {**variables, "params": params}
+
+
+@functools.cache
 def evaluated(name: str) -> dict[str, tuple]:
     """A row of the table on four examples: both round trips, log-dets, and derivatives by the first example."""
-    bijector, rng = TABLE[name][0](), np.random.default_rng(0)
-    # Initialized on many examples: a statistic of a few can be near zero.
-    variables = dict(jax.jit(bijector.init)(jax.random.key(1), data(name, 64, rng)))
-    scale = PERTURBATION.get(name, 0.2)
-    moved = jax.tree.map(lambda p: np.asarray(p) + scale * rng.standard_normal(p.shape), variables.get("params", {}))
-    variables = {**variables, "params": moved}
+    bijector, variables, rng = TABLE[name][0](), moved(name), np.random.default_rng(2)
 
     def with_derivatives(method: str):
         def run(batch):
@@ -168,6 +181,99 @@ def test_examples_do_not_see_each_other(name, direction):
     _, jacobian, log_det_gradient = evaluated(name)[direction]
     np.testing.assert_array_equal(jacobian[1:], 0.0)
     np.testing.assert_array_equal(log_det_gradient[1:], 0.0)
+
+
+def narrowed(variables: dict) -> dict:
+    """The same in float32, which is how networks train."""
+    return jax.tree.map(lambda v: v.astype(np.float32) if v.dtype == np.float64 else v, variables)
+
+
+# Roundings allowed on the way of noise: a spline's slope, by which they count, changes much within a thousandth.
+ROUNDINGS = {"coupling spline": 40.0}
+
+
+@functools.cache
+def maps(name: str) -> list:
+    """To base and to data, compiled once for all parameters: `(variables, [64, ...]) -> [64, ...]`."""
+
+    def run(method: str, variables: dict, x: jax.Array) -> jax.Array:
+        return TABLE[name][0]().apply(variables, x, method=method)[0]
+
+    return [jax.jit(functools.partial(run, f"{direction}_and_log_det")) for direction in ("inverse", "forward")]
+
+
+def assert_returns(there, back, variables, x, roundings: float = 10.0) -> np.ndarray:
+    """A round trip in float32 loses no more than some roundings on the way would; its error `[64]`.
+
+    What a rounding on the way comes to is the map's condition, which `back` from a thousandth off shows: so far that
+    what it rounds itself does not count.
+    """
+    eps, nudge = np.finfo(np.float32).eps, 1e-3
+
+    def largest(x):
+        return np.abs(x).reshape(len(x), -1).max(1)
+
+    y = np.asarray(there(variables, x))
+    again = np.asarray(back(variables, y))
+    assert y.dtype == again.dtype == np.float32
+    off = nudge * np.random.default_rng(3).choice([-1, 1], y.shape) * largest(y).reshape(-1, *[1] * (y.ndim - 1))
+    rounding = eps / nudge * largest(back(variables, np.float32(y + off)) - again)
+    np.testing.assert_array_less(largest(again - x), roundings * (rounding + eps * largest(x)))
+    return largest(again - x)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_round_trips_in_float32_keep_what_the_condition_leaves(name):
+    """Of data, and of noise where data may lie anywhere, within ±10: far out of what the rows are initialized on."""
+    rng = np.random.default_rng(0)
+    with jax.enable_x64(False):
+        (to_base, to_data), variables = maps(name), narrowed(moved(name))
+        x = np.float32(DOMAIN.get(name, np.asarray)(rng.uniform(-10, 10, (64, *TABLE[name][1]))))
+        assert_returns(to_base, to_data, variables, x)
+        if name not in DOMAIN:
+            noise = np.float32(rng.uniform(-10, 10, to_base(variables, x).shape))
+            assert_returns(to_data, to_base, variables, noise, ROUNDINGS.get(name, 10.0))
+
+
+VECTORS = [name for name, (_, shape) in TABLE.items() if len(shape) == 1]
+
+
+def curve(size: int, rng: np.random.Generator) -> np.ndarray:
+    """A noisy closed curve in `size` dimensions of different scales, `[2048, size]`."""
+    angle, index = rng.uniform(0, 2 * np.pi, (2048, 1)), np.arange(size)
+    x = np.cos(angle * (1 + index % 2) + index) + 0.1 * rng.standard_normal((2048, size))
+    return x * np.linspace(0.5, 2, size) + 1
+
+
+@pytest.mark.parametrize("name", VECTORS)
+def test_a_thousand_steps_of_training_leave_it_invertible(name):
+    with jax.enable_x64(False):
+        bijector, variables, rng = TABLE[name][0](), narrowed(initial(name)), np.random.default_rng(0)
+        x = np.float32(DOMAIN.get(name, np.asarray)(curve(*TABLE[name][1], rng)))
+        params, variables = variables["params"], {k: v for k, v in variables.items() if k != "params"}
+        adam = optax.flatten(optax.adam(0.01))
+
+        def loss(params, variables, batch):
+            (z, log_det), averages = bijector.apply({"params": params, **variables}, batch, mutable=["batch_stats"])
+            return -jnp.mean(log_likelihood(z, log_det)), {**variables, **averages}
+
+        def step(carry, batch):
+            params, variables, state = carry
+            (value, variables), gradient = jax.value_and_grad(loss, has_aux=True)(params, variables, batch)
+            updates, state = adam.update(gradient, state)
+            return (optax.apply_updates(params, updates), variables, state), value
+
+        if params:
+            train = jax.jit(lambda carry, batches: jax.lax.scan(step, carry, batches))
+            batches = x[rng.integers(0, len(x), (1000, 64))]
+            (params, variables, _), history = train((params, variables, adam.init(params)), batches)
+            assert np.isfinite(history).all()
+            assert history[-50:].mean() < history[:50].mean() + 0.2  # some start at their optimum
+        trained = {"params": params, **variables}
+        to_base, to_data = maps(name)
+        assert assert_returns(to_base, to_data, trained, x[:64]).max() <= 1e-4
+        noise = np.float32(rng.standard_normal((64, *TABLE[name][1])))
+        assert_returns(to_data, to_base, trained, noise, ROUNDINGS.get(name, 10.0))
 
 
 def test_table_has_every_bijector():
