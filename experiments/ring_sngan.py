@@ -15,9 +15,12 @@ from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 class Config(Modes):
     """Settings."""
 
+    critic_learning_rate: float = 1e-3
+    """Adam's step size for the critic at the start."""
+
 
 def experiment(config: Config) -> Experiment:
     """Five critic updates for one of the generator, and Adam without momentum."""
-    nets = players(config, spectral=True, b1=0.0)
+    nets = players(config, spectral=True, critic_steps=5)
     method = gan(*nets, adversarial.hinge, latent_size=LATENT_SIZE, critic_steps=5, field="x")
     return ring(config, method, paper="Miyato et al., 2018", measured="not yet run")

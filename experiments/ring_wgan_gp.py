@@ -16,6 +16,8 @@ from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 class Config(Modes):
     """Settings."""
 
+    critic_learning_rate: float = 1e-3
+    """Adam's step size for the critic at the start."""
     penalty: float = 1.0
     """Weight of the gradient penalty."""
 
@@ -23,7 +25,7 @@ class Config(Modes):
 def experiment(config: Config) -> Experiment:
     """Five critic updates for one of the generator, as in the paper, and Adam without momentum."""
     method = gan(
-        *players(config, b1=0.0),
+        *players(config, critic_steps=5),
         adversarial.wasserstein,
         latent_size=LATENT_SIZE,
         critic_steps=5,

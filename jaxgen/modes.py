@@ -28,12 +28,14 @@ Sampler = Callable[[View], Array]
 class Modes:
     """Settings."""
 
-    steps: int = 10_000
-    """Training steps."""
+    steps: int = 5000
+    """Training steps, each an update of the generator."""
     batch_size: int = 256
     """Points in a batch."""
     learning_rate: float = 1e-3
-    """Adam's step size, for both networks."""
+    """Adam's step size for the generator at the start; both decay along a cosine to a fiftieth."""
+    critic_learning_rate: float = 1e-4
+    """The critic's; a tenth of the generator's, as Metz et al. (2017) had it, lets the plain games collapse."""
     seed: int = 0
     """Of initialization, data order and noise."""
     dtype: Literal["float32", "bfloat16"] = "float32"
@@ -42,12 +44,20 @@ class Modes:
     """Units of each of the two hidden layers of either network."""
 
 
-def players(config: Modes, *, spectral: bool = False, b1: float = 0.5) -> tuple[Net, Net]:
-    """A generator of points and their critic, both moved by Adam with first-moment decay b1."""
-    hidden, optimizer = (config.width, config.width), optax.flatten(optax.adam(config.learning_rate, b1=b1))
+def players(config: Modes, *, spectral: bool = False, critic_steps: int = 1) -> tuple[Net, Net]:
+    """A generator of points and their critic, moved by Adam with a first-moment decay of 0.5, or of 0 in long turns."""
+    hidden, b1 = (config.width, config.width), 0.5 if critic_steps == 1 else 0.0
+
+    def adam(learning_rate: float, updates: int) -> optax.GradientTransformation:
+        rate = optax.cosine_decay_schedule(learning_rate, updates, alpha=0.02)
+        return optax.flatten(optax.adam(rate, b1=b1, b2=0.999 if critic_steps == 1 else 0.9))
+
     generator = MLP(2, hidden, dtype=config.dtype)
     critic = MLPCritic(hidden=hidden, spectral=spectral, dtype=config.dtype)
-    return Net(generator, optimizer, ema_decay=0.999), Net(critic, optimizer)
+    return (
+        Net(generator, adam(config.learning_rate, config.steps), ema_decay=0.99),
+        Net(critic, adam(config.critic_learning_rate, critic_steps * config.steps)),
+    )
 
 
 def ring(config: Modes, method: Method, *, paper: str, measured: str) -> Experiment:
