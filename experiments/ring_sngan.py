@@ -15,6 +15,8 @@ from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 class Config(Modes):
     """Settings."""
 
+    steps: int = 8000
+    """Training steps, each an update of the generator."""
     critic_learning_rate: float = 1e-3
     """Adam's step size for the critic at the start."""
 

@@ -33,7 +33,7 @@ class Modes:
     batch_size: int = 256
     """Points in a batch."""
     learning_rate: float = 1e-3
-    """Adam's step size for the generator at the start; both decay along a cosine to a fiftieth."""
+    """Adam's step size for the generator at the start; both decay along a cosine to a tenth."""
     critic_learning_rate: float = 1e-4
     """The critic's; a tenth of the generator's, as Metz et al. (2017) had it, lets the plain games collapse."""
     seed: int = 0
@@ -49,7 +49,7 @@ def players(config: Modes, *, spectral: bool = False, critic_steps: int = 1) -> 
     hidden, b1 = (config.width, config.width), 0.5 if critic_steps == 1 else 0.0
 
     def adam(learning_rate: float, updates: int) -> optax.GradientTransformation:
-        rate = optax.cosine_decay_schedule(learning_rate, updates, alpha=0.02)
+        rate = optax.cosine_decay_schedule(learning_rate, updates, alpha=0.1)
         return optax.flatten(optax.adam(rate, b1=b1, b2=0.999 if critic_steps == 1 else 0.9))
 
     generator = MLP(2, hidden, dtype=config.dtype)
