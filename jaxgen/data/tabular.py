@@ -104,7 +104,7 @@ def _folder() -> Path:
 
 
 def _load(file: Path) -> np.ndarray:
-    return np.load(file, allow_pickle=False)
+    return np.load(file)
 
 
 def _split(data: np.ndarray) -> Splits:

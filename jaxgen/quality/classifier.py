@@ -155,7 +155,7 @@ def _write(file: Path, arrays: dict[str, np.ndarray]) -> None:
 def _read(file: Path) -> dict[str, np.ndarray] | None:
     """What `_write` wrote; None where there is nothing or it is damaged, which the file's check sums tell."""
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(file) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile):
         return None

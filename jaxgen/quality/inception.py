@@ -95,7 +95,7 @@ def _read(file: Path) -> dict[str, np.ndarray]:
     if not file.is_file():
         raise UserError(f"features names {file}, which does not exist; {_REMEDY}.")
     try:
-        with np.load(file, allow_pickle=False) as arrays:
+        with np.load(file) as arrays:
             return dict(arrays)
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, TypeError) as error:
         raise UserError(f"features names {file}, which is no whole .npz file; {_REMEDY}.") from error

@@ -40,7 +40,7 @@ COLLECTIVE = re.compile(r"= (.*?) (all-reduce|all-gather|reduce-scatter|all-to-a
 TENSOR = {"wide/kernel": P(None, "tensor"), "narrow/kernel": P("tensor", None)}
 
 def trainer(mesh, accumulate=1, sharding={}):
-    adam = optax.adam(1e-3)
+    adam = optax.adam(1e-3, eps=1e-4)  # a gradient of rounding noise alone must not become a whole step
     method = gan(Net(Generator(), adam, ema_decay=0.9), Net(Critic(), adam), adversarial.non_saturating, latent_size=4)
     phases = tuple(dataclasses.replace(phase, accumulate=accumulate) for phase in method.phases)
     batch = {"image": jax.ShapeDtypeStruct(IMAGES.shape[2:], IMAGES.dtype)}
