@@ -8,6 +8,8 @@ from typing import Literal
 
 import optax
 
+from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.logit import Logit
 from jaxgen.core import Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.experiment import Experiment
@@ -46,11 +48,12 @@ class Config:
 
 
 def experiment(config: Config) -> Experiment:
-    """Every step sees new dequantization noise; the averaged weights are evaluated."""
+    """On logits, as `digits_realnvp`; every step sees new dequantization noise; averaged weights are evaluated."""
     shape = (8, 8, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     size = config.flow_steps, config.levels, config.width
-    flow = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
+    on_logits = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
+    flow = Chain((Logit(alpha=1e-6), on_logits))
     classes = 10 if config.conditional else None
     net = Net(ClassPrior(flow, 10) if config.conditional else flow, optimizer, ema_decay=0.99)
     watch = config.memory == "reversible"

@@ -8,6 +8,8 @@ from typing import Literal
 
 import optax
 
+from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.logit import Logit
 from jaxgen.core import Net
 from jaxgen.data import tfds
 from jaxgen.experiment import Experiment
@@ -20,7 +22,7 @@ from jaxgen.training.loop import Schedule
 class Config:
     """Settings."""
 
-    steps: int = 2000
+    steps: int = 1000
     """Training steps."""
     batch_size: int = 64
     """Images in a batch."""
@@ -41,13 +43,13 @@ class Config:
 
 
 def experiment(config: Config) -> Experiment:
-    """Every step sees new dequantization noise; the averaged weights are evaluated."""
+    """On logits, as `mnist_realnvp`; every step sees new dequantization noise; averaged weights are evaluated."""
     shape = (28, 28, 1)
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
-    flow = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, memory=config.memory)
-    net, watch = Net(flow, optimizer, ema_decay=0.99), config.memory == "reversible"
+    on_logits = glow(config.flow_steps, config.levels, config.width, dtype=config.dtype, memory=config.memory)
+    flow, watch = Chain((Logit(alpha=1e-6), on_logits)), config.memory == "reversible"
     return Experiment(
-        method=image_flow(net, event_shape=shape, levels=256, watch_inversion=watch),
+        method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=256, watch_inversion=watch),
         data=tfds.images("mnist"),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,
