@@ -81,11 +81,11 @@ def glow_32(steps: int = 8, levels: int = 3, memory: Memory = "plain") -> tuple[
     return image_flow(net, event_shape=(32, 32, 3)), {"image": RNG.integers(0, 256, (16, 32, 32, 3), np.uint8)}, 1
 
 
-def flow_2d() -> tuple[Method, Batch, int]:
-    """Eight affine couplings of alternating halves in the plane, conditioners 1-64-64-2, batch 256."""
-    couplings = tuple(Coupling(DenseConditioner((64, 64)), swap=layer % 2 == 1) for layer in range(8))
+def flow_2d(width: int = 32, batch_size: int = 128) -> tuple[Method, Batch, int]:
+    """Eight affine couplings of alternating halves in the plane, conditioners 1-width-width-2."""
+    couplings = tuple(Coupling(DenseConditioner((width, width)), swap=layer % 2 == 1) for layer in range(8))
     net = Net(Chain(couplings), optax.flatten(optax.adam(1e-3)))  # 48 small arrays, one update
-    return flow(net, event_shape=(2,)), {"x": RNG.normal(size=(256, 2)).astype(np.float32)}, 100
+    return flow(net, event_shape=(2,)), {"x": RNG.normal(size=(batch_size, 2)).astype(np.float32)}, 100
 
 
 class MLP(nn.Module):
@@ -123,6 +123,7 @@ CONTENDERS = {
     "wgan_gp": wgan_gp,
     "sngan_resnet": sngan_resnet,
     "flow_2d": flow_2d,
+    "flow_2d_wide": functools.partial(flow_2d, width=64, batch_size=256),
     "toy_gan": toy_gan,
 } | {
     f"glow_{steps}_{memory}": functools.partial(glow_32, steps, levels=2, memory=memory)

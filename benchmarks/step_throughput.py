@@ -23,7 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-Name = Literal["dcgan", "mlp_vae", "glow", "wgan_gp", "sngan_resnet", "flow_2d", "toy_gan"]
+Name = Literal["dcgan", "mlp_vae", "glow", "wgan_gp", "sngan_resnet", "flow_2d", "flow_2d_wide", "toy_gan"]
 CONTENDERS = ("jaxgen", "eager", "compile")
 PACKAGES = ("jax", "jaxlib", "torch")
 MEGABYTE = 1e6
@@ -49,6 +49,7 @@ CASES: dict[Name, Case] = {
     "wgan_gp": Case(steps=2, floor=1.0),
     "sngan_resnet": Case(steps=1, floor=1.0),
     "flow_2d": Case(steps=200, floor=5.0),
+    "flow_2d_wide": Case(steps=200, floor=5.0),
     "toy_gan": Case(steps=200, floor=5.0),
 }
 

@@ -285,14 +285,14 @@ def glow(compile: Compile, steps: int = 8, levels: int = 3) -> tuple[nn.Module, 
     return net, lambda: descend(optimizer, bits_per_dim, images)
 
 
-def flow_2d(compile: Compile) -> tuple[nn.Module, Step]:
-    """Eight affine couplings of alternating halves in the plane, conditioners 1-64-64-2, batch 256."""
+def flow_2d(compile: Compile, width: int = 32, batch_size: int = 128) -> tuple[nn.Module, Step]:
+    """Eight affine couplings of alternating halves in the plane, conditioners 1-width-width-2."""
     couplings = nn.ModuleList()
     for layer in range(8):
-        hidden = (nn.Linear(1, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU())
-        couplings.append(Coupling(nn.Sequential(*hidden, zeroed(nn.Linear(64, 2))), swap=layer % 2 == 1))
+        hidden = (nn.Linear(1, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU())
+        couplings.append(Coupling(nn.Sequential(*hidden, zeroed(nn.Linear(width, 2))), swap=layer % 2 == 1))
     optimizer = adam(couplings, 1e-3)
-    x = torch.randn(256, 2)
+    x = torch.randn(batch_size, 2)
 
     @compile
     def loss(x: Tensor) -> Tensor:
@@ -312,6 +312,7 @@ CONTENDERS = {
     "wgan_gp": wgan_gp,
     "sngan_resnet": sngan_resnet,
     "flow_2d": flow_2d,
+    "flow_2d_wide": functools.partial(flow_2d, width=64, batch_size=256),
     "toy_gan": toy_gan,
 } | {f"glow_{steps}": functools.partial(glow, steps=steps, levels=2) for steps in (8, 16, 32, 64)}
 

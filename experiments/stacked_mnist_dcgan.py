@@ -6,13 +6,8 @@
 
 import dataclasses
 
-import optax
-
-from jaxgen.core import Net
-from jaxgen.dcgan_games import StackedMnist
+from jaxgen.dcgan_games import StackedMnist, original
 from jaxgen.experiment import Experiment
-from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +16,5 @@ class Config(StackedMnist):
 
 
 def experiment(config: Config) -> Experiment:
-    """The paper's settings at half its width: Adam with a first-moment decay of 0.5."""
-    optimizer = optax.adam(config.learning_rate, b1=0.5)
-    method = gan(
-        Net(config.generator(), optimizer, ema_decay=0.999),
-        Net(config.critic("batch"), optimizer),
-        adversarial.non_saturating,
-        latent_size=config.latent_size,
-    )
-    return config.experiment(method, paper="Radford et al., 2016", measured="not yet run")
+    """See `jaxgen.dcgan_games.original`."""
+    return config.experiment(original(config), paper="Radford et al., 2016", measured="not yet run")

@@ -6,13 +6,8 @@
 
 import dataclasses
 
-import optax
-
-from jaxgen.core import Net
-from jaxgen.dcgan_games import StackedMnist
+from jaxgen.dcgan_games import StackedMnist, spectrally_normalized
 from jaxgen.experiment import Experiment
-from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,12 +16,5 @@ class Config(StackedMnist):
 
 
 def experiment(config: Config) -> Experiment:
-    """The hinge loss, and spectral normalization in place of the discriminator's batch normalization."""
-    optimizer = optax.adam(config.learning_rate, b1=0.5)
-    method = gan(
-        Net(config.generator(), optimizer, ema_decay=0.999),
-        Net(config.critic("spectral"), optimizer),
-        adversarial.hinge,
-        latent_size=config.latent_size,
-    )
-    return config.experiment(method, paper="Miyato et al., 2018", measured="not yet run")
+    """See `jaxgen.dcgan_games.spectrally_normalized`."""
+    return config.experiment(spectrally_normalized(config), paper="Miyato et al., 2018", measured="not yet run")

@@ -1,4 +1,4 @@
-"""What the experiments share that play a DCGAN's networks by other rules, on digits, MNIST and Stacked-MNIST."""
+"""What the experiments share that play a DCGAN's networks by various rules, on digits, MNIST and Stacked-MNIST."""
 
 import dataclasses
 from typing import Literal
@@ -93,6 +93,28 @@ class StackedMnist(Mnist):
         """A method on Stacked-MNIST."""
         on_digits = super().experiment(method, paper=paper, measured=measured)
         return dataclasses.replace(on_digits, data=stacked(tfds.images("mnist").map_once(pad(32))).map(signed_unit()))
+
+
+def original(config: Digits) -> Method:
+    """Radford et al., 2016: batch normalization in both networks, and Adam with a first-moment decay of 0.5."""
+    optimizer = optax.adam(config.learning_rate, b1=0.5)
+    return gan(
+        Net(config.generator(), optimizer, ema_decay=0.999),
+        Net(config.critic("batch"), optimizer),
+        adversarial.non_saturating,
+        latent_size=config.latent_size,
+    )
+
+
+def spectrally_normalized(config: Digits) -> Method:
+    """Miyato et al., 2018: the hinge loss, and spectral in place of batch normalization in the discriminator."""
+    optimizer = optax.adam(config.learning_rate, b1=0.5)
+    return gan(
+        Net(config.generator(), optimizer, ema_decay=0.999),
+        Net(config.critic("spectral"), optimizer),
+        adversarial.hinge,
+        latent_size=config.latent_size,
+    )
 
 
 def clipped(config: Digits, limit: float) -> Method:
