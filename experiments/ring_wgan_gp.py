@@ -20,7 +20,7 @@ class Config(Modes):
     """Training steps, each an update of the generator."""
     critic_learning_rate: float = 1e-3
     """Adam's step size for the critic at the start."""
-    penalty: float = 1.0
+    penalty: float = 0.1
     """Weight of the gradient penalty."""
 
 
