@@ -15,6 +15,7 @@ from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.experiment import Experiment
 from jaxgen.methods.flow import image_flow
 from jaxgen.models.class_prior import ClassPrior
+from jaxgen.models.dequantizer import Dequantizer
 from jaxgen.models.glow import glow
 from jaxgen.training.loop import Schedule
 
@@ -45,6 +46,8 @@ class Config:
     """Rate in the coupling networks: 1,437 images are few."""
     conditional: bool = False
     """Learn a base density for each digit: samples are then of a digit that is asked for."""
+    variational: bool = False
+    """Learn where in its cell a pixel's noise falls, seeing the image: variational dequantization, a tighter bound."""
 
 
 def experiment(config: Config) -> Experiment:
@@ -56,9 +59,17 @@ def experiment(config: Config) -> Experiment:
     flow = Chain((Logit(alpha=1e-6), on_logits))
     classes = 10 if config.conditional else None
     net = Net(ClassPrior(flow, 10) if config.conditional else flow, optimizer, ema_decay=0.99)
+    noise = Net(Dequantizer(2, config.width, dtype=config.dtype), optimizer, ema_decay=0.99)
     watch = config.memory == "reversible"
     return Experiment(
-        method=image_flow(net, event_shape=shape, levels=DIGITS_LEVELS, classes=classes, watch_inversion=watch),
+        method=image_flow(
+            net,
+            event_shape=shape,
+            levels=DIGITS_LEVELS,
+            dequantizer=noise if config.variational else None,
+            classes=classes,
+            watch_inversion=watch,
+        ),
         data=digits(),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,
