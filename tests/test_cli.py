@@ -65,7 +65,9 @@ def test_the_same_command_resumes_and_fresh_starts_over(trained, monkeypatch, ca
     (copy / "left.over").touch()
     assert jaxgen(monkeypatch, "train", VAE, *SMALL, "--run-dir", copy, "--fresh") == 0
     assert not (copy / "left.over").exists()
-    assert "Resuming" not in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "Resuming" not in said
+    assert f"jaxgen train {VAE} {' '.join(SMALL)} --run-dir {copy}\n" in said  # what it says to resume with, does
 
 
 def test_samples_as_arrays_and_as_a_picture(trained, monkeypatch, tmp_path):

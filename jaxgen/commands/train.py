@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import shlex
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -149,11 +150,12 @@ def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, 
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
     out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
     data = f" --data-dir {data_dir}" if data_dir else ""
+    again = shlex.join(arg for arg in args if arg != "--fresh")
     lines = [
         f"Wrote {run}/",
         f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
         f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
-        f"  resume    with more --steps: jaxgen train {' '.join(args)}",
+        f"  resume    with more --steps: jaxgen train {again}",
         f"  sample    jaxgen sample {run} --count 64 --out {out}" if draws else "",
         f"  evaluate  jaxgen eval {run}{data}",
     ]
