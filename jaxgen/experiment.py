@@ -17,8 +17,9 @@ from jax.sharding import Mesh
 
 from jaxgen.core import Batch, Drawing, Method, TrainState
 from jaxgen.data.pipeline import batches, evaluation_batches
-from jaxgen.data.source import Dataset
+from jaxgen.data.source import Dataset, Source
 from jaxgen.errors import UserError
+from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import evaluate
 from jaxgen.training.loop import Schedule, Trainer
 from jaxgen.training.sharding import Patterns, batch_sharding
@@ -30,7 +31,7 @@ class Experiment:
 
     Attributes:
       method: networks, losses and optimizers.
-      data: training and held-out examples.
+      data: training and held-out examples, and for early stopping validation examples.
       schedule: how many steps, and when to log, draw and save.
       batch_size: examples in a batch, over all devices.
       seed: of initialization, data order and noise.
@@ -38,6 +39,7 @@ class Experiment:
       measured: the figure this configuration reached, with its spread and the hardware, or "not yet run".
       drawings: pictures of what was learned beside its samples, `drawings/<name>.png` in the run folder.
       sharding: exceptions to the rule that splits the state over the mesh (`jaxgen.training.sharding.state_shardings`).
+      early_stopping: ends training when validation examples say so, and goes back to the best state; None never does.
     """
 
     method: Method
@@ -49,18 +51,21 @@ class Experiment:
     measured: str
     drawings: Mapping[str, Drawing] = dataclasses.field(default_factory=dict)
     sharding: Patterns = dataclasses.field(default_factory=dict)
+    early_stopping: EarlyStopping | None = None
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}; it must be at least 1.")
         if self.seed < 0:
             raise UserError(f"seed is {self.seed}; it must not be negative.")
+        if self.early_stopping and self.data.validation is None:
+            raise UserError(f"early_stopping needs validation examples, which {self.data.name} has not; leave it out.")
 
     def trainer(self, mesh: Mesh) -> Trainer:
         """The experiment on a mesh.
 
         Raises:
-          UserError: its batch size, data and method do not fit each other or the mesh.
+          UserError: its batch size, data, method and early stopping do not fit each other or the mesh.
         """
         stream = functools.partial(
             batches,
@@ -79,14 +84,22 @@ class Experiment:
         def start(step: int) -> Generator[Batch, None, None]:
             return stream(start_step=step)
 
-        return Trainer(self.method, self.schedule, start, batch, self.seed, mesh, self.sharding)
+        def validation() -> Generator[Batch, None, None]:
+            assert self.data.validation is not None  # `__post_init__` has seen to it
+            return self._padded(self.data.validation, mesh)
+
+        return Trainer(
+            self.method, self.schedule, start, batch, self.seed, mesh, self.sharding, self.early_stopping, validation
+        )
 
     def evaluate(self, state: TrainState, mesh: Mesh) -> dict[str, Any]:
         """The method's figures on the held-out examples, as `eval.json` holds them."""
         held_out = self.data.test
-        padded = evaluation_batches(held_out, batch_size=self.batch_size, sharding=batch_sharding(mesh))
-        figures = evaluate(self.method, state, padded, mesh)
+        figures = evaluate(self.method, state, self._padded(held_out, mesh), mesh)
         return {"step": int(state.step), "split": held_out.split, "examples": len(held_out), "figures": figures}
+
+    def _padded(self, source: Source, mesh: Mesh) -> Generator[Batch, None, None]:
+        return evaluation_batches(source, batch_size=self.batch_size, sharding=batch_sharding(mesh))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -141,6 +141,17 @@ def test_evaluating_again_gives_the_same_figures(trained, monkeypatch, capsys):
     assert f"{again['bits_per_dim']['mean']:.4f}" in capsys.readouterr().out
 
 
+def test_a_checkpoint_that_early_stopping_found_best_is_used_before_newer_ones(trained, monkeypatch, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    (run / "checkpoints" / "20" / "score").mkdir()
+    (run / "checkpoints" / "20" / "score" / "metadata").write_text('{"score": -1.5}')
+    assert jaxgen(monkeypatch, "train", VAE, "--steps", "30", *SMALL[2:], "--run-dir", run) == 0
+    assert json.loads((run / "eval.json").read_text())["step"] == 30
+    assert jaxgen(monkeypatch, "eval", run) == 0
+    assert json.loads((run / "eval.json").read_text())["step"] == 20
+
+
 def test_samples_are_compared_with_data_by_features_that_are_named(trained, monkeypatch, capsys, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained[0], run)

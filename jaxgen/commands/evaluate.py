@@ -18,7 +18,7 @@ from jaxgen.training.run_folder import write_json
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(DataOptions, FeatureOptions):
-    """Held-out figures of a run's newest checkpoint, with averaged weights where they are kept."""
+    """Held-out figures of a run's newest checkpoint, or of its best, with averaged weights where they are kept."""
 
     run: tyro.conf.Positional[Path]
     """A folder that `jaxgen train` wrote."""

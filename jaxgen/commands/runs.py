@@ -85,7 +85,7 @@ class MeshOptions:
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """A run that was trained, restored from its newest checkpoint."""
+    """A run that was trained, restored from its newest checkpoint, or from the best that early stopping found."""
 
     folder: RunFolder
     settings: dict[str, Any]
@@ -114,7 +114,7 @@ class Run:
             raise UserError(f"run folder {path} has no checkpoints; train it first.")
         say = functools.partial(print, "jaxgen:", file=sys.stderr)
         with contextlib.closing(Checkpoints(folder.checkpoints, read_only=True, say=say)) as checkpoints:
-            state = checkpoints.restore(experiment.trainer(mesh).abstract_state())
+            state = checkpoints.restore_best(experiment.trainer(mesh).abstract_state())
         if state is None:
             raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
         return cls(folder, settings, experiment, mesh, state)

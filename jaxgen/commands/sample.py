@@ -33,7 +33,7 @@ _NEIGHBORS = 60_000  # training examples that neighbors are looked for among
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options(DataOptions):
-    """Samples of a run's newest checkpoint, with averaged weights where they are kept.
+    """Samples of a run's newest checkpoint, or of its best, with averaged weights where they are kept.
 
     At most one of temperature, truncation, interpolate, arithmetic and neighbors makes rows of related ones.
     """

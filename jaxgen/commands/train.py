@@ -88,6 +88,7 @@ def main(args: Sequence[str]) -> None:
         if first:
             save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
     if first:
+        folder.write_config({**folder.read_config(), "ended": _now()})
         write_json(folder.eval_file, evaluation)
         write_report(folder.path)
     console.print(figures_table(evaluation))
@@ -141,8 +142,12 @@ def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experime
         "data": experiment.data.name,
         "versions": {"jaxgen": jaxgen.__version__, "jax": jax.__version__},
         "device": f"{mesh.devices.flat[0].device_kind} x{mesh.size}",
-        "started": datetime.datetime.now().astimezone().isoformat(timespec="seconds"),
+        "started": _now(),
     }
+
+
+def _now() -> str:
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, draws: bool) -> str:

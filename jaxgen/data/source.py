@@ -75,7 +75,7 @@ class Source:
 
     Attributes:
       name: the data set, e.g. "mnist".
-      split: "train" or "test".
+      split: "train", "validation" or "test".
       describe: gives one example of the right shapes and types, `field -> [1, ...]`, without reading data.
       load: opens the data.
     """
@@ -133,10 +133,17 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """The two splits of a data set; transforms apply to both alike."""
+    """The splits of a data set; transforms apply to all alike.
+
+    Attributes:
+      train: what is trained on.
+      test: what is held out.
+      validation: what choices are made on, such as when to end training; None where nothing is set apart for them.
+    """
 
     train: Source
     test: Source
+    validation: Source | None = None
 
     @property
     def name(self) -> str:
@@ -149,9 +156,13 @@ class Dataset:
         return self.train.spec
 
     def map(self, transform: Transform) -> "Dataset":
-        """`Source.map` on both splits."""
-        return Dataset(self.train.map(transform), self.test.map(transform))
+        """`Source.map` on every split."""
+        return self._each(lambda source: source.map(transform))
 
     def map_once(self, transform: Transform) -> "Dataset":
-        """`Source.map_once` on both splits."""
-        return Dataset(self.train.map_once(transform), self.test.map_once(transform))
+        """`Source.map_once` on every split."""
+        return self._each(lambda source: source.map_once(transform))
+
+    def _each(self, change: Callable[[Source], Source]) -> "Dataset":
+        validation = None if self.validation is None else change(self.validation)
+        return Dataset(change(self.train), change(self.test), validation)

@@ -9,7 +9,6 @@ import functools
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
@@ -35,9 +34,10 @@ class Table:
 
 
 def breast_cancer() -> Dataset:
-    """scikit-learn's 569 biopsies with 30 measurements each, standardized by the 455 to train on.
+    """scikit-learn's 569 biopsies with 30 measurements each: 364 to train on, 91 to validate on and 114 to test on.
 
-    A fixed random fifth, 114, is held out. Fields: "x" float32 `[30]`, "label" int32 `[]` (1 is benign).
+    The split is random and fixed; what is not tested on standardizes all. Fields: "x" float32 `[30]`, "label" int32
+    `[]` (1 is benign).
     """
 
     def source(split: str) -> Source:
@@ -46,17 +46,17 @@ def breast_cancer() -> Dataset:
 
             x, label = load_breast_cancer(return_X_y=True)
             order = np.random.RandomState(0).permutation(len(x))  # NumPy has frozen this stream
-            train, ids = order[114:], order[:114] if split == "test" else order[114:]
-            x = (x - x[train].mean(0)) / x[train].std(0)
+            ids = {"test": order[:114], "validation": order[114:205], "train": order[205:]}[split]
+            x = (x - x[order[114:]].mean(0)) / x[order[114:]].std(0)
             return Memory({"x": x[ids].astype(np.float32), "label": label[ids].astype(np.int32)})
 
         example = {"x": np.zeros((1, 30), np.float32), "label": np.zeros(1, np.int32)}
         return Source("breast_cancer", split, lambda: example, load)
 
-    return Dataset(source("train"), source("test"))
+    return Dataset(source("train"), source("test"), source("validation"))
 
 
-def published(name: str, *, held_out: Literal["test", "validation"] = "test") -> Dataset:
+def published(name: str) -> Dataset:
     """One of the five tables, from `$TFDS_DATA_DIR`. Field: "x" float32 `[dimensions]`, standardized but in bsds300.
 
     The files are those of https://zenodo.org/records/1161203, unpacked. Two are in formats that run code or need
@@ -64,20 +64,19 @@ def published(name: str, *, held_out: Literal["test", "validation"] = "test") ->
 
     Args:
       name: "power", "gas", "hepmass", "miniboone" or "bsds300".
-      held_out: split to evaluate on.
 
     Raises:
       UserError: at first use: a file is missing, cannot be read, or is not the published one.
     """
     table = TABLES[name]
 
-    def source(split: str, part: str) -> Source:
+    def source(split: str) -> Source:
         def describe() -> Examples:
             return {"x": np.zeros((1, table.dimensions), np.float32)}
 
-        return Source(name, split, describe, lambda: Memory({"x": _splits(name, _folder())[part]}))
+        return Source(name, split, describe, lambda: Memory({"x": _splits(name, _folder())[split]}))
 
-    return Dataset(source("train", "train"), source("test", held_out))
+    return Dataset(source("train"), source("test"), source("validation"))
 
 
 @functools.lru_cache(maxsize=1)

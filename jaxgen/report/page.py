@@ -86,6 +86,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
         folder=run_dir.as_posix(),
         step=max(steps_seen, default=0),
         steps=settings["steps"] if is_number(settings.get("steps")) else 0,
+        ended="ended" in config,
         settings={name: show(value) for name, value in settings.items()},
         started=date(config.get("started")),
         written=date(datetime.datetime.now(datetime.UTC).isoformat()),

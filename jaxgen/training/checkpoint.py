@@ -5,9 +5,10 @@ checkpoints whole. What is damaged later, `integrity` finds, and the checkpoint 
 """
 
 import contextlib
+import math
 import shutil
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +23,16 @@ from jaxgen.training.integrity import agreed, checksums, named
 
 _TRASH = "trash"
 _DAMAGED = "damaged"
+_SCORE = "score"
 _DISK_ERRORS = ("RESOURCE_EXHAUSTED", "No space left", "quota exceeded", "Read-only", "Permission denied")
 
 
 class Checkpoints:
-    """The checkpoints of one run, the newest `keep` of them. On several processes, all make the same calls.
+    """The checkpoints of one run, the newest `keep` and the best. On several processes, all make the same calls.
 
     Args:
       directory: where they are; the same files for all processes.
-      keep: how many stay.
+      keep: how many stay, beside that of the best score.
       read_only: changes nothing, not even what a killed run left half written: the run may be alive.
       say: takes a sentence about each thing that went wrong and was survived.
     """
@@ -42,6 +44,18 @@ class Checkpoints:
         self._say = say if jax.process_index() == 0 else lambda sentence: None
         self._manager = self._open()
         self._writing: int | None = None
+
+    @property
+    def best_step(self) -> int | None:
+        """The step saved with the best score, the first of equals; None where none was saved with a score."""
+        return max(filter(self._scores.__contains__, self._manager.all_steps()), key=self._rank, default=None)
+
+    def is_best(self, score: float | None) -> bool:
+        """Whether no checkpoint was saved with a score as good."""
+        if score is None:
+            return False
+        best = self.best_step
+        return best is None or score > self._scores[best]
 
     def restore(self, like: TrainState) -> TrainState | None:
         """The state of the newest whole checkpoint; None where there is no checkpoint.
@@ -55,40 +69,51 @@ class Checkpoints:
         Raises:
           UserError: there are checkpoints and none is whole, or it was written by other networks.
         """
+        return self._restore(like, lambda step: step)
+
+    def restore_best(self, like: TrainState) -> TrainState | None:
+        """As `restore`, but the state of the best score; the newest where none was saved with a score."""
+        return self._restore(like, self._rank)
+
+    def _restore(self, like: TrainState, rank: Callable[[int], Any]) -> TrainState | None:
         self.wait()  # the manager counts a step as there when its write has only begun
         damaged: dict[int, str] = {}
-        for step in sorted(self._manager.all_steps(), reverse=True):
+        for step in sorted(self._manager.all_steps(), key=rank, reverse=True):
             state, reason = self._read(step, like)
             if reason is None:
                 self._pass_over(damaged, step)
                 return state
             damaged[step] = reason
         if damaged:
-            newest, reason = next(iter(damaged.items()))
+            first, reason = next(iter(damaged.items()))
             raise UserError(
-                f"no checkpoint in {self.directory} is whole (step {newest}: {reason}); put a copy back, or start over "
+                f"no checkpoint in {self.directory} is whole (step {first}: {reason}); put a copy back, or start over "
                 "with --fresh."
             )
         return None
 
-    def save(self, state: TrainState) -> None:
+    def save(self, state: TrainState, score: float | None = None) -> None:
         """Starts writing the state under its step; a step already there is left as it is.
 
         The state may be donated as soon as this returns. When the disk takes no more, that is said, what the write left
         is removed, and the next save tries again; the checkpoints already there stay.
+
+        Args:
+          state: what to write.
+          score: how good it is, finite, larger being better; None where that is not known.
         """
         self.wait()
-        if reason := self._start(state):
+        if reason := self._start(state, score):
             self._say(self._failure(int(state.step), reason) + "; training goes on, and tries again at the next.")
 
-    def save_and_wait(self, state: TrainState) -> None:
+    def save_and_wait(self, state: TrainState, score: float | None = None) -> None:
         """As `save`, and returns when the state is on disk.
 
         Raises:
           UserError: the disk takes no more.
         """
         self.wait()
-        if reason := self._start(state) or self._finish():
+        if reason := self._start(state, score) or self._finish():
             raise UserError(
                 f"{self._failure(int(state.step), reason)}; free some space and run the same command again, the "
                 "checkpoints already there are whole."
@@ -111,8 +136,16 @@ class Checkpoints:
             options = ocp.CheckpointManagerOptions(create=False, save_root_metadata=False)
         else:
             on_first_process(self._tidy)
-            options = ocp.CheckpointManagerOptions(max_to_keep=self._keep, todelete_subdir=_TRASH)
-        return ocp.CheckpointManager(self.directory, options=options)
+            kept = _NewestAndBest(self._keep, self)
+            options = ocp.CheckpointManagerOptions(preservation_policy=kept, todelete_subdir=_TRASH)
+        manager = ocp.CheckpointManager(self.directory, options=options)
+        found = {step: _read_score(self.directory / str(step)) for step in manager.all_steps()}
+        self._scores = {step: score for step, score in found.items() if score is not None}
+        return manager
+
+    def _rank(self, step: int) -> tuple[float, int]:
+        """From worst to best: those without a score, oldest first, then by score, the first of equals last."""
+        return (self._scores[step], -step) if step in self._scores else (-math.inf, step)
 
     def _tidy(self) -> None:
         """Deletes what no write in progress needs: writes that a kill or a full disk cut short, and replaced steps.
@@ -123,7 +156,7 @@ class Checkpoints:
         for folder in (self.directory / _TRASH, *self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*")):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _start(self, state: TrainState) -> str | None:
+    def _start(self, state: TrainState, score: float | None) -> str | None:
         """Begins a write; returns why it cannot."""
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -131,10 +164,13 @@ class Checkpoints:
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if reason := agreed(self._lack_of_room(size)):
             return reason
-        args = ocp.args.Composite(state=ocp.args.StandardSave(state), checksums=ocp.args.JsonSave(checksums(state)))
+        items = {"state": ocp.args.StandardSave(state), "checksums": ocp.args.JsonSave(checksums(state))}
+        if score is not None:
+            self._scores[step] = score
+            items[_SCORE] = ocp.args.JsonSave({_SCORE: score})
         self._writing = step
         try:
-            self._manager.save(step, args=args)
+            self._manager.save(step, args=ocp.args.Composite(**items))
         except Exception as error:
             return self._clean_up(error)
         return None
@@ -202,6 +238,29 @@ class Checkpoints:
         if reason is None and checksums(state) != expected:
             return None, "its checksums do not match"
         return state, reason
+
+
+class _NewestAndBest:
+    """Which checkpoints orbax is to keep.
+
+    Its own `BestN` reads what `CheckpointManager` writes of metrics, and one damaged file of those keeps all
+    checkpoints from being opened.
+    """
+
+    def __init__(self, newest: int, checkpoints: Checkpoints):
+        self._newest, self._checkpoints = newest, checkpoints
+
+    def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
+        kept = {self._checkpoints.best_step, *(checkpoint.step for checkpoint in checkpoints[-self._newest :])}
+        return [checkpoint.step in kept for checkpoint in checkpoints]
+
+
+def _read_score(folder: Any) -> float | None:
+    """What a checkpoint was saved with; None where that is nothing, or can no longer be read."""
+    try:
+        return ocp.JsonCheckpointHandler().restore(folder / _SCORE)[_SCORE]
+    except Exception:  # whatever the damaged file made its reader raise
+        return None
 
 
 def _check_fits(found: dict[str, str], wanted: dict[str, str], folder: Path) -> None:

@@ -14,37 +14,49 @@ from jaxgen.training.sharding import batch_sharding, placement, replicated, shar
 _KEY_SEED = 0  # the noise of an evaluation is the same every time
 
 
-def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: Mesh) -> dict[str, dict[str, float]]:
+Figures = dict[str, dict[str, float]]
+
+
+def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: Mesh) -> Figures:
+    """Evaluates once what `evaluator` evaluates as often as it is called."""
+    return evaluator(method, mesh, shardings_of(state))(state, batches)
+
+
+def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState, Iterable[Batch]], Figures]:
     """Means of the method's own figures over every example, with averaged (EMA) weights where they are kept.
 
     Args:
       method: the algorithm.
-      state: what to evaluate.
-      batches: leaves `[batch, ...]`, with a field `weight` that is 0 on padding.
       mesh: the devices.
+      shardings: of the state's leaves.
 
     Returns:
-      figure -> `{"mean", "standard_error"}`; the standard error is that of the mean over examples.
+      `(state, batches) -> {figure: {"mean", "standard_error"}}`, compiled when first called. Batches have leaves
+      `[batch, ...]` and a field `weight` that is 0 on padding; the standard error is that of the mean over examples.
     """
 
-    place = placement(mesh, shardings_of(state))
+    place = placement(mesh, shardings)
 
     def figures(state: TrainState, batch: Batch, index: Array) -> tuple[dict[str, Array], Array]:
         key = jax.random.fold_in(jax.random.key(_KEY_SEED), index)
         return dict(method.evaluate(view_of(method, state, place).averaged(), batch, key)), batch["weight"]
 
     compiled = jax.jit(figures, in_shardings=(None, batch_sharding(mesh), None), out_shardings=replicated(mesh))
-    columns: dict[str, list[np.ndarray]] = {}
-    for index, batch in enumerate(batches):
-        # Whole on every device, so that every process can read them.
-        examples, weight = jax.device_get(compiled(state, batch, np.uint32(index)))
-        for name, values in examples.items():
-            columns.setdefault(name, []).append(np.asarray(values, np.float64)[weight > 0])
-    joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-    return {
-        name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
-        for name, values in joined.items()
-    }
+
+    def over(state: TrainState, batches: Iterable[Batch]) -> Figures:
+        columns: dict[str, list[np.ndarray]] = {}
+        for index, batch in enumerate(batches):
+            # Whole on every device, so that every process can read them.
+            examples, weight = jax.device_get(compiled(state, batch, np.uint32(index)))
+            for name, values in examples.items():
+                columns.setdefault(name, []).append(np.asarray(values, np.float64)[weight > 0])
+        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
+        return {
+            name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
+            for name, values in joined.items()
+        }
+
+    return over
 
 
 def compiled_on_view(method: Method, function: Callable[..., Any], mesh: Mesh, shardings: TrainState) -> Any:

@@ -5,8 +5,7 @@ import dataclasses
 import functools
 import time
 import types
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -18,8 +17,10 @@ from jaxgen.core import Array, Batch, Method, Place, TrainState
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
-from jaxgen.training.evaluate import sampler
+from jaxgen.training.early_stopping import EarlyStopping
+from jaxgen.training.evaluate import evaluator
 from jaxgen.training.logging import MetricLog
+from jaxgen.training.pictures import Draw, Pictures
 from jaxgen.training.preemption import StopRequests, stop_requests
 from jaxgen.training.progress import progress_bar, summary
 from jaxgen.training.rollback import Batches, Rollbacks
@@ -27,10 +28,6 @@ from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import Patterns, batch_sharding, placement, replicated, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
 from jaxgen.training.watch import watcher
-
-PICTURES = 64  # samples in a picture
-
-Draw = Callable[[Path, np.ndarray], None]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,6 +71,11 @@ class Trainer:
       seed: of initialization and noise.
       mesh: the devices; they may be another machine's, for which the step is only compiled.
       sharding: exceptions to the rule by which the state is split over the mesh.
+      early_stopping: ends training before the last step; None never does.
+      validation: opens the batches for it, as `evaluator` takes them.
+
+    Raises:
+      UserError: `early_stopping` does not fit the method or the schedule.
     """
 
     def __init__(
@@ -85,6 +87,8 @@ class Trainer:
         seed: int,
         mesh: Mesh,
         sharding: Patterns = types.MappingProxyType({}),
+        early_stopping: EarlyStopping | None = None,
+        validation: Callable[[], Iterable[Batch]] = tuple,
     ):
         self.method = method
         self.schedule = schedule
@@ -93,7 +97,11 @@ class Trainer:
         self.seed = seed
         self.mesh = mesh
         self.sharding = sharding
+        self.early_stopping = early_stopping
+        self.validation = validation
         self._step = build_step(method, lambda *arrays: self._place(*arrays))  # known when traced
+        if early_stopping:
+            early_stopping.check(method, schedule.log_every, self._shapes, batch)
 
     @property
     def images_per_step(self) -> int:
@@ -140,13 +148,14 @@ class Trainer:
         return call.trace(self.abstract_state(), self._batches, _abstract_key())
 
     def run(self, folder: RunFolder, draw: Draw, console: Console, rollbacks: int = 0) -> TrainState:
-        """Trains from the newest checkpoint in the folder, or from the start, to the last step.
+        """Trains from the newest checkpoint in the folder, or from the start, to the last step or an early stop.
 
-        A full disk is said and does not stop the run: only its last checkpoint must be written.
+        With early stopping, what is returned is the best state. A full disk is said and does not stop the run: only its
+        last checkpoint must be written.
 
         Args:
           folder: where metrics, pictures and checkpoints go.
-          draw: `(path, samples [PICTURES, ...])` writes a picture.
+          draw: `(path, samples [SAMPLES, ...])` writes a picture.
           console: where progress is shown.
           rollbacks: how often a run may go back to its last checkpoint when a metric is not finite, and on past the
             batches used since.
@@ -163,11 +172,12 @@ class Trainer:
             stop_requests() as stop,
             crashing_at_once(),
         ):
-            run = _Run(folder, draw, console, say, checkpoints, done, stop)
+            pictures = Pictures(self.method, self.mesh, self._shardings, self._keys[2], folder, draw, say)
+            run = _Run(folder, console, say, pictures, checkpoints, done, stop)
             state = self._restore_or_init(run)
             while True:
                 try:
-                    return self._train(state, run)
+                    return self._best(self._train(state, run), run)
                 except NonFiniteError as error:
                     if len(done) >= rollbacks:
                         raise
@@ -176,14 +186,18 @@ class Trainer:
                     say(f"{error.finding}; skipping {skipped} batches (rollback {len(done)} of {rollbacks}).")
 
     def _train(self, state: TrainState, run: "_Run") -> TrainState:
-        schedule, step = self.schedule, int(state.step)
-        if step == schedule.steps:
-            return state
+        schedule, stopping, step, score = self.schedule, self.early_stopping, int(state.step), None
         watched = watcher(self.method, self.mesh, self._shardings)
-        sample, draws = sampler(self.method, self.mesh, self._shardings, PICTURES), self.method.latents is not None
 
         def due(every: int) -> bool:
             return step % every == 0 or step == schedule.steps
+
+        def ended() -> bool:
+            early = stopping is not None and stopping.is_over(run.checkpoints.best_step, step)
+            return early or step == schedule.steps
+
+        if ended():
+            return state
 
         with contextlib.ExitStack() as stack:
             progress = stack.enter_context(progress_bar(run.console))
@@ -194,12 +208,17 @@ class Trainer:
             batches = run.rollbacks.batches(self.batches, step, schedule.steps_per_call)
             data = stack.enter_context(contextlib.closing(batches))
             logged_step, logged_time = step, time.perf_counter()
-            while step < schedule.steps and not run.stop():
+            while not (ended() or run.stop()):
                 batch = next(data)
                 state, metrics = call(state, batch, self.run_key)
                 step += schedule.steps_per_call
                 if due(schedule.log_every):
                     metrics |= watched(state, batch, self._keys[2])
+                score = None
+                if stopping and due(stopping.every):
+                    figure = self._evaluate(state, self.validation())[stopping.metric]["mean"]
+                    metrics[f"validation/{stopping.metric}"] = np.reshape(figure, 1)
+                    score = stopping.score(figure)
                 log.add(step, metrics)
                 if due(schedule.log_every):
                     now = time.perf_counter()
@@ -207,15 +226,28 @@ class Trainer:
                     row = log.row(images_per_second=round(speed, 1))
                     logged_step, logged_time = step, now
                     progress.update(task, completed=step, shown=summary(row))
-                if draws and due(schedule.sample_every):
-                    run.write_picture(step, np.asarray(sample(state, self._keys[2])))
-                if due(schedule.checkpoint_every):
+                if due(schedule.sample_every):
+                    run.pictures(state)
+                if due(schedule.checkpoint_every) or run.checkpoints.is_best(score):
                     log.check()
-                    run.checkpoints.save(state)
+                    run.checkpoints.save(state, score)
             log.check()
-            run.checkpoints.save_and_wait(state)
+            run.checkpoints.save_and_wait(state, score)
             if run.stop.error:
                 raise run.stop.error
+        return state
+
+    def _best(self, last: TrainState, run: "_Run") -> TrainState:
+        """The last state, or with early stopping the best."""
+        if self.early_stopping is None:
+            return last
+        state = run.checkpoints.restore_best(self.abstract_state())
+        assert state is not None  # the last has been saved
+        run.say(
+            f"{self.early_stopping.metric} on validation examples was best at step {state.step} of {last.step}, to "
+            "which the run goes back."
+        )
+        run.pictures(state)
         return state
 
     @property
@@ -248,6 +280,10 @@ class Trainer:
     def _call(self) -> jax.stages.Compiled:
         return self.compile()
 
+    @functools.cached_property
+    def _evaluate(self) -> Any:
+        return evaluator(self.method, self.mesh, self._shardings)
+
     def _restore_or_init(self, run: "_Run") -> TrainState:
         state = run.checkpoints.restore(self.abstract_state())
         if state is None:
@@ -270,20 +306,12 @@ class _Run:
     """What goes on while a trainer runs."""
 
     folder: RunFolder
-    draw: Draw
     console: Console
     say: Callable[[str], None]
+    pictures: Pictures
     checkpoints: Checkpoints
     rollbacks: Rollbacks
     stop: StopRequests
-
-    def write_picture(self, step: int, samples: np.ndarray) -> None:
-        if jax.process_index() > 0:
-            return
-        try:
-            self.draw(self.folder.samples / f"step_{step:07d}.png", samples)
-        except OSError as error:
-            self.say(f"no picture of step {step} could be written ({error.strerror}); training goes on.")
 
 
 def _abstract_key() -> Any:

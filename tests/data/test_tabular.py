@@ -21,15 +21,15 @@ def folder(tmp_path, monkeypatch):
 
 
 def everything(dataset):
-    return tuple(split[np.arange(len(split))]["x"] for split in (dataset.train, dataset.test))
+    splits = (dataset.train, dataset.validation, dataset.test)
+    return tuple(split[np.arange(len(split))]["x"] for split in splits)
 
 
 def test_power_is_shuffled_without_two_columns_and_with_noise_below_its_resolution(folder):
     _, write = folder
     data = RNG.normal(5, 3, (1000, 8)).round(3)
     write("power/data.npy", data)
-    train, test = everything(published("power"))
-    validation = everything(published("power", held_out="validation"))[1]
+    train, validation, test = everything(published("power"))
     assert (train.shape, validation.shape, test.shape) == ((810, 6), (90, 6), (100, 6))
     seen = np.concatenate([train, validation])
     np.testing.assert_allclose(seen.mean(0), 0, atol=1e-5)
@@ -49,10 +49,11 @@ def test_gas_keeps_one_of_each_group_of_sensors_that_go_together(folder):
     sensors = RNG.normal(size=(500, 8))
     twins = sensors + 0.01 * RNG.normal(size=(500, 8))
     write("gas/ethylene_CO.npy", np.hstack([RNG.normal(size=(500, 3)), twins, sensors]))
-    train, test = everything(published("gas"))
-    assert (len(train), len(test)) == (405, 50)
+    train, validation, test = everything(published("gas"))
+    assert (len(train), len(validation), len(test)) == (405, 45, 50)
     truth = (sensors - sensors.mean(0)) / sensors.std(0, ddof=1)
     np.testing.assert_allclose(train, truth[:405], atol=1e-5)
+    np.testing.assert_allclose(validation, truth[405:450], atol=1e-5)
     np.testing.assert_allclose(test, truth[450:], atol=1e-5)
 
 
@@ -68,26 +69,29 @@ def test_hepmass_is_signal_without_discrete_features_and_without_the_mass(folder
         table = np.hstack([label, features, np.full((rows, extra), 1000.0)])
         header = ",".join(f"f{i}" for i in range(table.shape[1]))
         np.savetxt(path / "hepmass" / f"1000_{split}.csv", table, delimiter=",", header=header, comments="")
-    train, test = everything(published("hepmass"))
+    train, validation, test = everything(published("hepmass"))
     signal = {split: features[label[:, 0] == 1, 6:] for split, (label, features) in tables.items()}
     mean, std = signal["train"].mean(0), signal["train"].std(0, ddof=1)
-    np.testing.assert_allclose(train, ((signal["train"] - mean) / std)[: len(train)], atol=1e-5)
+    seen = np.concatenate([train, validation])
+    np.testing.assert_allclose(seen, (signal["train"] - mean) / std, atol=1e-5)
     np.testing.assert_allclose(test, (signal["test"] - mean) / std, atol=1e-5)
-    assert len(train) == len(signal["train"]) - int(0.1 * len(signal["train"]))
+    assert len(validation) == int(0.1 * len(seen))
 
 
 def test_miniboone_is_split_in_order_and_bsds300_is_as_it_comes(folder):
     _, write = folder
     data = RNG.normal(2, 5, (200, 43))
     write("miniboone/data.npy", data)
-    train, test = everything(published("miniboone"))
+    train, validation, test = everything(published("miniboone"))
     scaled = (data - data[:180].mean(0)) / data[:180].std(0)
     np.testing.assert_allclose(train, scaled[:162], atol=1e-5)
+    np.testing.assert_allclose(validation, scaled[162:180], atol=1e-5)
     np.testing.assert_allclose(test, scaled[180:], atol=1e-5)
     for split, rows in (("train", 9), ("validation", 4), ("test", 5)):
         write(f"BSDS300/{split}.npy", np.full((rows, 63), rows / 10))
-    assert [x.shape for x in everything(published("bsds300"))] == [(9, 63), (5, 63)]
-    np.testing.assert_allclose(everything(published("bsds300", held_out="validation"))[1], np.float32(0.4))
+    splits = everything(published("bsds300"))
+    assert [x.shape for x in splits] == [(9, 63), (4, 63), (5, 63)]
+    np.testing.assert_allclose(splits[1], np.float32(0.4))
 
 
 def test_files_that_are_missing_or_others_are_one_sentence(folder):
@@ -107,13 +111,13 @@ def test_files_that_are_missing_or_others_are_one_sentence(folder):
         len(published("power").train)
 
 
-def test_the_embedded_table_is_standardized_by_its_training_rows():
+def test_the_embedded_table_is_standardized_by_the_rows_that_are_not_tested_on():
     dataset = breast_cancer()
-    train, test = everything(dataset)
-    assert (train.shape, test.shape) == ((455, 30), (114, 30))
-    np.testing.assert_allclose(train.mean(0), 0, atol=1e-5)
-    np.testing.assert_allclose(train.std(0), 1, atol=1e-5)
+    train, validation, test = everything(dataset)
+    assert (train.shape, validation.shape, test.shape) == ((364, 30), (91, 30), (114, 30))
+    seen = np.concatenate([train, validation])
+    np.testing.assert_allclose(seen.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(seen.std(0), 1, atol=1e-5)
     assert np.abs(test.mean(0)).max() > 0.01
-    rows = {row.tobytes() for row in train}
-    assert not any(row.tobytes() in rows for row in test)
+    assert len({row.tobytes() for row in (*seen, *test)}) == 569  # in no two splits
     assert {f: (s.shape, s.dtype) for f, s in dataset.spec.items()} == {"x": ((30,), "float32"), "label": ((), "int32")}

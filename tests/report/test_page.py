@@ -103,6 +103,14 @@ def test_a_finished_run_says_everything(run):
     assert page.text.index("bits per dim") < page.text.index("Samples") < page.text.index("Settings")
 
 
+def test_a_run_that_ended_early_is_finished(run):
+    log(run, range(100, 701, 100))
+    for ended, says in ((False, "is under way or interrupted, at step 700 of"), (True, "is finished: 700 of")):
+        config = json.loads((run / "config.json").read_text())
+        (run / "config.json").write_text(json.dumps(config | ({"ended": "2026-03-02T15:00:00+00:00"} if ended else {})))
+        assert f"Run default {says} 3,000" in Page(write_report(run)).text
+
+
 def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by(run):
     figures = {
         "kernel_distance": {"mean": 0.4321, "standard_error": 0.012},

@@ -177,3 +177,27 @@ def test_a_reader_leaves_a_living_run_alone(written):
     Checkpoints(folder).close()
     assert not half_written.exists()
     assert not discarded.exists()
+
+
+def test_the_best_outlasts_the_newest_and_what_is_damaged_of_it_is_no_obstacle(regression, tmp_path):
+    trainer, _ = regression()
+    state, like = trainer.init(), trainer.abstract_state()
+    scores = {1: 0.5, 2: 2.0, 3: 2.0, 4: None, 5: 1.0}  # the first of equals is the best
+    with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
+        for step, score in scores.items():
+            checkpoints.save(state.replace(step=jnp.int32(step)), score)
+    assert {path.name for path in tmp_path.iterdir()} == {"2", "4", "5"}
+
+    def best():
+        said = []
+        with contextlib.closing(Checkpoints(tmp_path, read_only=True, say=said.append)) as checkpoints:
+            assert checkpoints.restore(like).step == 5
+            return checkpoints.best_step, int(checkpoints.restore_best(like).step), len(said)
+
+    assert best() == (2, 2, 0)
+    for path in (tmp_path / "2" / "state").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[:10])
+    assert best() == (2, 5, 1)
+    for step in ("2", "5"):
+        (tmp_path / step / "score" / "metadata").write_bytes(b'{"sc')
+    assert best() == (None, 5, 0)
