@@ -48,5 +48,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Papamakarios et al., 2017",
-        measured="test 2.145 ± 0.002 bits/dim; MADE 2.246 ± 0.001 (3 seeds, 2 CPU cores)",
+        measured="test 2.145 ± 0.002 bits/dim; MADE of as many parameters 2.199 ± 0.002 (3 seeds, 2 CPU cores)",
     )

@@ -55,5 +55,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Dinh et al., 2017",
-        measured="test 2.00 bits/dim (1 seed, 2 CPU cores)",
+        measured="test 2.000 ± 0.002 bits/dim (3 seeds, 54-90 s on 2 CPU cores)",
     )

@@ -19,7 +19,7 @@ from jaxgen.report.figure import new_figure
 from jaxgen.training.loop import Schedule
 
 SAMPLES = 2500  # in a picture and in what is counted
-LATENT_SIZE = 2
+LATENT_SIZE = 16
 
 Sampler = Callable[[View], Array]
 
