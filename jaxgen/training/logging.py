@@ -109,9 +109,9 @@ def _check_finite(fetched: Held) -> None:
 
 
 def _non_finite(step: int, name: str, value: float) -> NonFiniteError:
-    phase, _, metric = name.rpartition("/")
+    owner, _, metric = name.rpartition("/")
     kind = "NaN" if math.isnan(value) else "infinite"
-    return NonFiniteError(f"{metric} of phase {phase} became {kind} at step {step}", step)
+    return NonFiniteError(f"{metric} of {owner} became {kind} at step {step}", step)
 
 
 def _open_at(path: Path, start_step: int) -> AppendedFile:

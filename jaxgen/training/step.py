@@ -46,7 +46,8 @@ def build_step(method: Method, place: Place = as_they_are) -> Step:
     `batches` has leaves `[method.batches_per_step, batch, ...]`; a phase with k repeats uses the first k, one each.
     `key` is the run's key, the same at every step: noise depends on it, the step, the phase, the repeat and the
     micro-batch alone, so a restarted run draws what it would have drawn. Metrics are those of a phase's last repeat, as
-    `<phase>/<name>`, with the norm of its gradient. `place` lays networks and their inputs out over the devices.
+    `<phase>/<name>`, and the norm of each network's gradient there, as `<network>/grad_norm`. `place` lays networks and
+    their inputs out over the devices.
 
     Raises:
       UserError: a phase trains a network that does not exist or has no optimizer, or two phases share a name.
@@ -65,7 +66,7 @@ def build_step(method: Method, place: Place = as_they_are) -> Step:
 
             fresh = jax.tree.map(lambda x, k=phase.repeats: x[:k], batches)
             state, history = loops.scan(repeat, state, (fresh, jnp.arange(phase.repeats)))
-            metrics |= {f"{phase.name}/{name}": values[-1] for name, values in history.items()}
+            metrics |= {name: values[-1] for name, values in history.items()}
         return dataclasses.replace(state, step=state.step + 1), metrics
 
     return step
@@ -122,7 +123,9 @@ def _update(
         if decay is not None:
             ema: Any = optax.incremental_update(params, net.ema, 1 - decay)  # pyright: ignore[reportArgumentType]
             nets[name] = dataclasses.replace(nets[name], ema=ema)
-    return dataclasses.replace(state, nets=nets), {**metrics, "grad_norm": optax.tree.norm(grads)}
+    own = {f"{phase.name}/{name}": value for name, value in metrics.items()}
+    norms = {f"{name}/grad_norm": optax.tree.norm(grads[name]) for name in phase.trains}
+    return dataclasses.replace(state, nets=nets), own | norms
 
 
 def _accumulate(gradient: Callable, trained: Any, variables: Any, batch: Batch, key: Array, count: int) -> tuple:

@@ -33,14 +33,16 @@ def test_curve_reads_back_the_logged_numbers():
 
 
 def test_metrics_of_a_kind_share_a_panel_losses_first_throughput_last():
-    names = ["images_per_second", "critic/real", "generator/loss", "critic/fake", "critic/loss", "grad_norm"]
+    names = ["images_per_second", "critic/real", "generator/loss", "critic/fake", "critic/loss"]
+    names += ["generator/grad_norm", "critic/grad_norm", "critic/spectral_norm"]
     names += ["critic/accuracy_real", "critic/accuracy_fake"]
     result = panels([{"step": 1, "time": 9.0, "note": "text", "flag": True, **dict.fromkeys(names, 0.5)}])
     shape = [(panel.title, panel.owner, [line.label for line in panel.lines]) for panel in result]
     assert shape == [
         ("loss", "", ["generator", "critic"]),
         ("real and fake", "critic", ["real", "fake"]),
-        ("grad norm", "", [""]),
+        ("grad norm", "", ["generator", "critic"]),
+        ("spectral norm", "critic", [""]),
         ("accuracy", "critic", ["accuracy_real", "accuracy_fake"]),
         ("images per second", "", [""]),
     ]

@@ -127,7 +127,7 @@ def test_a_killed_run_ends_as_one_that_never_was(tmp_path):
 
 
 def test_a_figure_that_is_no_number_is_not_the_best(tmp_path):
-    with pytest.raises(NonFiniteError, match="figure of phase validation became NaN at step 6;"):
+    with pytest.raises(NonFiniteError, match="figure of validation became NaN at step 6;"):
         run(trainer(course=(5.0, 3.0, float("nan"), 4.0)), tmp_path / "run")
     assert steps_of(RunFolder(tmp_path / "run")) == {2, 4}
 

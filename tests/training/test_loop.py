@@ -117,7 +117,7 @@ def test_a_rollback_passes_over_the_batches_and_a_restart_passes_over_the_same(r
     folder, rolled_back = run(trainer, tmp_path / "rolled back", rollbacks=1)
     assert [row["step"] for row in rows(folder)] == [5, 10, 15, 20]
     (recorded,) = json.loads(folder.rollbacks_file.read_text())
-    assert recorded == {"step": 10, "skipped": 3, "finding": "loss of phase line became NaN at step 13"}
+    assert recorded == {"step": 10, "skipped": 3, "finding": "loss of line became NaN at step 13"}
     expected = passing_over(regression()[0], {10, 11, 12})
     expected_folder, never_met = run(expected, tmp_path / "without")
     chex.assert_trees_all_equal(rolled_back, never_met)
@@ -145,7 +145,7 @@ def test_rollbacks_are_given_up_after_the_stated_number(regression, tmp_path):
 
     trainer, _ = regression(loss=loss)
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(NonFiniteError, match="oddity of phase line became NaN at step 13;"):
+    with pytest.raises(NonFiniteError, match="oddity of line became NaN at step 13;"):
         run(trainer, folder.path, rollbacks=2)
     assert [entry["step"] for entry in json.loads(folder.rollbacks_file.read_text())] == [10, 10]
     folder.rollbacks_file.write_text('[{"step": "ten"}]')
@@ -200,7 +200,7 @@ def test_a_non_finite_metric_stops_with_step_phase_and_name(regression, tmp_path
 
     schedule = Schedule(20, log_every=10, sample_every=10, checkpoint_every=4, steps_per_call=steps_per_call)
     trainer, _ = regression(schedule, loss=loss)
-    with pytest.raises(NonFiniteError, match=f"oddity of phase line became {kind} at step 13;"):
+    with pytest.raises(NonFiniteError, match=f"oddity of line became {kind} at step 13;"):
         run(trainer, tmp_path / "run")
     assert newest(RunFolder(tmp_path / "run")) == 12
 

@@ -65,6 +65,14 @@ def test_only_the_networks_a_phase_trains_move():
     assert state.step == 1
 
 
+def test_networks_that_move_together_have_their_gradients_norms_apart():
+    def loss(view, batch, key):
+        return jnp.mean((view("a") - batch["x"]) ** 2) / 2 - 3 * view("b"), Aux()
+
+    _, metrics = run(descend(optax.sgd(0.5), phases=(Phase(("a", "b"), loss),)), {"x": jnp.full((1, 4), 2.0)})
+    assert metrics == {"a+b/loss": 2.0 - 9.0, "a/grad_norm": 2.0, "b/grad_norm": 3.0}
+
+
 def test_each_repeat_sees_a_fresh_batch():
     batches = {"x": jnp.array([[1.0], [10.0], [100.0]])}
     state, metrics = run(descend(optax.sgd(0.5), repeats=3), batches)
