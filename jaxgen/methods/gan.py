@@ -65,8 +65,8 @@ def gan(
     def decode(view: View, latents: Mapping[str, Array]) -> Array:
         return view("generator", latents["z"], *condition(latents), train=False)
 
-    def generate(view: View, latents: Mapping[str, Array]) -> tuple[Array, Variables]:
-        return view("generator", latents["z"], *condition(latents), train=True, mutable=_STATE)
+    def generate(view: View, latents: Mapping[str, Array], mutable: Sequence[str]) -> tuple[Array, Variables]:
+        return view("generator", latents["z"], *condition(latents), train=True, mutable=mutable)
 
     def judge(view: View, images: Array, batch: Batch, key: Array, mutable: Sequence[str]) -> tuple[Array, Variables]:
         for index, augment in enumerate(augmentations):
@@ -74,15 +74,15 @@ def gan(
         logits, moved = view("critic", images, *condition(batch), train=True, mutable=mutable)
         return at_least_float32(logits)[0], moved
 
-    def play(view: View, batch: Batch, key: Array) -> tuple[Game, Variables]:
-        """Real and as many generated examples, and what the generator's pass moved."""
+    def play(view: View, batch: Batch, key: Array, mutable: Sequence[str]) -> tuple[Game, Variables]:
+        """Real and as many generated examples, and what the generator's pass moved of `mutable`."""
         keys = jax.random.split(key)
         latents = {**prior(keys[0], batch[field].shape[0]), **({} if classes is None else {"label": batch["label"]})}
-        fake, moved = generate(view, latents)
+        fake, moved = generate(view, latents, mutable)
         game = Game(
             view=view,
             critic=lambda images: judge(view, images, batch, keys[1], _STATISTICS)[0],
-            generate=lambda latents: generate(view, latents)[0],
+            generate=lambda latents: generate(view, latents, mutable)[0],
             real=batch[field],
             fake=fake,
             latents=latents,
@@ -91,7 +91,7 @@ def gan(
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 4)
-        game, _ = play(view, batch, keys[0])
+        game, _ = play(view, batch, keys[0], _STATISTICS)
         real_logits, moved = judge(view, game.real, batch, keys[1], _STATE)
         fake_logits, moved = judge(view.moved("critic", moved), game.fake, batch, keys[2], _STATE)
         value = jnp.mean(loss.real(real_logits)) + jnp.mean(loss.fake(fake_logits))
@@ -101,7 +101,7 @@ def gan(
 
     def generator_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 3)
-        game, moved = play(view, batch, keys[0])
+        game, moved = play(view, batch, keys[0], _STATE)
         # The critic's statistics belong to its own phase: here they are computed and thrown away.
         logits, _ = judge(view, game.fake, batch, keys[1], _STATISTICS)
         added, metrics = regularize(generator_regularizers, game, keys[2])

@@ -242,6 +242,33 @@ def test_power_iterations_move_in_the_critic_s_phase_alone():
     assert "generator/spectral_norm" not in metrics  # which has no such layer
 
 
+def test_a_generator_s_power_iterations_move_in_its_own_phase_alone():
+    class Generator(nn.Module):
+        @nn.compact
+        def __call__(self, z, *, train):
+            return SpectralDense(4, use_bias=False, name="layer")(jnp.ones((len(z), 3)))
+
+    class Sum(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):
+            return x.sum(1) + 0 * self.param("none", lambda key: jnp.zeros(()))
+
+    method = gan(Net(Generator(), optax.sgd(0.0)), Net(Sum(), optax.sgd(0.0)), adversarial.wasserstein, latent_size=1)
+    batch = {"image": np.zeros((8, 4), np.float32)}
+    before = init_state(method, KEY, batch).nets["generator"]
+    kernel, u = before.params["layer"]["kernel"], before.variables["spectral"]["layer"]["u"]
+    total, held = float(kernel.sum()), np.linalg.norm(kernel @ u)
+    v = kernel @ u / held
+    moved = np.linalg.norm(v @ kernel)
+    assert abs(moved / held - 1) > 0.01  # an iteration can be told from none
+    after, metrics = course(method, 1, batch)
+    assert metrics["critic/fake"][0] == pytest.approx(total / held, rel=1e-4)
+    assert metrics["generator/loss"][0] == pytest.approx(-total / moved, rel=1e-4)
+    np.testing.assert_allclose(
+        after.nets["generator"].variables["spectral"]["layer"]["u"], v @ kernel / moved, rtol=1e-4
+    )
+
+
 def test_augmentations_keep_a_critic_from_learning_its_examples_by_heart():
     """Sixteen digits called real and sixteen called generated: there is nothing to know but which is which."""
 
