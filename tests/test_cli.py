@@ -172,6 +172,9 @@ def test_samples_are_compared_with_data_by_features_that_are_named(trained, monk
         assert text in printed
     assert "200 images of digits/test; features: pixels" in (run / "report.html").read_text()
     assert "bits_per_dim" in first["figures"]
+    assert jaxgen(monkeypatch, "eval", run) == 0  # the samples are those of this step still
+    assert json.loads((run / "eval.json").read_text()) == first
+    capsys.readouterr()
     says = (
         ("--features", "inception", "features is 'inception'; choose pixels, classifier or inception:FILE.npz"),
         ("--features", "inception:no.npz", "features names no.npz, which does not exist; jaxgen/quality/inc"),

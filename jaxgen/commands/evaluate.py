@@ -13,7 +13,6 @@ from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.commands.samples import FeatureOptions
 from jaxgen.report.page import write_report
 from jaxgen.training import process
-from jaxgen.training.run_folder import write_json
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -34,7 +33,7 @@ def main(args: Sequence[str]) -> None:
     run = Run.open(options.run, options.mesh.make())
     compared = options.compare(run, console)
     evaluation = {**run.experiment.evaluate(run.state, run.mesh), **compared}
-    write_json(run.folder.eval_file, evaluation)
+    run.folder.write_evaluation(evaluation)
     write_report(run.folder.path)
     console.print(figures_table(evaluation))
     if "samples" in evaluation:

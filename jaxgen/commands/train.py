@@ -26,7 +26,7 @@ from jaxgen.training import process
 from jaxgen.training.distributed import failing_together, on_first_process
 from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.preemption import sigterm_raises
-from jaxgen.training.run_folder import RunFolder, write_json
+from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import shardings_of
 
 _ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
@@ -89,7 +89,7 @@ def main(args: Sequence[str]) -> None:
             save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
     if first:
         folder.write_config({**folder.read_config(), "ended": _now()})
-        write_json(folder.eval_file, evaluation)
+        folder.write_evaluation(evaluation)
         write_report(folder.path)
     console.print(figures_table(evaluation))
     farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.latents is not None)

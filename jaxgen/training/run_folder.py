@@ -1,5 +1,6 @@
 """The folder of a run: what is in it, and who may write there."""
 
+import contextlib
 import dataclasses
 import json
 from pathlib import Path
@@ -102,6 +103,14 @@ class RunFolder:
             write_json(self.config_file, config)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    def write_evaluation(self, evaluation: dict[str, Any]) -> None:
+        """Writes held-out figures; what an earlier evaluation of the same step found out beside them stays."""
+        with contextlib.suppress(OSError, ValueError, AttributeError):  # there is none, or it cannot be read
+            earlier = json.loads(self.eval_file.read_text())
+            if earlier.get("step") == evaluation["step"]:
+                evaluation = {**earlier, **evaluation}
+        write_json(self.eval_file, evaluation)
 
     def _unwritable(self, error: OSError) -> UserError:
         return UserError(f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir.")

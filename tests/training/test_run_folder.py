@@ -1,5 +1,7 @@
 """The folder of a run belongs to it from the first moment, or is free for the next start."""
 
+import json
+
 import pytest
 
 from jaxgen.errors import UserError
@@ -38,3 +40,18 @@ def test_settings_hold_from_the_first_checkpoint_on(tmp_path):
     (folder.checkpoints / "5").mkdir()
     with pytest.raises(UserError, match=r"learning_rate is 0.1 but the run in .* began with 100.0"):
         folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}})
+
+
+def test_what_is_known_of_samples_stays_while_the_step_is_the_same(tmp_path):
+    folder = RunFolder(tmp_path)
+    for step, parts, known in (
+        (20, {"figures": 1}, {"figures": 1}),
+        (20, {"figures": 1, "samples": 5}, {"figures": 1, "samples": 5}),
+        (20, {"figures": 2}, {"figures": 2, "samples": 5}),
+        (30, {"figures": 3}, {"figures": 3}),
+    ):
+        folder.write_evaluation({"step": step, **parts})
+        assert json.loads(folder.eval_file.read_text()) == {"step": step, **known}
+    folder.eval_file.write_text('{"step": 30, "sam')
+    folder.write_evaluation({"step": 30, "figures": 4})
+    assert json.loads(folder.eval_file.read_text()) == {"step": 30, "figures": 4}
