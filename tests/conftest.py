@@ -1,6 +1,7 @@
 """What all tests share: four CPU devices, made before JAX starts, quick compilation, a record of trusted files."""
 
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import jax
 import pytest
 from rich.console import Console
 
+from jaxgen import cli
 from jaxgen.experiment import ExperimentFile
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh
@@ -32,6 +34,19 @@ def x64():
     """Runs the test in float64."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def jaxgen(monkeypatch):
+    """Runs the command in this process: `(*args) -> exit code`."""
+
+    def run(*args):
+        monkeypatch.setattr(sys, "argv", ["jaxgen", *map(str, args)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        return stop.value.code or 0
+
+    return run
 
 
 @pytest.fixture

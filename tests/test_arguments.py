@@ -1,0 +1,131 @@
+"""Arguments as a user gives them: help is never far, and every mistake is one sentence."""
+
+from pathlib import Path
+
+import pytest
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+VAE = str(EXPERIMENTS / "digits_vae.py")
+
+
+def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert jaxgen("list", EXPERIMENTS) == 0
+    printed = capsys.readouterr().out
+    for path in EXPERIMENTS.glob("*.py"):
+        assert path.stem in printed
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        [],
+        ["--help"],
+        ["--version"],
+        *[[command, "--help"] for command in ("train", "eval", "sample", "bench", "compile", "list")],
+    ],
+)
+def test_help_is_never_far(args, jaxgen, capsys):
+    assert jaxgen(*args) == 0
+    assert "jaxgen" in capsys.readouterr().out
+
+
+def test_help_of_an_experiment_shows_its_settings_with_defaults(jaxgen, capsys):
+    assert jaxgen("train", VAE, "--help") == 0
+    printed = capsys.readouterr().out
+    for word in ("--learning-rate", "Adam's step size", "default: 0.001", "--fresh", "--run-dir"):
+        assert word in printed
+
+
+def bad(*args, says):
+    return pytest.param(args, says, id=says)
+
+
+@pytest.mark.parametrize(
+    ("args", "says"),
+    [
+        bad("tain", says="command 'tain' is unknown; choose one of train, eval, sample, bench, compile, list"),
+        bad("train", says="FILE is missing"),
+        bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
+        bad("train", "digits_vea", says="digits_vea does not exist; did you mean"),
+        bad("train", "experiments", says="experiments is a folder; `jaxgen list"),
+        bad("train", "pyproject.toml", says="is not a Python file"),
+        bad("train", "tests/conftest.py", says="needs a dataclass `Config`"),
+        bad("train", VAE, "--steps", "many", says="--steps: invalid literal"),
+        bad("train", VAE, "--step-size", "1", says="Unrecognized options: --step-size"),
+        bad("train", VAE, "--learnig-rate", "1", says="--learnig-rate, 1; did you mean --learning-rate?"),
+        bad("train", VAE, "--data-dir", "README.md", says="data_dir README.md is not a folder"),
+        bad("train", VAE, "--steps", says="Missing value for argument '--steps'"),
+        bad("train", VAE, "--steps", "-5", says="steps is -5; it must be at least 1"),
+        bad("train", VAE, "--batch-size", "0", says="batch_size is 0; it must be at least 1"),
+        bad("train", VAE, "--hidden", "0", says="hidden is 0; it must be at least 1"),
+        bad("train", VAE, "--learning-rate", "nan", says="learning_rate is nan; it must be a positive number"),
+        bad(
+            "train",
+            VAE,
+            "--batch-size",
+            "30",
+            says="batch_size=30 cannot be split evenly over the mesh's 4 data shards",
+        ),
+        bad("train", VAE, "--batch-size", "2000", says="batch_size=2000 exceeds the 1437 examples of digits"),
+        bad("train", VAE, "--seed", "-1", says="seed is -1; it must not be negative"),
+        bad("train", VAE, "--steps-per-call", "7", says="is not a multiple of steps_per_call 7"),
+        bad("train", VAE, "--run-dir", "/proc/nowhere", says="run folder /proc/nowhere cannot be written"),
+        bad("train", VAE, "--run-dir", "tests", says="folder tests is not a run of jaxgen"),
+        bad("train", VAE, "--run-dir", "tests", "--fresh", says="folder tests is not a run of jaxgen (it has no"),
+        bad("train", VAE, "--run-dir", "pyproject.toml", says="pyproject.toml"),
+        bad("eval", "nowhere", says="run folder nowhere does not exist"),
+        bad("eval", "README.md", says="run folder README.md is not a folder"),
+        bad("eval", "tests", says="folder tests is not a run of jaxgen (it has no config.json)"),
+        bad("eval", says="Missing"),
+        bad("sample", "nowhere", says="run folder nowhere does not exist"),
+        bad("sample", "nowhere", "--count", "0", says="count is 0; it must be at least 1"),
+        bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png or .npz"),
+        bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
+        bad("sample", "nowhere", "--temperature", "1,-2", says="temperature is '1,-2'; write positive numbers"),
+        bad("sample", "nowhere", "--truncation", "two", says="truncation is 'two'; write positive numbers"),
+        bad("sample", "nowhere", "--interpolate", "1", says="interpolate is 1; it must be at least 2"),
+        bad("sample", "nowhere", "--arithmetic", "8+-3", says="arithmetic is '8+-3'; write classes with + and -"),
+        bad("sample", "nowhere", "--classes", "a", says="classes is 'a'; write whole numbers"),
+        bad("sample", "x", "--neighbors", "--temperature", "2", says="temperature and neighbors both say what a row"),
+        bad("bench", VAE, "--steps", "0", says="steps is 0"),
+        bad("bench", VAE, "--sweep", "1,five", says="sweep is '1,five'; write whole numbers"),
+        bad("bench", VAE, "--sweep", "5", says="sweep holds 5 but there are 4 devices"),
+        bad(
+            "bench",
+            VAE,
+            "--against",
+            "nowhere.json",
+            says="against is nowhere.json, which cannot be read",
+        ),
+        bad("bench", VAE, "--against", "pyproject.toml", says="which is not what `jaxgen bench --json` prints"),
+        bad("compile", says="FILE is missing"),
+        bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
+        bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
+        bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write whole numbers"),
+        bad("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", says="batch_size 6 cannot be split evenly"),
+        bad("compile", VAE, "--topology", "cpu:4", "--mesh.fsdp", "3", says="mesh.fsdp 3 times mesh.tensor 1 does not"),
+        bad("list", "tests/losses/nothing", says="holds no experiments"),
+    ],
+)
+def test_bad_input_is_one_sentence(args, says, jaxgen, monkeypatch, capsys):
+    monkeypatch.chdir(EXPERIMENTS.parent)
+    files = set(Path().glob("*"))
+    assert jaxgen(*args) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith("jaxgen: ")
+    assert says in printed.err
+    assert printed.err.count("\n") == 1
+    assert "Traceback" not in printed.err + printed.out
+    assert set(Path().glob("*")) == files
+
+
+def test_a_missing_data_set_is_one_sentence(jaxgen, monkeypatch, capsys, tmp_path):
+    mnist = str(EXPERIMENTS / "mnist_vae.py")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    assert jaxgen("train", mnist, "--run-dir", tmp_path / "run") == 2
+    error = capsys.readouterr().err
+    assert "'mnist' is not prepared" in error
+    assert "--data-dir" in error
+    assert error.count("\n") == 1
+    assert not (tmp_path / "run").exists()
