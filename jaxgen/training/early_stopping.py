@@ -1,12 +1,16 @@
 """Early stopping: training ends when a figure of validation examples no longer improves, and the best state is kept."""
 
 import dataclasses
+from collections.abc import Callable, Iterable
 from typing import Literal
 
 import jax
+import numpy as np
 
 from jaxgen.core import Batch, Method, TrainState, view_of
 from jaxgen.errors import UserError
+from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.evaluate import Figures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,3 +68,49 @@ class EarlyStopping:
             raise UserError(
                 f"early_stopping.metric is {self.metric!r}, which {method.name} has not; choose {' or '.join(figures)}."
             )
+
+
+class Validation:
+    """Early stopping under way; without a rule it evaluates nothing and ends nothing.
+
+    Args:
+      rule: when to end training.
+      evaluate: `(state, batches) -> figures`.
+      batches: opens those of the validation examples.
+      checkpoints: of the run. What they were saved with is all that is remembered, so that a kill loses none of it.
+      say: takes a sentence about the state that was best.
+    """
+
+    def __init__(
+        self,
+        rule: EarlyStopping | None,
+        evaluate: Callable[[TrainState, Iterable[Batch]], Figures],
+        batches: Callable[[], Iterable[Batch]],
+        checkpoints: Checkpoints,
+        say: Callable[[str], None],
+    ):
+        self._rule, self._evaluate, self._batches = rule, evaluate, batches
+        self._checkpoints, self._say = checkpoints, say
+
+    def evaluate(self, state: TrainState, due: Callable[[int], bool]) -> tuple[dict[str, np.ndarray], float | None]:
+        """The state's figure as a metric `[1]`, and its score; neither where no evaluation is `due(every)`."""
+        if self._rule is None or not due(self._rule.every):
+            return {}, None
+        figure = self._evaluate(state, self._batches())[self._rule.metric]["mean"]
+        return {f"validation/{self._rule.metric}": np.reshape(figure, 1)}, self._rule.score(figure)
+
+    def is_over(self, step: int) -> bool:
+        """Whether training ends at `step`."""
+        return self._rule is not None and self._rule.is_over(self._checkpoints.best_step, step)
+
+    def best(self, last: TrainState, like: TrainState) -> TrainState:
+        """The best of the states saved, as `like`; without a rule the last one."""
+        if self._rule is None:
+            return last
+        state = self._checkpoints.restore_best(like)
+        assert state is not None  # the last has been saved
+        self._say(
+            f"{self._rule.metric} on validation examples was best at step {state.step} of {last.step}, to which the "
+            "run goes back."
+        )
+        return state

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
-import numpy as np
 from jax.sharding import Mesh
 from rich.console import Console
 
@@ -17,7 +16,7 @@ from jaxgen.core import Array, Batch, Method, Place, TrainState
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
-from jaxgen.training.early_stopping import EarlyStopping
+from jaxgen.training.early_stopping import EarlyStopping, Validation
 from jaxgen.training.evaluate import evaluator
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.pictures import Draw, Pictures
@@ -173,11 +172,17 @@ class Trainer:
             crashing_at_once(),
         ):
             pictures = Pictures(self.method, self.mesh, self._shardings, self._keys[2], folder, draw, say)
-            run = _Run(folder, console, say, pictures, checkpoints, done, stop)
+            evaluate = evaluator(self.method, self.mesh, self._shardings)
+            validation = Validation(self.early_stopping, evaluate, self.validation, checkpoints, say)
+            run = _Run(folder, console, say, pictures, validation, checkpoints, done, stop)
             state = self._restore_or_init(run)
             while True:
                 try:
-                    return self._best(self._train(state, run), run)
+                    last = self._train(state, run)
+                    best = validation.best(last, self.abstract_state())
+                    if best is not last:
+                        pictures(best)
+                    return best
                 except NonFiniteError as error:
                     if len(done) >= rollbacks:
                         raise
@@ -186,19 +191,17 @@ class Trainer:
                     say(f"{error.finding}; skipping {skipped} batches (rollback {len(done)} of {rollbacks}).")
 
     def _train(self, state: TrainState, run: "_Run") -> TrainState:
-        schedule, stopping, step, score = self.schedule, self.early_stopping, int(state.step), None
+        schedule, step, score = self.schedule, int(state.step), None
         watched = watcher(self.method, self.mesh, self._shardings)
 
         def due(every: int) -> bool:
             return step % every == 0 or step == schedule.steps
 
         def ended() -> bool:
-            early = stopping is not None and stopping.is_over(run.checkpoints.best_step, step)
-            return early or step == schedule.steps
+            return step == schedule.steps or run.validation.is_over(step)
 
         if ended():
             return state
-
         with contextlib.ExitStack() as stack:
             progress = stack.enter_context(progress_bar(run.console))
             task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
@@ -214,12 +217,8 @@ class Trainer:
                 step += schedule.steps_per_call
                 if due(schedule.log_every):
                     metrics |= watched(state, batch, self._keys[2])
-                score = None
-                if stopping and due(stopping.every):
-                    figure = self._evaluate(state, self.validation())[stopping.metric]["mean"]
-                    metrics[f"validation/{stopping.metric}"] = np.reshape(figure, 1)
-                    score = stopping.score(figure)
-                log.add(step, metrics)
+                figure, score = run.validation.evaluate(state, due)
+                log.add(step, metrics | figure)
                 if due(schedule.log_every):
                     now = time.perf_counter()
                     speed = (step - logged_step) * self.images_per_step / (now - logged_time)
@@ -235,19 +234,6 @@ class Trainer:
             run.checkpoints.save_and_wait(state, score)
             if run.stop.error:
                 raise run.stop.error
-        return state
-
-    def _best(self, last: TrainState, run: "_Run") -> TrainState:
-        """The last state, or with early stopping the best."""
-        if self.early_stopping is None:
-            return last
-        state = run.checkpoints.restore_best(self.abstract_state())
-        assert state is not None  # the last has been saved
-        run.say(
-            f"{self.early_stopping.metric} on validation examples was best at step {state.step} of {last.step}, to "
-            "which the run goes back."
-        )
-        run.pictures(state)
         return state
 
     @property
@@ -280,10 +266,6 @@ class Trainer:
     def _call(self) -> jax.stages.Compiled:
         return self.compile()
 
-    @functools.cached_property
-    def _evaluate(self) -> Any:
-        return evaluator(self.method, self.mesh, self._shardings)
-
     def _restore_or_init(self, run: "_Run") -> TrainState:
         state = run.checkpoints.restore(self.abstract_state())
         if state is None:
@@ -294,9 +276,7 @@ class Trainer:
         if step > steps:
             raise UserError(f"steps is {steps} but the run is at step {step} already; ask for more, or use --fresh.")
         if step % per_call:
-            raise UserError(
-                f"steps_per_call {per_call} does not divide step {step}, where the run is; make it a divisor."
-            )
+            raise UserError(f"steps_per_call {per_call} does not divide step {step}, where the run is; use a divisor.")
         run.say(f"Resuming at step {step} of {steps}.")
         return state
 
@@ -309,6 +289,7 @@ class _Run:
     console: Console
     say: Callable[[str], None]
     pictures: Pictures
+    validation: Validation
     checkpoints: Checkpoints
     rollbacks: Rollbacks
     stop: StopRequests
