@@ -44,7 +44,7 @@ def experiment(config):
     return Experiment(
         method=vae(encoder, decoder, discretized_logistic(DIGITS_LEVELS), latent_size=2),
         data=digits().map(signed_unit(DIGITS_LEVELS)),
-        schedule=Schedule(config.steps, log_every=5, sample_every=20, checkpoint_every=5),
+        schedule=Schedule(config.steps, log_every=5, sample_every=20, checkpoint_every=10),
         batch_size=32, seed=0, paper="", measured="",
     )
 '''
@@ -64,8 +64,7 @@ def start(place, run, count, *options):
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     # Queued steps of several processes need more threads than two cores give XLA.
-    environment = {k: v for k, v in os.environ.items() if k != "XLA_FLAGS"}
-    environment |= {"NPROC": "16", "JAX_COMPILATION_CACHE_DIR": str(place / "cache")}
+    environment = os.environ | {"NPROC": "16", "JAX_COMPILATION_CACHE_DIR": str(place / "cache")}
     command = [sys.executable, "-m", "jaxgen", "train", place / "small.py", "--run-dir", run, *options]
     command += ["--coordinator", address, "--num-processes", str(count), "--process-id"]
     return [

@@ -25,7 +25,7 @@ def start(task, folder):
     """Two processes that do a task of this file together."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=1", "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONUNBUFFERED": "1"}
     return [
         subprocess.Popen(
             [sys.executable, __file__, task, str(index), str(port), str(folder)],
