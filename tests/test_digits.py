@@ -38,10 +38,10 @@ def test_the_vae_beats_the_gaussian(gaussian_bits, trained, dtype):
     assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.1
 
 
-@pytest.mark.optimized
 def test_the_flow_beats_the_gaussian(gaussian_bits, trained):
-    experiment, state = trained("digits_glow", steps=300, flow_steps=4, width=32)
-    assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits
+    """Over seeds 0, 1 and 2 it reaches 2.38 to 2.40; its time is its convolutions', however little XLA optimizes."""
+    experiment, state = trained("digits_glow", steps=300, flow_steps=2, width=32)
+    assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.4
 
 
 @pytest.mark.optimized
