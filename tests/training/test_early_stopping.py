@@ -12,6 +12,7 @@ from pathlib import Path
 
 import chex
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
@@ -116,7 +117,8 @@ def test_a_killed_run_ends_as_one_that_never_was(tmp_path):
     one = trainer(checkpoint_every=6)
     folder, whole, _ = run(one, tmp_path / "whole")
     killed = RunFolder(tmp_path / "killed")
-    assert subprocess.run([sys.executable, __file__, killed.path]).returncode == -signal.SIGKILL
+    same_mesh = os.environ | {"JAX_NUM_CPU_DEVICES": str(jax.device_count())}
+    assert subprocess.run([sys.executable, __file__, killed.path], env=same_mesh).returncode == -signal.SIGKILL
     assert 10 in steps_of(killed)
     assert not {14, 16} & steps_of(killed)
     _, resumed, said = run(one, killed.path)
