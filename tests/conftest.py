@@ -6,8 +6,6 @@ import tempfile
 from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
-# XLA:CPU's newer code generator takes twice as long for a small program; processes that a test starts do without, too.
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_cpu_use_fusion_emitters=false"
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
 import jax
