@@ -1,4 +1,4 @@
-"""The one place that decides whether a loop is unrolled or compiled as a loop.
+"""The one place that decides whether a loop is unrolled or compiled as a loop, and a branch taken or computed.
 
 XLA:CPU runs convolution gradients inside a compiled loop many times slower than unrolled (20 times in a DCGAN step);
 dense networks measured faster in a loop, and compile in a fraction of the time. Accelerators, not measured, keep their
@@ -40,3 +40,17 @@ def scan(body: Callable, carry: Any, xs: Any, reverse: bool = False) -> tuple[An
 def unrolls(body: Callable, *args: Any) -> bool:
     """Whether a loop over `body` is to be unrolled; `args` are its arguments or their shapes."""
     return target.platform() == "cpu" and "conv_general_dilated" in str(jax.make_jaxpr(body)(*args))
+
+
+def when(wanted: Any, compute: Callable, x: Any) -> Any:
+    """`compute(x)` where `wanted`, elsewhere zeros; on accelerators always the former, as a branch there may stall.
+
+    Args:
+      wanted: bool `[]`.
+      compute: `x -> y`, arrays.
+      x: its argument, a pytree of arrays.
+    """
+    if target.platform() != "cpu":
+        return compute(x)
+    zeros = jax.tree.map(lambda y: jnp.zeros(y.shape, y.dtype), jax.eval_shape(compute, x))
+    return jax.lax.cond(wanted, compute, lambda x: zeros, x)

@@ -57,6 +57,10 @@ class Schedule:
                     f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; change one of them."
                 )
 
+    def logs(self, step: Any) -> Any:
+        """Whether a row of metrics is due after `step` steps, an int or an array."""
+        return (step % self.log_every == 0) | (step == self.steps)
+
 
 class Trainer:
     """A method made ready to train on a mesh.
@@ -98,7 +102,7 @@ class Trainer:
         self.sharding = sharding
         self.early_stopping = early_stopping
         self.validation = validation
-        self._step = build_step(method, lambda *arrays: self._place(*arrays))  # known when traced
+        self._step = build_step(method, lambda *arrays: self._place(*arrays), schedule.logs)  # placed when traced
         if early_stopping:
             early_stopping.check(method, schedule.log_every, self._shapes, batch)
 
@@ -215,11 +219,11 @@ class Trainer:
                 batch = next(data)
                 state, metrics = call(state, batch, self.run_key)
                 step += schedule.steps_per_call
-                if due(schedule.log_every):
+                if schedule.logs(step):
                     metrics |= watched(state, batch, self._keys[2])
                 figure, score = run.validation.evaluate(state, due)
                 log.add(step, metrics | figure)
-                if due(schedule.log_every):
+                if schedule.logs(step):
                     now = time.perf_counter()
                     speed = (step - logged_step) * self.images_per_step / (now - logged_time)
                     row = log.row(images_per_second=round(speed, 1))

@@ -10,12 +10,18 @@ import optax
 from jax.sharding import Mesh
 
 from jaxgen import loops, target
-from jaxgen.core import Array, Batch, Method, NetState, Phase, Place, TrainState, as_they_are, view_of
+from jaxgen.core import Array, Batch, Method, NetState, Params, Phase, Place, TrainState, as_they_are, view_of
 from jaxgen.errors import UserError
 from jaxgen.training.sharding import batch_sharding, replicated
 
 Metrics = dict[str, Array]
 Step = Callable[[TrainState, Batch, Array], tuple[TrainState, Metrics]]
+Reports = Callable[[Array], Any]  # number of a step, from 1 -> bool []: whether its metrics will be looked at
+
+
+def always(step: Array) -> bool:
+    """The `Reports` of steps whose metrics are all looked at."""
+    return True
 
 
 def init_state(method: Method, key: Array, batch: Batch) -> TrainState:
@@ -40,14 +46,14 @@ def init_state(method: Method, key: Array, batch: Batch) -> TrainState:
     return TrainState(step=jnp.zeros((), jnp.int32), nets=nets)
 
 
-def build_step(method: Method, place: Place = as_they_are) -> Step:
+def build_step(method: Method, place: Place = as_they_are, reports: Reports = always) -> Step:
     """The training step of a method: `step(state, batches, key) -> (state, metrics)`, pure.
 
     `batches` has leaves `[method.batches_per_step, batch, ...]`; a phase with k repeats uses the first k, one each.
     `key` is the run's key, the same at every step: noise depends on it, the step, the phase, the repeat and the
     micro-batch alone, so a restarted run draws what it would have drawn. Metrics are those of a phase's last repeat, as
-    `<phase>/<name>`, and the norm of each network's gradient there, as `<network>/grad_norm`. `place` lays networks and
-    their inputs out over the devices.
+    `<phase>/<name>`, and the norm of each network's gradient in the last phase that trains it, `<network>/grad_norm`,
+    which steps that `reports` does not name may leave 0. `place` lays networks and their inputs out over the devices.
 
     Raises:
       UserError: a phase trains a network that does not exist or has no optimizer, or two phases share a name.
@@ -62,7 +68,10 @@ def build_step(method: Method, place: Place = as_they_are) -> Step:
 
             def repeat(state, batch_and_repeat, phase=phase, phase_key=phase_key):
                 batch, repeat = batch_and_repeat
-                return _update(method, phase, place, state, batch, jax.random.fold_in(phase_key, repeat))
+                key = jax.random.fold_in(phase_key, repeat)
+                state, metrics, grads = _update(method, phase, place, state, batch, key)
+                norms = {name: loops.when(reports(state.step + 1), optax.tree.norm, g) for name, g in grads.items()}
+                return state, metrics | {f"{name}/grad_norm": norm for name, norm in norms.items()}
 
             fresh = jax.tree.map(lambda x, k=phase.repeats: x[:k], batches)
             state, history = loops.scan(repeat, state, (fresh, jnp.arange(phase.repeats)))
@@ -96,8 +105,8 @@ def compile_step(step: Step, mesh: Mesh, shardings: TrainState) -> jax.stages.Wr
 
 def _update(
     method: Method, phase: Phase, place: Place, state: TrainState, batch: Batch, key: Array
-) -> tuple[TrainState, Metrics]:
-    """One gradient update of the networks a phase trains."""
+) -> tuple[TrainState, Metrics, dict[str, Params]]:
+    """One gradient update of the networks a phase trains: the state it leaves, its metrics, and their gradients."""
     view = view_of(method, state, place)
 
     def objective(trained, variables, micro_batch, key):
@@ -124,8 +133,7 @@ def _update(
             ema: Any = optax.incremental_update(params, net.ema, 1 - decay)  # pyright: ignore[reportArgumentType]
             nets[name] = dataclasses.replace(nets[name], ema=ema)
     own = {f"{phase.name}/{name}": value for name, value in metrics.items()}
-    norms = {f"{name}/grad_norm": optax.tree.norm(grads[name]) for name in phase.trains}
-    return dataclasses.replace(state, nets=nets), own | norms
+    return dataclasses.replace(state, nets=nets), own, grads
 
 
 def _accumulate(gradient: Callable, trained: Any, variables: Any, batch: Batch, key: Array, count: int) -> tuple:

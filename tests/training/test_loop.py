@@ -52,7 +52,12 @@ def test_a_whole_run_traces_once_and_writes_what_is_due(regression, tmp_path):
     assert drawn == [("step_0000010.png", (64, 2)), ("step_0000020.png", (64, 2))]
     assert sorted(int(path.name) for path in folder.checkpoints.iterdir() if path.name.isdigit()) == [10, 15, 20]
     assert rows(folder)[-1]["line/loss"] < rows(folder)[0]["line/loss"]
+    assert all(row["line/grad_norm"] > 0 for row in rows(folder))
     assert state.step == 20
+
+
+def test_rows_are_due_at_multiples_and_at_the_end():
+    assert [step for step in range(1, 8) if Schedule(steps=7, log_every=3).logs(step)] == [3, 6, 7]
 
 
 @pytest.mark.parametrize(

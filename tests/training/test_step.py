@@ -16,6 +16,7 @@ from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.methods.gan import gan
+from jaxgen.training.loop import Schedule
 from jaxgen.training.sharding import batch_sharding, make_mesh, placement, replicated, shardings_of
 from jaxgen.training.step import build_step, compile_step, init_state
 
@@ -229,6 +230,17 @@ def test_the_state_is_donated_and_another_shape_is_refused_instead_of_retraced()
         call(state, {"image": batches["image"][:, :, :8]}, key)
     call(state, batches, key)
     assert all(leaf.is_deleted() for leaf in jax.tree.leaves(state.nets["generator"].params))
+
+
+def test_gradient_norms_are_computed_in_reported_steps_alone_and_training_is_the_same():
+    state, batches, key, _ = compiled_gan(devices=1)
+    every, second = [jax.jit(build_step(small_gan(), reports=Schedule(10, log_every=n).logs)) for n in (1, 2)]
+    once = jax.tree.map(lambda x: x[0], batches)
+    for factor in (0, 1):  # of the norms at steps 1 and 2
+        (expected, full), (state, metrics) = every(state, once, key), second(state, once, key)
+        chex.assert_trees_all_close(state, expected, rtol=1e-6, atol=1e-7)
+        norms = {name: factor * full[name] for name in ("generator/grad_norm", "critic/grad_norm")}
+        chex.assert_trees_all_close(metrics, full | norms, rtol=1e-5, atol=1e-6)
 
 
 def test_statistics_move_only_in_the_phase_that_returns_them():
