@@ -1,9 +1,9 @@
 """Samples of adversarial methods at equal budgets: distances, precision, recall and classes by a classifier's features.
 
-`TFDS_DATA_DIR=FOLDER python benchmarks/quality.py` trains a DCGAN's networks on MNIST by five rules with every seed,
-and prints a Markdown table; `--help` says what else. What is finished is not done again and what was interrupted goes
-on, so the command may be stopped and repeated. `--experiments digits_dcgan --batches 200 --samples 500` is a first
-look.
+`TFDS_DATA_DIR=FOLDER python benchmarks/quality.py` trains a DCGAN's networks on MNIST by several rules with every
+seed, and prints a Markdown table; `--help` says what else. What is finished is not done again and what was
+interrupted goes on, so the command may be stopped and repeated. `--experiments digits_dcgan --batches 200
+--samples 500` is a first look.
 """
 
 import json
@@ -81,8 +81,10 @@ def row(name: str, found: list[dict[str, Any]], *others: str) -> str:
 
 
 def main(
-    experiments: tuple[str, ...] = ("mnist_dcgan", "mnist_wgan_clip", "mnist_wgan_gp", "mnist_sngan", "mnist_cgan"),
-    batches: int = 6000,
+    experiments: tuple[str, ...] = tuple(
+        f"mnist_{rules}" for rules in ("minimax", "dcgan", "lsgan", "wgan_clip", "wgan_gp", "sngan", "cgan")
+    ),
+    batches: int = 3000,
     width: int = 16,
     seeds: int = 3,
     samples: int = 10_000,

@@ -12,6 +12,7 @@ from jaxgen.data.stacked import stacked
 from jaxgen.data.transforms import enlarge, pad, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
+from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.methods import regularizers
 from jaxgen.methods.gan import gan
 from jaxgen.models.conditional import WithLabel
@@ -95,13 +96,13 @@ class StackedMnist(Mnist):
         return dataclasses.replace(on_digits, data=stacked(tfds.images("mnist").map_once(pad(32))).map(signed_unit()))
 
 
-def original(config: Digits) -> Method:
+def original(config: Digits, objective: AdversarialLoss = adversarial.non_saturating) -> Method:
     """Radford et al., 2016: batch normalization in both networks, and Adam with a first-moment decay of 0.5."""
     optimizer = optax.adam(config.learning_rate, b1=0.5)
     return gan(
         Net(config.generator(), optimizer, ema_decay=0.999),
         Net(config.critic("batch"), optimizer),
-        adversarial.non_saturating,
+        objective,
         latent_size=config.latent_size,
     )
 

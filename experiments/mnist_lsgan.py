@@ -1,0 +1,21 @@
+"""A DCGAN on MNIST by least squares: the critic's score is drawn to 1 for real images and to 0 for generated ones.
+
+`jaxgen train experiments/mnist_lsgan.py`
+"""
+
+import dataclasses
+
+from jaxgen.dcgan_games import Mnist, original
+from jaxgen.experiment import Experiment
+from jaxgen.losses import adversarial
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Mnist):
+    """Settings."""
+
+
+def experiment(config: Config) -> Experiment:
+    """See `jaxgen.dcgan_games.original`."""
+    method = original(config, adversarial.least_squares)
+    return config.experiment(method, paper="Mao et al., 2017", measured="not yet run")
