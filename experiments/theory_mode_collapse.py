@@ -67,7 +67,7 @@ def contenders(config: Config) -> Mapping[str, Method]:
         "WGAN-GP": (
             players(fast, critic_steps=5),
             adversarial.wasserstein,
-            {"critic_steps": 5, "critic_regularizers": [regularizers.gradient_penalty(1.0)]},
+            {"critic_steps": 5, "critic_regularizers": [regularizers.gradient_penalty(0.1)]},
         ),
     }
     return {
