@@ -148,11 +148,14 @@ class Latents:
       prior: `(key, count) -> latents`.
       decode: `(view, latents) -> [count, ...]`, samples; images are in [-1, 1].
       encode: `(view, batch) -> latents` of data, for arithmetic with them; None where there is no such map.
+      standing: `(view, key) -> {net: {collection: value}}`, what `decode` applies that follows from the parameters, as
+        the statistics of batch normalization do, computed anew for those of the view; None where nothing does.
     """
 
     prior: Callable[[Array, int], Any]
     decode: Callable[[View, Any], Array]
     encode: Callable[[View, Batch], Any] | None = None
+    standing: Callable[[View, Array], Mapping[str, Variables]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

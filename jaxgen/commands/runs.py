@@ -17,8 +17,9 @@ from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.training import distributed
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.evaluate import standing
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import make_mesh
+from jaxgen.training.sharding import make_mesh, shardings_of
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,4 +118,5 @@ class Run:
             state = checkpoints.restore_best(experiment.trainer(mesh).abstract_state())
         if state is None:
             raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
+        state = standing(experiment.method, mesh, shardings_of(state))(state)
         return cls(folder, settings, experiment, mesh, state)

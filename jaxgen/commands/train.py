@@ -24,7 +24,7 @@ from jaxgen.report.grid import has_picture, save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.distributed import failing_together, on_first_process
-from jaxgen.training.evaluate import compiled_on_view
+from jaxgen.training.evaluate import compiled_on_view, standing
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import shardings_of
@@ -81,6 +81,7 @@ def main(args: Sequence[str]) -> None:
             write_report(folder.path)
         console.print("Stopped and saved; the same command continues.")
         raise
+    state = standing(experiment.method, mesh, shardings_of(state))(state)
     evaluation = experiment.evaluate(state, mesh)
     for name, drawing in experiment.drawings.items():
         compute = compiled_on_view(experiment.method, drawing.compute, mesh, shardings_of(state))

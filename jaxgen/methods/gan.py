@@ -21,6 +21,8 @@ from jaxgen.methods.regularizers import Game, Regularizer
 _STATISTICS = ["batch_stats"]
 _STATE = [*_STATISTICS, "spectral"]
 
+_STANDING, _STANDING_BATCHES = 128, 16  # samples in a batch of those that give the standing statistics, and batches
+
 Augmentation = Callable[[Array, Array, Array], Array]  # (images [batch, ...], key, step []) -> of the same shape
 
 
@@ -64,6 +66,23 @@ def gan(
 
     def decode(view: View, latents: Mapping[str, Array]) -> Array:
         return view("generator", latents["z"], *condition(latents), train=False)
+
+    def standing(view: View, key: Array) -> Mapping[str, Variables]:
+        """The mean statistics of batches of samples (Brock et al., 2019, appendix D), where the generator keeps any."""
+        averages = view.variables["generator"].get("batch_stats", {})
+        zeros, ones = (jax.tree.map(lambda x, v=value: jnp.full_like(x, v), averages) for value in (0, 1))
+
+        def passed(before: Any, key: Array) -> Any:
+            _, moved = generate(view.moved("generator", {"batch_stats": before}), prior(key, _STANDING), _STATISTICS)
+            return moved.get("batch_stats", {})
+
+        # What is left of a one tells how much the batches count, whatever the layers' momentum.
+        (means, left), _ = jax.lax.scan(
+            lambda before, key: (tuple(passed(each, key) for each in before), None),
+            (zeros, ones),
+            jax.random.split(key, _STANDING_BATCHES),
+        )
+        return {"generator": {"batch_stats": jax.tree.map(lambda m, n: m / (1 - (n - m)), means, left)}}
 
     def generate(view: View, latents: Mapping[str, Array], mutable: Sequence[str]) -> tuple[Array, Variables]:
         return view("generator", latents["z"], *condition(latents), train=True, mutable=mutable)
@@ -116,18 +135,17 @@ def gan(
         }
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        """How often a real example has a higher score than a generated one: half of the time where none can tell."""
         latents = prior(key, batch[field].shape[0])
-        return {
-            "critic_accuracy_real": view("critic", batch[field], *condition(batch), train=False) > 0,
-            "critic_accuracy_generated": view("critic", decode(view, latents), *condition(latents), train=False) <= 0,
-        }
+        real = view("critic", batch[field], *condition(batch), train=False)
+        return {"critic_accuracy": real > view("critic", decode(view, latents), *condition(latents), train=False)}
 
     return Method(
         name="GAN",
         nets={"generator": generator, "critic": critic},
         phases=(Phase(("critic",), critic_loss, repeats=critic_steps), Phase(("generator",), generator_loss)),
         init=init,
-        latents=Latents(prior, decode),
+        latents=Latents(prior, decode, standing=standing),
         evaluate=evaluate,
     )
 

@@ -18,7 +18,7 @@ _INIT = nn.initializers.normal(0.02)
 
 
 def _batch_norm(train: bool, dtype: Any, name: str) -> nn.BatchNorm:
-    # The average forgets with 0.9 a step, so that short runs, too, sample with statistics of their own network.
+    # The average forgets with 0.9 a step: what moves in a GAN's training has moved on after a few.
     return nn.BatchNorm(use_running_average=not train, momentum=0.9, epsilon=1e-5, dtype=dtype, name=name)
 
 

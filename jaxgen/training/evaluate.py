@@ -1,5 +1,6 @@
 """Held-out figures of a trained state."""
 
+import dataclasses
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -57,6 +58,32 @@ def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[Tr
         }
 
     return over
+
+
+def standing(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState], TrainState]:
+    """`state -> state` whose samples and figures are those of the averaged weights: see `Latents.standing`.
+
+    For looking at, not for training on: the parameters stay as they are.
+
+    Args:
+      method: the algorithm.
+      mesh: the devices.
+      shardings: of the state's leaves.
+    """
+    compute = method.latents and method.latents.standing
+    if compute is None:
+        return lambda state: state
+    collections = compiled_on_view(method, lambda view: compute(view, jax.random.key(_KEY_SEED)), mesh, shardings)
+
+    def settled(state: TrainState) -> TrainState:
+        found = collections(state)
+        nets = {
+            name: dataclasses.replace(net, variables={**net.variables, **found.get(name, {})})
+            for name, net in state.nets.items()
+        }
+        return dataclasses.replace(state, nets=nets)
+
+    return settled
 
 
 def compiled_on_view(method: Method, function: Callable[..., Any], mesh: Mesh, shardings: TrainState) -> Any:

@@ -17,7 +17,7 @@ from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
 from jaxgen.training.early_stopping import EarlyStopping, Validation
-from jaxgen.training.evaluate import evaluator
+from jaxgen.training.evaluate import evaluator, standing
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.pictures import Draw, Pictures
 from jaxgen.training.preemption import StopRequests, stop_requests
@@ -176,8 +176,11 @@ class Trainer:
             crashing_at_once(),
         ):
             pictures = Pictures(self.method, self.mesh, self._shardings, self._keys[2], folder, draw, say)
+            settled = standing(self.method, self.mesh, self._shardings)
             evaluate = evaluator(self.method, self.mesh, self._shardings)
-            validation = Validation(self.early_stopping, evaluate, self.validation, checkpoints, say)
+            validation = Validation(
+                self.early_stopping, lambda s, data: evaluate(settled(s), data), self.validation, checkpoints, say
+            )
             run = _Run(folder, console, say, pictures, validation, checkpoints, done, stop)
             state = self._restore_or_init(run)
             while True:

@@ -8,7 +8,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxgen.core import Array, Method, TrainState
-from jaxgen.training.evaluate import sampler
+from jaxgen.training.evaluate import sampler, standing
 from jaxgen.training.run_folder import RunFolder
 
 SAMPLES = 64  # in a picture
@@ -41,13 +41,14 @@ class Pictures:
     ):
         self._draws = method.latents is not None
         self._sample = sampler(method, mesh, shardings, SAMPLES)
+        self._standing = standing(method, mesh, shardings)
         self._key, self._folder, self._draw, self._say = key, folder, draw, say
 
     def __call__(self, state: TrainState) -> None:
         """Draws the samples on all processes, and writes them on the first."""
         if not self._draws:
             return
-        step, samples = int(state.step), np.asarray(self._sample(state, self._key))
+        step, samples = int(state.step), np.asarray(self._sample(self._standing(state), self._key))
         if jax.process_index() > 0:
             return
         try:

@@ -21,6 +21,8 @@ from jaxgen.losses import adversarial
 from jaxgen.methods import augmentation, regularizers
 from jaxgen.methods.gan import gan
 from jaxgen.methods.simultaneous import simultaneous
+from jaxgen.training.evaluate import standing
+from jaxgen.training.sharding import make_mesh, replicated, shardings_of
 from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
@@ -222,6 +224,36 @@ def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classe
         assert float(x[latents["label"] == value].mean()) == pytest.approx(mean, abs=0.1)
     figures = method.evaluate(view_of(method, state), batch, KEY)
     assert {value.shape for value in figures.values()} == {(64,)}
+
+
+@pytest.mark.parametrize(("psi", "b", "accuracy"), [(1.0, 5.0, 1.0), (1.0, -5.0, 1.0), (-1.0, 5.0, 0.0)])
+def test_a_critic_s_accuracy_is_the_order_of_its_scores_wherever_their_zero_is(psi, b, accuracy):
+    method = dirac(adversarial.wasserstein, theta=-1.0, psi=psi)
+    batch = {"image": np.ones((8, 1), np.float32)}
+    state = init_state(method, KEY, batch)
+    state.nets["critic"].params["b"] = jnp.asarray(b)
+    assert float(method.evaluate(view_of(method, state), batch, KEY)["critic_accuracy"].mean()) == accuracy
+
+
+@pytest.mark.parametrize("momentum", [0.5, 0.9, 0.99])
+def test_standing_statistics_are_those_of_the_averaged_weights_whatever_the_momentum(momentum):
+    class Normalized(nn.Module):
+        @nn.compact
+        def __call__(self, z, *, train):
+            x = nn.Dense(3, name="dense")(z)
+            return nn.BatchNorm(not train, momentum=momentum, use_bias=False, use_scale=False, name="norm")(x)
+
+    method = gan(Net(Normalized(), optax.sgd(0.1), 0.99), Net(Line()), adversarial.hinge, latent_size=2)
+    state = init_state(method, KEY, {"image": np.zeros((8, 3), np.float32)})
+    kernel = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]], np.float32)
+    state.nets["generator"].ema["dense"] = {"kernel": kernel, "bias": np.array([0.0, 4.0, -2.0], np.float32)}
+    mesh = make_mesh(devices=jax.devices()[:1])
+    settled = standing(method, mesh, shardings_of(jax.device_put(state, replicated(mesh))))(state)
+    chex.assert_trees_all_equal(settled.nets["generator"].params, state.nets["generator"].params)
+    found = settled.nets["generator"].variables["batch_stats"]["norm"]
+    # z is standard normal, so that the layer's output has this mean and variance.
+    np.testing.assert_allclose(found["mean"], [0.0, 4.0, -2.0], atol=0.4)
+    np.testing.assert_allclose(found["var"], np.sum(kernel**2, 0), rtol=0.2)
 
 
 def test_power_iterations_move_in_the_critic_s_phase_alone():
