@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
+from rich.console import Console
 
 from jaxgen import latents as moves
 from jaxgen.commands.arguments import numbers, parse
@@ -19,6 +20,9 @@ from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.core import Latents, View
 from jaxgen.errors import UserError
 from jaxgen.metrics.memorization import nearest_neighbors
+from jaxgen.quality.classifier import classifier
+from jaxgen.quality.extractor import batch_size, see
+from jaxgen.quality.measure import signed_images
 from jaxgen.report.grid import save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
@@ -27,7 +31,7 @@ from jaxgen.training.sharding import shardings_of
 
 _CHUNK = 256  # samples decoded in one compiled call
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of an arithmetic's direction, along a row
-_EXAMPLES = 5_000  # training examples that classes' mean latents are taken over
+_EXAMPLES = 5_000  # training examples, or samples, that classes' mean latents are taken over
 _NEIGHBORS = 60_000  # training examples that neighbors are looked for among
 
 
@@ -198,16 +202,34 @@ class _Model:
 
     def arithmetic(self, text: str) -> Any:
         """Rows from a class's mean latent, then from examples of the class, in the direction the other terms make."""
-        if self.latents.encode is None:
-            raise UserError("arithmetic needs latents of data, which this model does not have; try --interpolate.")
         terms = re.findall(r"([+-]?)(\d+)", text)
         signs, classes = [-1 if sign == "-" else 1 for sign, _ in terms], [int(number) for _, number in terms]
-        encode = self.on_view(self.latents.encode)
-        encoded = {number: encode(examples) for number, examples in self.of_classes(classes, "arithmetic").items()}
-        means = [moves.mean(encoded[number]) for number in classes]
+        latents = self.latents_of(classes)
+        means = [moves.mean(latents[number]) for number in classes]
         rows = -(-self.options.count // len(_STRENGTHS))
-        start = jax.tree.map(lambda mean, z: jnp.concatenate([mean, z[: rows - 1]]), means[0], encoded[classes[0]])
+        start = jax.tree.map(lambda mean, z: jnp.concatenate([mean, z[: rows - 1]]), means[0], latents[classes[0]])
         return moves.sweep(_STRENGTHS, moves.shift, start, moves.combine(signs[1:], means[1:]))
+
+    def latents_of(self, classes: Sequence[int]) -> dict[int, Any]:
+        """Latents of each class: of training examples where the model encodes, else of samples a classifier judges."""
+        examples, mesh = self.of_classes(classes, "arithmetic"), self.run.mesh
+        if self.latents.encode is not None:
+            encode = self.on_view(self.latents.encode)
+            return {number: encode(batch) for number, batch in examples.items()}
+        size = batch_size(mesh)
+        count = -(-_EXAMPLES // size) * size
+        latents = self.latents.prior(jax.random.key(self.options.seed), count)
+        if isinstance(latents, Mapping) and "label" in latents:
+            raise UserError("arithmetic is given, but this model is told the class of what it draws; give --classes.")
+        judge = classifier(signed_images(self.run.experiment.data), Console())
+        judged = see(judge, np.split(self.decode(latents), count // size), count, mesh).classes
+        found = {}
+        for number in classes:
+            ids = np.flatnonzero(judged == number)
+            if len(ids) == 0:
+                raise UserError(f"arithmetic names class {number}, but {judge.name} finds none among {count} samples.")
+            found[number] = jax.tree.map(lambda z, ids=ids: z[ids], latents)
+        return found
 
     def beside_neighbors(self, samples: np.ndarray) -> np.ndarray:
         """Each sample, then the training image nearest to it by Euclidean distance."""
