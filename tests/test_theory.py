@@ -1,11 +1,16 @@
 """The numbers that the demonstrations of `experiments/theory_*.py` show, from shorter trainings, and their figures."""
 
+from pathlib import Path
+
 import jax
 import numpy as np
 import pytest
 
 from jaxgen.core import view_of
+from jaxgen.experiment import ExperimentFile
 from jaxgen.report.figure import save_figure
+
+EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 
 @pytest.fixture
@@ -60,6 +65,10 @@ def test_divergences_of_parallel_lines(drawing):
     theta = np.linspace(-1, 1, 9)
     np.testing.assert_allclose(found["jensen_shannon"], np.where(theta == 0, 0, np.log(2)), atol=0.06)
     np.testing.assert_allclose(found["wasserstein"], np.abs(theta), atol=0.1)
+    of_samples = ExperimentFile.load(EXPERIMENTS / "theory_parallel_lines.py").module.of_samples
+    estimates = np.array([of_samples(real, fake) for real, fake in zip(found["real"], found["fake"], strict=True)])
+    np.testing.assert_allclose(estimates[:, 0], np.where(theta == 0, 0, np.log(2)), atol=1e-3)
+    np.testing.assert_allclose(estimates[:, 1], np.abs(theta), atol=0.03)
 
 
 def test_the_game_on_the_line_ends_at_the_data(drawing):

@@ -51,10 +51,14 @@ def max_gradient_penalty(weight: float) -> Regularizer:
 
 
 def orthogonal(weight: float, *, network: str = "generator", norms: bool = False) -> Regularizer:
-    """Filters at right angles in every kernel of a network, for that network: `penalties.orthogonality`."""
+    """Filters at right angles in every `kernel` of a network, for that network: `penalties.orthogonality`.
+
+    Tables of embeddings, whose rows are no filters, are left alone.
+    """
 
     def term(game: Game, key: Array) -> Array:
-        kernels = [leaf for leaf in jax.tree.leaves(game.view.params[network]) if leaf.ndim > 1]
+        leaves = jax.tree_util.tree_leaves_with_path(game.view.params[network])
+        kernels = [leaf for path, leaf in leaves if path[-1].key == "kernel"]
         return weight * sum((penalties.orthogonality(kernel, norms=norms) for kernel in kernels), jnp.zeros(()))
 
     return term

@@ -7,12 +7,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.test_util import check_grads
 from scipy.integrate import quad
 from scipy.optimize import minimize
 from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 from scipy.stats import norm
 
+from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 
 LOSSES = {
@@ -63,6 +65,23 @@ def test_optimal_discriminator_is_the_critics_optimum(x64, name):
     # The players' common objective, maximised by the critic, is minus its loss: -log 4 + 2 JSD.
     np.testing.assert_allclose(-value, -math.log(4) + 2 * jensenshannon(P, Q) ** 2, rtol=1e-10)
     np.testing.assert_allclose(-value, -math.log(4) + 2 * adversarial.jensen_shannon(P, Q), rtol=1e-10)
+
+
+@pytest.mark.parametrize("role", ["real", "fake", "generator"])
+@pytest.mark.parametrize("name", LOSSES)
+def test_gradients_are_finite_differences(x64, name, role):
+    check_grads(getattr(LOSSES[name], role), (jnp.array([-2.3, -0.4, 0.6, 1.7]),), order=2, modes=["rev"])
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 0.4])
+def test_smoothing_scales_the_optimal_discriminator(x64, epsilon):
+    smoothed = adversarial.one_sided_label_smoothing(adversarial.minimax, epsilon)
+    logits, _ = best_logits(smoothed, P, Q)
+    np.testing.assert_allclose(jax.nn.sigmoid(logits), (1 - epsilon) * P / (P + Q), atol=1e-6)
+    np.testing.assert_array_equal(smoothed.fake(logits), adversarial.minimax.fake(logits))
+    np.testing.assert_array_equal(smoothed.generator(logits), adversarial.minimax.generator(logits))
+    with pytest.raises(UserError, match=r"epsilon is 1.5; it must be between 0 and 1"):
+        adversarial.one_sided_label_smoothing(adversarial.minimax, 1.5)
 
 
 def test_least_squares_optimum_is_the_same_ratio_and_a_pearson_divergence(x64):

@@ -179,7 +179,8 @@ def test_the_orthogonal_regularizer_straightens_a_generator_s_kernels():
     class Generator(nn.Module):
         @nn.compact
         def __call__(self, z, *, train):
-            return nn.Dense(6, kernel_init=lambda *_: jnp.ones((8, 6)) + jnp.eye(8, 6))(z)
+            table = self.param("embedding", lambda _: jnp.ones((5, 6)))
+            return nn.Dense(6, kernel_init=lambda *_: jnp.ones((8, 6)) + jnp.eye(8, 6))(z) + 0 * table[0]
 
     def angles(weight):
         term = regularizers.orthogonal(weight)
@@ -187,9 +188,9 @@ def test_the_orthogonal_regularizer_straightens_a_generator_s_kernels():
             Net(Generator(), optax.sgd(0.01)), Net(Line(), optax.sgd(0.01)), adversarial.wasserstein, latent_size=8,
             generator_regularizers=[term],
         )  # fmt: skip
-        kernel = (
-            play(method, 300, {"image": np.zeros((4, 6), np.float32)}).nets["generator"].params["Dense_0"]["kernel"]
-        )
+        params = play(method, 300, {"image": np.zeros((4, 6), np.float32)}).nets["generator"].params
+        np.testing.assert_array_equal(params["embedding"], 1)
+        kernel = params["Dense_0"]["kernel"]
         unit = kernel / jnp.linalg.norm(kernel, axis=0)
         return float(jnp.abs(unit.T @ unit - jnp.eye(6)).max())
 
