@@ -24,7 +24,7 @@ CLASSES = np.arange(SAMPLES) % 10  # what a conditional model is asked for
 def judge() -> CalibratedClassifierCV:
     """Class probabilities of images `[count, 64]` with levels from 0 to 16, by the training digits."""
     train = digits().train[np.arange(len(digits().train))]
-    svm = CalibratedClassifierCV(SVC(gamma=0.001, C=10), ensemble=False)
+    svm = CalibratedClassifierCV(SVC(gamma=0.001, C=10), ensemble=False)  # pyright: ignore[reportArgumentType]
     return svm.fit(train["image"].reshape(-1, 64), train["label"])
 
 
