@@ -10,16 +10,17 @@ import signal
 import chex
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from rich.console import Console
 
 from jaxgen.core import Aux
 from jaxgen.errors import NonFiniteError, Preempted, UserError
-from jaxgen.training.evaluate import evaluate
+from jaxgen.training.evaluate import evaluate, sampler
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.loop import Schedule
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import batch_sharding
+from jaxgen.training.sharding import batch_sharding, shardings_of
 
 QUIET = Console(quiet=True)
 
@@ -241,13 +242,20 @@ def test_evaluation_is_the_mean_over_real_examples(regression):
     assert figures["error"]["standard_error"] == pytest.approx(float(errors.std(ddof=1) / 6**0.5), rel=1e-5)
 
 
-def test_evaluation_uses_the_averaged_weights(regression):
+def test_evaluation_and_samples_use_the_averaged_weights(regression):
     trainer, _ = regression()
     state = trainer.init()
     moved = state.nets["line"].replace(params=jax.tree.map(lambda x: x + 100, state.nets["line"].params))
     batches = [{"x": jnp.ones((4, 1)), "weight": jnp.ones(4)}]
-    before = evaluate(trainer.method, state, batches, trainer.mesh)
-    assert before == evaluate(trainer.method, state.replace(nets={"line": moved}), batches, trainer.mesh)
+    draw = sampler(trainer.method, trainer.mesh, shardings_of(state), 4)
+
+    def seen(net):
+        there = state.replace(nets={"line": net})
+        return evaluate(trainer.method, there, batches, trainer.mesh), np.asarray(draw(there, jax.random.key(0)))
+
+    expected = seen(state.nets["line"])
+    chex.assert_trees_all_equal(seen(moved), expected)
+    assert not np.array_equal(seen(moved.replace(ema=moved.params))[1], expected[1])
 
 
 @pytest.mark.parametrize("placed", [True, False])
