@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import jaxgen
 from jaxgen.errors import Preempted, UserError
 
-_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM)
+_WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that no reading makes
 
 
 def main() -> NoReturn:
@@ -28,9 +28,7 @@ def main() -> NoReturn:
         print(f"jaxgen: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
     except OSError as error:
-        if error.errno not in _DISK_ERRORS:
-            raise
-        print(f"jaxgen: {error.filename} cannot be written ({error.strerror}); make room or allow it.", file=sys.stderr)
+        print(f"jaxgen: {_refused(error)}", file=sys.stderr)
         sys.exit(UserError.exit_code)
     except Preempted as stop:
         print("jaxgen: stopped by SIGTERM.", file=sys.stderr)
@@ -38,6 +36,16 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         print("jaxgen: stopped.", file=sys.stderr)
         sys.exit(130)
+
+
+def _refused(error: OSError) -> str:
+    """What the operating system did not let us do, in a sentence; with an open file it does not know the name."""
+    reason = error.strerror or " ".join(str(error).split()) or type(error).__name__
+    if error.filename is None:
+        return f"input or output failed ({reason}); mend that, and run the same command again."
+    if error.errno in _WRITING:
+        return f"{error.filename} cannot be written ({reason}); make room or allow it."
+    return f"{error.filename} cannot be used ({reason}); mend or allow it, or name another."
 
 
 def _report_unraisable(unraisable: Any) -> None:

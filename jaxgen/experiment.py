@@ -56,8 +56,7 @@ class Experiment:
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"batch_size is {self.batch_size}; it must be at least 1.")
-        if self.seed < 0:
-            raise UserError(f"seed is {self.seed}; it must not be negative.")
+        check_seed(self.seed)
         if self.early_stopping and self.data.validation is None:
             raise UserError(f"early_stopping needs validation examples, which {self.data.name} has not; leave it out.")
 
@@ -130,6 +129,11 @@ class ExperimentFile:
             spec.loader.exec_module(module)
         except SyntaxError as error:
             raise UserError(f"experiment {path} has a syntax error in line {error.lineno}: {error.msg}.") from error
+        except ImportError as error:
+            reason = " ".join(str(error).split())
+            raise UserError(
+                f"experiment {path} cannot be imported ({reason}); install what it needs, or mend it."
+            ) from error
         if not dataclasses.is_dataclass(getattr(module, "Config", None)) or not hasattr(module, "experiment"):
             raise UserError(f"experiment file {path} needs a dataclass `Config` and a function `experiment(config)`.")
         return cls(path, module)
@@ -168,6 +172,16 @@ class ExperimentFile:
         if unknown := sorted(set(values) - set(types_of)):
             raise UserError(f"{self.path.name} has no field {unknown[0]!r}, which the run began with; put it back.")
         return self.config_type(**{name: _restore(name, types_of[name], value) for name, value in values.items()})
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what is not 32 bits, of which JAX without 64-bit numbers would use the lower ones only.
+
+    Raises:
+      UserError: it does.
+    """
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed is {seed}; it must be from 0 to {2**32 - 1}.")
 
 
 def config_to_json(config: Any) -> dict[str, Any]:

@@ -1,6 +1,8 @@
 """What all tests share: four CPU devices, made before JAX starts, quick compilation, a record of trusted files."""
 
 import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -70,3 +72,24 @@ def trained(tmp_path_factory):
         return experiment, trainer.run(run, lambda path, samples: None, Console(quiet=True))
 
     return train
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """A disk of one megabyte."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
+        pytest.skip("needs the right to mount a small disk")
+    yield folder
+    subprocess.run(["umount", "--lazy", folder], check=True)
+
+
+@pytest.fixture
+def fill(disk):
+    """Fills the disk but for so many bytes, with a file `filler`."""
+
+    def fill(leave):
+        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - leave))
+
+    return fill

@@ -68,7 +68,9 @@ def bad(*args, says):
             says="batch_size=30 cannot be split evenly over the mesh's 4 data shards",
         ),
         bad("train", VAE, "--batch-size", "2000", says="batch_size=2000 exceeds the 1437 examples of digits"),
-        bad("train", VAE, "--seed", "-1", says="seed is -1; it must not be negative"),
+        bad("train", VAE, "--seed", "-1", says="seed is -1; it must be from 0 to 4294967295"),
+        bad("train", VAE, "--seed", str(2**63), says="seed is 9223372036854775808; it must be from 0 to"),
+        bad("train", VAE, "--steps", "3000000000", says="steps is 3000000000; it must be at most 2147483647"),
         bad("train", VAE, "--steps-per-call", "7", says="is not a multiple of steps_per_call 7"),
         bad("train", VAE, "--run-dir", "/proc/nowhere", says="run folder /proc/nowhere cannot be written"),
         bad("train", VAE, "--run-dir", "tests", says="folder tests is not a run of jaxgen"),
@@ -80,6 +82,7 @@ def bad(*args, says):
         bad("eval", says="Missing"),
         bad("sample", "nowhere", says="run folder nowhere does not exist"),
         bad("sample", "nowhere", "--count", "0", says="count is 0; it must be at least 1"),
+        bad("sample", "nowhere", "--seed", str(2**63), says="seed is 9223372036854775808; it must be from 0 to"),
         bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png or .npz"),
         bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
         bad("sample", "nowhere", "--temperature", "1,-2", says="temperature is '1,-2'; write positive numbers"),
@@ -129,3 +132,22 @@ def test_a_missing_data_set_is_one_sentence(jaxgen, monkeypatch, capsys, tmp_pat
     assert "--data-dir" in error
     assert error.count("\n") == 1
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("import no_such_library", "experiment {} cannot be imported (No module named 'no_such_library'); install"),
+        ("from jaxgen.errors import Nothing", "experiment {} cannot be imported (cannot import name 'Nothing' from"),
+        ("open('no such file')", "no such file cannot be used (No such file or directory); mend or allow it, or"),
+        ("raise OSError('not a NumPy file')", "input or output failed (not a NumPy file); mend that, and run the"),
+    ],
+)
+def test_an_experiment_that_lacks_something_is_one_sentence(line, says, jaxgen, capsys, tmp_path):
+    file = tmp_path / "lacking.py"
+    file.write_text(line)
+    for args in (["train", file], ["list", tmp_path]):
+        assert jaxgen(*args) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(f"jaxgen: {says.format(file)}")
+        assert error.count("\n") == 1

@@ -268,6 +268,76 @@ def test_a_run_with_other_settings_or_of_another_experiment_is_not_overwritten(t
     assert files == {path: path.stat().st_mtime for path in folder.rglob("*")}
 
 
+def contents(folder):
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_refused_command_leaves_every_byte_as_it_was(trained, jaxgen, capsys, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(trained[0], folder)
+
+    def refused(*args, says):
+        before = contents(folder)
+        assert jaxgen("train", VAE, *SMALL, *args, "--run-dir", folder) == 2
+        assert says in capsys.readouterr().err
+        assert contents(folder) == before
+
+    refused("--steps", 10, says="steps is 10 but the run is at step 20 already")
+    refused("--steps", 50, "--steps-per-call", 25, says="steps_per_call 25 does not divide step 20")
+    refused("--mesh.tensor", 2, "--fresh", says="the experiment splits no array over tensor")
+    for path in (folder / "checkpoints" / "20" / "state").rglob("d/*"):
+        path.write_bytes(path.read_bytes()[:10])
+    refused("--steps", 40, says="is whole (step 20:")
+
+
+def test_a_second_command_in_the_folder_of_a_run_is_refused_while_the_first_is_at_work(trained, jaxgen, tmp_path):
+    file, run = tmp_path / "digits_vae.py", tmp_path / "run"
+    shutil.copytree(trained[0], run)
+    # The experiment's drawing gives the command once more.
+    file.write_text(f"""{Path(VAE).read_text().replace("def experiment(", "def alone(")}
+import pytest
+from jaxgen import cli
+from jaxgen.core import Drawing
+from jaxgen.errors import UserError
+from jaxgen.report.figure import new_figure
+
+def draw(arrays):
+    with pytest.raises(UserError, match="run is being trained in by another process; wait until that has ended, or"):
+        cli.run(["train", __file__, *{SMALL!r}, "--run-dir", {str(run)!r}, "--fresh"])
+    return new_figure(1, 1)
+
+def experiment(config):
+    drawings = {{"refused": Drawing(lambda view: view.step, draw)}}
+    return dataclasses.replace(alone(config), drawings=drawings)
+""")
+    assert jaxgen("train", file, *SMALL, "--run-dir", run) == 0
+    assert (run / "drawings" / "refused.png").exists()
+    assert (run / "checkpoints" / "20").exists()
+
+
+def test_a_run_that_became_nan_has_a_report(jaxgen, capsys, tmp_path):
+    assert jaxgen("train", VAE, *SMALL, "--learning-rate", "1e30", "--run-dir", tmp_path / "run") == 3
+    assert "look at the curves" in capsys.readouterr().err
+    assert "digits_vae" in (tmp_path / "run" / "report.html").read_text()
+
+
+def test_arrays_are_written_whole_or_not_at_all_and_where_they_were_asked_for(trained, jaxgen, capsys, disk, fill):
+    folder, _ = trained
+    out = disk / "samples.NPZ"
+    assert jaxgen("sample", folder, "--count", 4, "--out", out) == 0
+    before = out.read_bytes()
+    fill(leave=4096)
+    assert jaxgen("sample", folder, "--count", 64, "--out", out) == 2
+    says = f"jaxgen: {out} cannot be written (No space left on device); make room or allow it.\n"
+    assert capsys.readouterr().err == says
+    assert out.read_bytes() == before
+    assert {path.name for path in disk.iterdir()} == {"samples.NPZ", "filler"}
+    (disk / "filler").unlink()
+    (disk / "folder.npz").mkdir()
+    assert jaxgen("sample", folder, "--out", disk / "folder.npz") == 2
+    assert "folder.npz, which is a folder; name a file." in capsys.readouterr().err
+
+
 @pytest.fixture
 def read_only(trained, tmp_path):
     """A run in a folder that nobody, not even root, can write."""
@@ -285,7 +355,7 @@ def test_a_read_only_run_is_refused_before_anything_compiles_and_can_still_be_re
     jax.monitoring.register_event_duration_secs_listener(lambda name, *_, **__: events.append(name))
     longer = ["--steps", "40", *SMALL[2:]]
     assert jaxgen("train", VAE, *longer, "--run-dir", read_only) == 2
-    assert not [name for name in events if "compile" in name]
+    assert not [name for name in events if "backend_compile" in name]
     says = f"jaxgen: run folder {read_only} cannot be written (Read-only file system); name another with --run-dir.\n"
     assert capsys.readouterr().err == says
     assert jaxgen("train", VAE, *SMALL, "--run-dir", read_only, "--fresh") == 2

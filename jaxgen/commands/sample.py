@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import io
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from jaxgen.commands.arguments import numbers, parse
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.core import Latents, View
 from jaxgen.errors import UserError
+from jaxgen.experiment import check_seed
+from jaxgen.files import write_atomically
 from jaxgen.metrics.memorization import nearest_neighbors
 from jaxgen.quality.classifier import classifier
 from jaxgen.quality.extractor import batch_size, see
@@ -74,10 +77,11 @@ class Options(DataOptions):
         """
         if self.count < 1:
             raise UserError(f"count is {self.count}; it must be at least 1.")
-        if self.seed < 0:
-            raise UserError(f"seed is {self.seed}; it must not be negative.")
+        check_seed(self.seed)
         if self.out.suffix.lower() not in (".png", ".npz"):
             raise UserError(f"out is {self.out}; its name must end in .png or .npz.")
+        if self.out.is_dir():
+            raise UserError(f"out is {self.out}, which is a folder; name a file.")
         if not self.out.parent.is_dir() and self.out.parent != self.run / "drawings":
             raise UserError(f"out is {self.out}, but folder {self.out.parent} does not exist; make it first.")
         if self.interpolate is not None and self.interpolate < 2:
@@ -101,14 +105,13 @@ def main(args: Sequence[str]) -> None:
     process.configure()
     run = Run.open(options.run, options.mesh.make())
     samples, columns = _Model(run, options).draw()
-    reported = options.out.parent == run.folder.drawings
-    if reported:
-        options.out.parent.mkdir(exist_ok=True)
     if options.out.suffix.lower() == ".npz":
-        np.savez_compressed(options.out, samples=samples)
+        content = io.BytesIO()
+        np.savez_compressed(content, samples=samples)
+        write_atomically(options.out, content.getvalue())
     else:
         save_samples(options.out, samples, columns=columns)
-    if reported:
+    if options.out.parent == run.folder.drawings:
         write_report(run.folder.path)
     print(f"Wrote {len(samples)} samples of step {int(run.state.step)} to {options.out}")
 

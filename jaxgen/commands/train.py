@@ -1,9 +1,9 @@
 """`jaxgen train FILE`: trains into a run folder, and ends by saying what is in it."""
 
+import contextlib
 import dataclasses
 import datetime
 import shlex
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +18,7 @@ import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
+from jaxgen.errors import NonFiniteError
 from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
 from jaxgen.report.figure import save_figure
 from jaxgen.report.grid import has_picture, save_samples
@@ -25,6 +26,7 @@ from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.distributed import failing_together, on_first_process
 from jaxgen.training.evaluate import compiled_on_view, standing
+from jaxgen.training.loop import Trainer
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import shardings_of
@@ -58,43 +60,62 @@ def main(args: Sequence[str]) -> None:
     options.apply()
     process.configure()
     options.join()
-    first = jax.process_index() == 0
-    console = Console(quiet=not first)
+    console = Console(quiet=jax.process_index() != 0)
     mesh = options.mesh.make()
     experiment = _scheduled(file.build(config), options)
     trainer = experiment.trainer(mesh)
     trainer.batches(0).close()  # refuses what does not fit the data before anything is written
+    trainer.abstract_state()  # and what does not fit the mesh
 
     name = _name(file, config)
     folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
     settings = _settings(file, config, name, experiment, mesh)
     _check(folder, settings, options.fresh)
     multihost_utils.sync_global_devices("jaxgen has checked the run folder")
-    on_first_process(lambda: _write(folder, settings, options.fresh))
-
-    console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
-    try:
+    with contextlib.ExitStack() as held:
+        on_first_process(lambda: _take(folder, settings, options.fresh, held))
+        console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
-        state = trainer.run(folder, _draw, console, rollbacks)
-    except KeyboardInterrupt:
+        evaluation = _train(experiment, trainer, folder, settings, console, rollbacks)
+    console.print(figures_table(evaluation))
+    farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.latents is not None)
+    console.print(farewell, highlight=False, soft_wrap=True)
+
+
+def _train(
+    experiment: Experiment,
+    trainer: Trainer,
+    folder: RunFolder,
+    settings: dict[str, Any],
+    console: Console,
+    rollbacks: int,
+) -> dict[str, Any]:
+    """Trains to the end, and writes and returns what `eval.json` holds."""
+    first = jax.process_index() == 0
+
+    def started() -> None:  # a command refused for where the run is must leave its settings as they are
+        on_first_process(lambda: folder.write_config(settings))
+
+    try:
+        state = trainer.run(folder, _draw, console, rollbacks, started)
+    except (NonFiniteError, KeyboardInterrupt) as stop:
         if first:
             write_report(folder.path)
-        console.print("Stopped and saved; the same command continues.")
+        if isinstance(stop, KeyboardInterrupt):
+            console.print("Stopped and saved; the same command continues.")
         raise
-    state = standing(experiment.method, mesh, shardings_of(state))(state)
-    evaluation = experiment.evaluate(state, mesh)
+    state = standing(experiment.method, trainer.mesh, shardings_of(state))(state)
+    evaluation = experiment.evaluate(state, trainer.mesh)
     for name, drawing in experiment.drawings.items():
-        compute = compiled_on_view(experiment.method, drawing.compute, mesh, shardings_of(state))
+        compute = compiled_on_view(experiment.method, drawing.compute, trainer.mesh, shardings_of(state))
         arrays = jax.device_get(compute(state))
         if first:
             save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
     if first:
-        folder.write_config({**folder.read_config(), "ended": _now()})
+        folder.write_config({**settings, "ended": _now()})
         folder.write_evaluation(evaluation)
         write_report(folder.path)
-    console.print(figures_table(evaluation))
-    farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.latents is not None)
-    console.print(farewell, highlight=False, soft_wrap=True)
+    return evaluation
 
 
 def _draw(path: Path, samples: np.ndarray) -> None:
@@ -110,12 +131,12 @@ def _check(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
         folder.check_same(settings)
 
 
-def _write(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
-    if folder.exists and fresh:
-        shutil.rmtree(folder.path)
+def _take(folder: RunFolder, settings: dict[str, Any], fresh: bool, held: contextlib.ExitStack) -> None:
+    held.enter_context(folder.locked())
+    if fresh:
+        folder.clear()
     if folder.exists:
         settings["started"] = folder.read_config()["started"]
-        folder.write_config(settings)  # `steps` may have grown
     else:
         folder.create(settings)
 

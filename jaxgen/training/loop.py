@@ -51,6 +51,8 @@ class Schedule:
         for field, value in dataclasses.asdict(self).items():
             if value < 1:
                 raise UserError(f"{field} is {value}; it must be at least 1.")
+            if value >= 2**31:  # the state counts its steps in 32 bits
+                raise UserError(f"{field} is {value}; it must be at most {2**31 - 1}.")
         for field, value in dataclasses.asdict(self).items():
             if value % self.steps_per_call:
                 raise UserError(
@@ -150,7 +152,14 @@ class Trainer:
         call = compile_step(self._step, self.mesh, self._shardings)
         return call.trace(self.abstract_state(), self._batches, _abstract_key())
 
-    def run(self, folder: RunFolder, draw: Draw, console: Console, rollbacks: int = 0) -> TrainState:
+    def run(
+        self,
+        folder: RunFolder,
+        draw: Draw,
+        console: Console,
+        rollbacks: int = 0,
+        started: Callable[[], None] = lambda: None,
+    ) -> TrainState:
         """Trains from the newest checkpoint in the folder, or from the start, to the last step or an early stop.
 
         With early stopping, what is returned is the best state. A full disk is said and does not stop the run: only its
@@ -162,6 +171,7 @@ class Trainer:
           console: where progress is shown.
           rollbacks: how often a run may go back to its last checkpoint when a metric is not finite, and on past the
             batches used since.
+          started: called once, when the run has been found fit to go on and there is a state to train.
 
         Raises:
           NonFiniteError: a metric became NaN or infinite, once more than `rollbacks`.
@@ -183,6 +193,7 @@ class Trainer:
             )
             run = _Run(folder, console, say, pictures, validation, checkpoints, done, stop)
             state = self._restore_or_init(run)
+            started()
             while True:
                 try:
                     last = self._train(state, run)

@@ -2,7 +2,10 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import json
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,7 @@ class RunFolder:
     """`config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `samples/`, `eval.json` and `report.html`.
 
     And `drawings/` where the experiment has any, `rollbacks.json` where batches were skipped, `checkpoints/damaged/`
-    where files were broken.
+    where files were broken; `.lock`, which is empty, belongs to whoever trains there.
     """
 
     path: Path
@@ -23,6 +26,10 @@ class RunFolder:
     @property
     def config_file(self) -> Path:
         return self.path / "config.json"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.path / ".lock"
 
     @property
     def metrics_file(self) -> Path:
@@ -54,10 +61,11 @@ class RunFolder:
 
     @property
     def exists(self) -> bool:
-        """Whether anything is there, but for what is left of a `create` that a kill or a full disk cut short."""
+        """Whether anything is there, but for the lock and what a `create` left that a kill or a full disk cut short."""
         if not self.path.is_dir():
             return self.path.exists()
-        return any(not path.name.startswith(f".{self.config_file.name}.") for path in self.path.iterdir())
+        left = (self.lock_file.name, f".{self.config_file.name}.")
+        return any(not path.name.startswith(left) for path in self.path.iterdir())
 
     def read_config(self) -> dict[str, Any]:
         """What `write_config` wrote.
@@ -86,23 +94,53 @@ class RunFolder:
         Raises:
           UserError: something is there already, or the folder cannot be written.
         """
-        self.write_config(config)  # first: without it the folder would be nobody's
-        try:
+        with self._writing():
+            self.write_config(config)  # first: without it the folder would be nobody's
             self.samples.mkdir(exist_ok=True)
             self.checkpoints.mkdir(exist_ok=True)
-        except OSError as error:
-            raise self._unwritable(error) from error
+
+    def clear(self) -> None:
+        """Deletes everything but the lock; `config.json` last, so that a clearing that was cut short can be repeated.
+
+        Raises:
+          UserError: something cannot be deleted.
+        """
+        with self._writing():
+            for path in sorted(self.path.iterdir(), key=lambda path: path == self.config_file):
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                elif path != self.lock_file:
+                    path.unlink()
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder, which is made; the kernel unlocks it when this one dies.
+
+        Raises:
+          UserError: another process trains there, or the folder cannot be written.
+        """
+        with contextlib.ExitStack() as stack:
+            with self._writing():
+                self.path.mkdir(parents=True, exist_ok=True)
+                file = stack.enter_context(self.lock_file.open("a"))
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UserError(
+                    f"run folder {self.path} is being trained in by another process; wait until that has ended, or "
+                    "name another with --run-dir."
+                ) from error
+            except OSError:
+                pass  # a file system without locks, such as a bucket, is used without
+            yield
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Writes the settings of a run, new or continued.
 
         Raises:
-          UserError: the folder cannot be written.
+          OSError: the folder cannot be written; the settings there are as they were.
         """
-        try:
-            write_json(self.config_file, config)
-        except OSError as error:
-            raise self._unwritable(error) from error
+        write_json(self.config_file, config)
 
     def write_evaluation(self, evaluation: dict[str, Any]) -> None:
         """Writes held-out figures; what an earlier evaluation of the same step found out beside them stays."""
@@ -112,25 +150,34 @@ class RunFolder:
                 evaluation = {**earlier, **evaluation}
         write_json(self.eval_file, evaluation)
 
-    def _unwritable(self, error: OSError) -> UserError:
-        return UserError(f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir.")
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise UserError(
+                f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir."
+            ) from error
 
     def check_same(self, config: dict[str, Any]) -> None:
         """Refuses to continue a run under other settings; `steps` may change, so that a run can be extended.
 
-        Before the first checkpoint there is nothing to continue, and any settings will do.
+        Before the first row of metrics there is nothing to lose, and any settings will do. A run killed between that
+        and its first checkpoint starts over; one whose checkpoints were taken away does not, as far as that shows.
 
         Raises:
-          UserError: the folder is foreign, or the settings differ.
+          UserError: the folder is foreign, the settings differ, or the checkpoints are gone.
         """
         before = self.read_config()
-        if not self.checkpoints.is_dir() or not any(self.checkpoints.iterdir()):
-            return
         if before["experiment"] != config["experiment"]:
             raise UserError(
                 f"run folder {self.path} holds a run of {before['experiment']}, not of {config['experiment']}; "
                 "name another with --run-dir, or start over there with --fresh."
             )
+        saved = any(path.name.isdigit() for path in self.checkpoints.glob("*"))
+        logged = self.metrics_file.is_file() and self.metrics_file.stat().st_size > 0
+        if not saved and not logged:
+            return
         old, new = before["config"], config["config"]
         for field in sorted((old.keys() | new.keys()) - {"steps"}):
             if old.get(field) != new.get(field):
@@ -138,6 +185,11 @@ class RunFolder:
                     f"{field} is {new.get(field)!r} but the run in {self.path} began with {old.get(field)!r}; "
                     "go back to that, name another folder with --run-dir, or start over with --fresh."
                 )
+        if not saved and ("ended" in before or not self.checkpoints.is_dir()):
+            raise UserError(
+                f"the run in {self.path} has metrics but its checkpoints are gone; put them back, or start over with "
+                "--fresh."
+            )
 
 
 def write_json(path: Path, value: Any) -> None:

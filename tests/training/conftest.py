@@ -1,6 +1,3 @@
-import shutil
-import subprocess
-
 import flax.linen as nn
 import jax.numpy as jnp
 import numpy as np
@@ -47,24 +44,3 @@ def regression():
         return trainer, traces
 
     return make
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """A disk of one megabyte."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True).returncode:
-        pytest.skip("needs the right to mount a small disk")
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
-
-
-@pytest.fixture
-def fill(disk):
-    """Fills the disk but for so many bytes, with a file `filler`."""
-
-    def fill(leave):
-        (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free - leave))
-
-    return fill
