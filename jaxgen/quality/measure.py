@@ -88,7 +88,8 @@ class Reference:
     def description(self) -> dict[str, Any]:
         """What the figures are computed from, to stand beside them."""
         held_out = {"split": f"{self.data.name}/test", "examples": len(self.held_out.features)}
-        return {"features": self.extractor.name, **held_out, "samples": self.count}
+        training = {"training_split": f"{self.data.name}/train", "training_examples": len(self._training.features)}
+        return {"features": self.extractor.name, **held_out, **training, "samples": self.count}
 
     def measure(self, samples: Iterable[tuple[Any, Any]]) -> Figures:
         """The figures of samples.

@@ -119,10 +119,12 @@ def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by
     }
     real = {"kernel_distance": {"mean": 0.0012, "standard_error": 0.001}, "classes": {"mean": 9.0}}
     what = {"features": "classifier (<b>CNN</b>)", "split": "digits/test", "examples": 360, "samples": 10000}
+    what |= {"training_split": "digits/train", "training_examples": 1437}
     evaluate(run, samples={**what, "figures": figures, "training_images": real})
     write_report(run)
     text = Page(run / "report.html").text
-    assert "10,000 samples against 360 images of digits/test; features: classifier (<b>CNN</b>)." in text
+    assert "10,000 samples against 360 images of digits/test (class_kl, nearest" in text
+    assert "data_copying: 1,437 of digits/train); features: classifier (<b>CNN</b>)." in text
     assert "kernel distance 0.432 ± 0.012; training images: 0.0012" in text
     assert "classes 10 training images: 9 asked 0.5 " in text
 
