@@ -3,12 +3,9 @@
 import re
 from pathlib import Path
 
-import pytest
-
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
 
-@pytest.mark.optimized
 def test_every_python_block_runs():
     blocks = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert blocks
