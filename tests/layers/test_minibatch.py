@@ -1,9 +1,14 @@
 """What is said of a batch, against loops over its pairs, and that it does not depend on their order."""
 
 import functools
+from collections.abc import Callable
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
+import optax
+import pytest
 
 from jaxgen.layers.minibatch import MinibatchDiscrimination, append_standard_deviation
 
@@ -40,6 +45,51 @@ def test_the_standard_deviation_is_averaged_over_channels_and_pixels():
     np.testing.assert_array_equal(y[..., :5], x)
     deviations = [np.std(x[:, i, j, c]) for i in range(2) for j in range(3) for c in range(5)]
     np.testing.assert_allclose(y[..., 5], np.mean(deviations), rtol=1e-5)
+
+
+class Judge(nn.Module):
+    look: Callable
+
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(nn.relu(nn.Dense(16)(self.look(x))))[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("look", "right"),
+    [
+        (lambda x: x, (0.4, 0.6)),
+        (lambda x: MinibatchDiscrimination(features=4, size=4)(x), (0.99, 1.0)),
+        (lambda x: append_standard_deviation(x[:, None, None])[:, 0, 0], (0.99, 1.0)),
+    ],
+    ids=["points alone", "minibatch discrimination", "standard deviation"],
+)
+def test_only_who_sees_the_batch_tells_a_collapsed_generator_from_data(look, right):
+    """Data are -1 and 1 alike; a generated batch is one of them throughout."""
+
+    def draw(key):
+        keys = jax.random.split(key)
+        collapsed = jax.random.rademacher(keys[1], (1, 1), float)
+        return jax.random.rademacher(keys[0], (16, 1), float), jnp.broadcast_to(collapsed, (16, 1))
+
+    judge, adam = Judge(look), optax.adam(0.01)
+    params = judge.init(jax.random.key(0), jnp.ones((16, 1)))
+
+    def step(carry, key):
+        params, moments = carry
+        real, fake = draw(key)
+        gradient = jax.grad(
+            lambda p: jnp.mean(nn.softplus(-judge.apply(p, real))) + jnp.mean(nn.softplus(judge.apply(p, fake)))
+        )(params)
+        updates, moments = adam.update(gradient, moments)
+        return (optax.apply_updates(params, updates), moments), None
+
+    keys = jax.random.split(jax.random.key(1), 500)
+    (params, _), _ = jax.jit(lambda c: jax.lax.scan(step, c, keys))((params, adam.init(params)))
+    scores = jax.vmap(lambda key: jnp.stack([judge.apply(params, x) for x in draw(key)]))(
+        jax.random.split(jax.random.key(2), 64)
+    )
+    assert right[0] <= float(((scores > 0) == jnp.array([True, False])[:, None]).mean()) <= right[1]
 
 
 def test_the_gradient_is_finite_where_a_generator_has_collapsed():

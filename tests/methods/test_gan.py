@@ -21,6 +21,7 @@ from jaxgen.losses import adversarial
 from jaxgen.methods import augmentation, regularizers
 from jaxgen.methods.gan import gan
 from jaxgen.methods.simultaneous import simultaneous
+from jaxgen.optimizers import clip_weights
 from jaxgen.training.evaluate import standing
 from jaxgen.training.sharding import make_mesh, replicated, shardings_of
 from jaxgen.training.step import build_step, init_state
@@ -135,6 +136,29 @@ def test_penalties_stop_the_critic_s_slope_where_they_should(name):
     if name == "r1":
         free = dirac(adversarial.wasserstein, theta=-2.0, rate=0.02)
         assert numbers(play(dataclasses.replace(free, phases=free.phases[:1]), 500, ORIGIN))[1] > 10
+
+
+class SpectralLine(nn.Module):
+    """A line whose slope is the product of two unit vectors: their own sizes are divided away."""
+
+    @nn.compact
+    def __call__(self, x, *, train):
+        return SpectralDense(1, name="last")(SpectralDense(4, name="first")(x))[:, 0]
+
+
+@pytest.mark.parametrize(
+    ("module", "optimizer", "slope"),
+    [
+        (Line(), optax.chain(optax.sgd(0.02), clip_weights(0.3)), 0.3),
+        (SpectralLine(), optax.sgd(0.02), 1.0),
+    ],
+    ids=["clipped", "spectrally normalized"],
+)
+def test_constraints_on_weights_bound_the_critic_s_slope(module, optimizer, slope):
+    method = gan(Net(Point(-2.0), optax.sgd(0.02)), Net(module, optimizer), adversarial.wasserstein, latent_size=1)
+    state = play(dataclasses.replace(method, phases=method.phases[:1]), 500, ORIGIN)
+    low, high = view_of(method, state)("critic", jnp.array([[0.0], [1.0]]), train=False)
+    assert float(high - low) == pytest.approx(slope, rel=1e-3)
 
 
 def test_instance_noise_gives_disjoint_supports_a_finite_best_discriminator():
