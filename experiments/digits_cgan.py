@@ -16,5 +16,5 @@ class Config(Digits):
 
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.conditional`."""
-    measured = "994 of 1,000 samples are the digit asked for (seed 0, 294 s on 2 shared CPU cores)"
+    measured = "0.995 ± 0.002 of samples are the digit asked for (3 seeds, 96-111 s on 2 CPU cores)"
     return config.experiment(conditional(config), paper="Mirza & Osindero, 2014", measured=measured)
