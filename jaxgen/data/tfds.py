@@ -136,10 +136,9 @@ def _builder(name: str, folder: str) -> Any:
                 f"TensorFlow Datasets knows no data set {name!r}, nor is one prepared in {folder}; "
                 "check the spelling against https://www.tensorflow.org/datasets/catalog."
             ) from error
-        except (AssertionError, ValueError) as error:  # how TFDS says "no such version" and "no such config"
-            raise UserError(
-                f"TensorFlow Datasets cannot open {name!r} ({_reason(error)}); correct the name."
-            ) from error
+        except (AssertionError, ValueError) as error:  # how TFDS says "no such version", "config" and "file format"
+            remedy = f"correct the name, or name another folder than {folder} if it was prepared there as tfrecord"
+            raise UserError(f"TensorFlow Datasets cannot open {name!r} ({_reason(error)}); {remedy}.") from error
 
 
 def _prepare(builder: Any, name: str, folder: str) -> None:
