@@ -1,6 +1,5 @@
 """The command line as a user meets it: what it writes, and what it does with runs that are there."""
 
-import functools
 import json
 import shutil
 import subprocess
@@ -12,10 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from jaxgen.commands import sample
 from jaxgen.data.embedded import digits
 from jaxgen.data.transforms import signed_unit
-from jaxgen.quality.classifier import Settings, classifier
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 VAE = str(EXPERIMENTS / "digits_vae.py")
@@ -102,62 +99,6 @@ def test_rows_of_related_samples(trained, jaxgen, tmp_path):
     images = data[np.arange(len(data))]["image"]
     distance = ((beside[:, :1] - images[None]) ** 2).sum((2, 3, 4))
     np.testing.assert_allclose(beside[:, 1], images[distance.argmin(1)], atol=1e-6)
-
-
-TWO_TONES = '''"""Dark and light squares, and a generator whose tone is the sign of z."""
-import dataclasses
-import flax.linen as nn
-import jax.numpy as jnp
-import numpy as np
-import optax
-from jaxgen.core import Net
-from jaxgen.data.source import Dataset, Memory, Source
-from jaxgen.experiment import Experiment
-from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.training.loop import Schedule
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    steps: int = 1
-
-class Tone(nn.Module):
-    @nn.compact
-    def __call__(self, z, *, train):
-        scale = self.param("scale", nn.initializers.ones, ())
-        return jnp.tanh(scale * z)[:, :, None, None] * jnp.ones((1, 8, 8, 1))
-
-class Critic(nn.Module):
-    @nn.compact
-    def __call__(self, x, *, train):
-        return nn.Dense(1)(x.mean((1, 2)))[:, 0]
-
-def experiment(config):
-    def load(split, seed):
-        x = np.random.default_rng(seed).normal(size=(512, 1, 1, 1))
-        images = (np.tanh(x) * np.ones((1, 8, 8, 1))).astype(np.float32)
-        examples = {"image": images, "label": (x[:, 0, 0, 0] > 0).astype(np.int64)}
-        return Source("tones", split, lambda: {k: v[:1] for k, v in examples.items()}, lambda: Memory(examples))
-    still = optax.sgd(0.0)
-    return Experiment(
-        method=gan(Net(Tone(), still), Net(Critic(), still), adversarial.hinge, latent_size=1),
-        data=Dataset(load("train", 0), load("test", 1)),
-        schedule=Schedule(config.steps), batch_size=32, seed=0, paper="", measured="",
-    )
-'''
-
-
-def test_a_gan_s_classes_are_what_a_classifier_says_of_its_samples(jaxgen, tmp_path, monkeypatch):
-    small = Settings(width=4, features=4, steps=60, images_per_step=64, learning_rate=1e-2)
-    monkeypatch.setattr(sample, "classifier", functools.partial(classifier, settings=small))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    (tmp_path / "tones.py").write_text(TWO_TONES)
-    folder, out = tmp_path / "run", tmp_path / "samples.npz"
-    assert jaxgen("train", tmp_path / "tones.py", "--run-dir", folder) == 0
-    assert jaxgen("sample", folder, "--count", 5, "--arithmetic", "0-0+1", "--out", out) == 0
-    tones = np.load(out)["samples"].mean((1, 2, 3))
-    half = np.sqrt(2 / np.pi)  # the mean of a half normal distribution
-    np.testing.assert_allclose(tones, np.tanh(half * np.array([-1, -0.5, 0, 0.5, 1])), atol=0.06)
 
 
 def test_a_picture_among_the_drawings_becomes_part_of_the_report(trained, jaxgen):

@@ -68,7 +68,7 @@ def gan(
         return view("generator", latents["z"], *condition(latents), train=False)
 
     def standing(view: View, key: Array) -> Mapping[str, Variables]:
-        """The mean statistics of batches of samples (Brock et al., 2019, appendix D), where the generator keeps any."""
+        """Means over batches of samples, the later weighing more: the standing statistics of Brock et al., 2019."""
         averages = view.variables["generator"].get("batch_stats", {})
         zeros, ones = (jax.tree.map(lambda x, v=value: jnp.full_like(x, v), averages) for value in (0, 1))
 
