@@ -15,8 +15,6 @@ class Config(Mnist):
 
     steps: int = 2000
     """Training steps, each an update of the generator."""
-    learning_rate: float = 1e-3
-    """RMSProp's step size, for both networks; twenty times the paper's, for a run of minutes."""
     limit: float = 0.01
     """The critic's weights stay within it."""
 

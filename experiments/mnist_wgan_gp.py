@@ -15,8 +15,6 @@ class Config(Mnist):
 
     steps: int = 2000
     """Training steps, each an update of the generator."""
-    learning_rate: float = 1e-3
-    """Adam's step size, for both networks; ten times the paper's, for a run of minutes."""
     penalty: float = 10.0
     """Weight of the gradient penalty."""
 

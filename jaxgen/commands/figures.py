@@ -20,7 +20,7 @@ def samples_table(samples: dict[str, Any]) -> Table:
     """The table of what samples are like, beside training images put through the same."""
     against = f"{samples['samples']} samples against {samples['examples']} images of {samples['split']}"
     training = f"{samples['training_examples']} of {samples['training_split']}"
-    also = f"class_kl, nearest_training_distance and data_copying: {training}"
+    also = f"nearest_training_distance, data_copying and any class_kl: {training}"
     table = Table(title=f"{against}\n{also}\nfeatures: {samples['features']}")
     table.add_column("figure")
     table.add_column("samples", justify="right")

@@ -123,8 +123,8 @@ def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by
     evaluate(run, samples={**what, "figures": figures, "training_images": real})
     write_report(run)
     text = Page(run / "report.html").text
-    assert "10,000 samples against 360 images of digits/test (class_kl, nearest" in text
-    assert "data_copying: 1,437 of digits/train); features: classifier (<b>CNN</b>)." in text
+    assert "10,000 samples against 360 images of digits/test (nearest_training_distance, " in text
+    assert "data_copying and any class_kl: 1,437 of digits/train); features: classifier (<b>CNN</b>)." in text
     assert "kernel distance 0.432 ± 0.012; training images: 0.0012" in text
     assert "classes 10 training images: 9 asked 0.5 " in text
 
