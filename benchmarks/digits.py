@@ -1,7 +1,7 @@
 """How well GANs draw digits, judged by a support vector machine that was fitted to the real ones.
 
-`python benchmarks/digits.py` trains `digits_dcgan` and `digits_cgan` with seeds 0, 1 and 2, draws 1,000 samples of
-each and prints a Markdown table. What is trained already is not trained again.
+`python benchmarks/digits.py` trains a DCGAN's networks by five rules with seeds 0, 1 and 2, draws 1,000 samples of each
+and prints a Markdown table. What is trained already is not trained again.
 """
 
 import subprocess
@@ -19,6 +19,13 @@ from jaxgen.data.embedded import digits
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 SAMPLES = 1000
 CLASSES = np.arange(SAMPLES) % 10  # what a conditional model is asked for
+GAMES = {  # and options of `jaxgen sample`
+    "digits_dcgan": (),
+    "digits_sngan": (),
+    "digits_wgan_clip": (),
+    "digits_wgan_gp": (),
+    "digits_cgan": ("--classes", "0,1,2,3,4,5,6,7,8,9"),
+}
 
 
 def judge() -> CalibratedClassifierCV:
@@ -59,7 +66,7 @@ def main(seeds: int = 3, out: Path = Path("runs/benchmark_digits")) -> None:
     out.mkdir(parents=True, exist_ok=True)
     svm, test = judge(), digits().test[np.arange(len(digits().test))]
     print("| digits | classes | entropy, nats | top-class probability | class asked for |\n|---|---|---|---|---|")
-    for name, options in (("digits_dcgan", ()), ("digits_cgan", ("--classes", "0,1,2,3,4,5,6,7,8,9"))):
+    for name, options in GAMES.items():
         drawn = [draw(name, seed, out, *options) for seed in range(seeds)]
         rows = [figures(svm.predict_proba(images), CLASSES) for images in drawn]
         means, deviations = np.mean(rows, 0), np.std(rows, 0, ddof=1)

@@ -155,7 +155,7 @@ def test_samples_are_compared_with_data_by_features_that_are_named(trained, jaxg
     assert distance > 2 * real > 0
     for text in ("200 samples against 200 images of digits/test", "features: pixels", f"{distance:.4f}"):
         assert text in printed
-    assert "data_copying and any class_kl: 1,437 of digits/train); features: pixels" in (run / "report.html").read_text()
+    assert "and any class_kl: 1,437 of digits/train); features: pixels" in (run / "report.html").read_text()
     assert "bits_per_dim" in first["figures"]
     assert jaxgen("eval", run) == 0  # the samples are those of this step still
     assert json.loads((run / "eval.json").read_text()) == first

@@ -134,7 +134,7 @@ def noisy(repeats=1, accumulate=1):
 
         return {name: zero(module.init(key, 0.0)) for name, module in modules.items()}
 
-    return Method("noisy", nets, phases, init, lambda view, key, count: key, lambda view, batch, key: {})
+    return Method("noisy", nets, phases, init, None, lambda view, batch, key: {})
 
 
 def test_noise_differs_by_step_phase_repeat_and_micro_batch_and_not_by_restart():
@@ -269,7 +269,7 @@ def test_an_nnx_module_joins_through_the_bridge():
         {"line": Net(nnx.bridge.to_linen(Line), optax.sgd(0.5))},
         (Phase(("line",), loss),),
         lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
-        lambda view, key, count: view("line", jnp.zeros((count, 1))),
+        None,
         lambda view, batch, key: {},
     )
     x = np.random.default_rng(0).uniform(-1, 1, (1, 32, 1)).astype(np.float32)
