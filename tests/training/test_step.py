@@ -15,12 +15,17 @@ from flax import nnx
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
+from jaxgen.methods.flow import image_flow
 from jaxgen.methods.gan import gan
+from jaxgen.methods.vae import bernoulli, vae
+from jaxgen.models import dcgan
+from jaxgen.models.glow import glow
+from jaxgen.models.vae import ConvDecoder, ConvEncoder
 from jaxgen.training.loop import Schedule
 from jaxgen.training.sharding import batch_sharding, make_mesh, placement, replicated, shardings_of
 from jaxgen.training.step import build_step, compile_step, init_state
 
-KEY = jax.random.key(0)
+KEY, SGD = jax.random.key(0), optax.sgd(0.01)
 
 
 class Point(nn.Module):
@@ -182,13 +187,10 @@ def small_gan(accumulate=1):
 IMAGES = {"image": np.random.default_rng(0).uniform(-1, 1, (1, 3, 16, 2, 2, 1)).astype(np.float32)}  # [call, step, ...]
 
 
-@functools.cache
-def compiled_gan(devices, accumulate=1, steps_per_call=1):
-    """(initial state, batches, key, compiled call), compiled once for all tests; pass the call a copy of the state."""
-    method, mesh = small_gan(accumulate), make_mesh(devices=jax.devices()[:devices])
-    stacked = {"image": np.repeat(IMAGES["image"], steps_per_call, 0)}
-    batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
-    first = {"image": IMAGES["image"][0, 0]}
+def compiled(method, batches, devices):
+    """(initial state, batches, key, compiled call) of batches `[call, batches a step, batch, ...]` on some devices."""
+    mesh, first = make_mesh(devices=jax.devices()[:devices]), jax.tree.map(lambda x: x[0, 0], batches)
+    batches = jax.device_put(batches, batch_sharding(mesh, leading_axes=2))
     state = jax.jit(lambda key: init_state(method, key, first), out_shardings=replicated(mesh))(KEY)
     shardings = shardings_of(state)
     key = jax.device_put(KEY, replicated(mesh))
@@ -196,8 +198,13 @@ def compiled_gan(devices, accumulate=1, steps_per_call=1):
     return state, batches, key, call.lower(state, batches, key).compile()
 
 
-def steps_of_gan(count, **compiled):
-    state, batches, key, call = compiled_gan(**compiled)
+@functools.cache
+def compiled_gan(devices, accumulate=1, steps_per_call=1):
+    """Compiled once for all tests; pass the call a copy of the state."""
+    return compiled(small_gan(accumulate), {"image": np.repeat(IMAGES["image"], steps_per_call, 0)}, devices)
+
+
+def steps_of(count, state, batches, key, call):
     state, rows = jax.tree.map(jnp.copy, state), []
     for _ in range(count):
         state, metrics = call(state, batches, key)
@@ -205,10 +212,39 @@ def steps_of_gan(count, **compiled):
     return state, jax.tree.map(lambda *x: jnp.concatenate(x), *rows)
 
 
+def steps_of_gan(count, **how):
+    return steps_of(count, *compiled_gan(**how))
+
+
 def test_four_devices_compute_what_one_does():
     chex.assert_trees_all_close(
         *[jax.device_get(steps_of_gan(5, devices=devices)) for devices in (1, 4)], rtol=1e-5, atol=1e-5
     )
+
+
+def dcgan_on_images():
+    generator = Net(dcgan.Generator((8, 8, 1), 4), optax.sgd(10.0))  # whose gradients are small: its weights are
+    return gan(generator, Net(dcgan.Discriminator(4), SGD), adversarial.non_saturating, latent_size=3)
+
+
+def convolutional_vae():
+    return vae(Net(ConvEncoder(3, 4), SGD), Net(ConvDecoder((8, 8, 1), 4), SGD), bernoulli, latent_size=3)
+
+
+def small_glow():
+    return image_flow(Net(glow(1, 1, 4), SGD, ema_decay=0.9), event_shape=(8, 8, 1), levels=2)
+
+
+@pytest.mark.parametrize("make", [dcgan_on_images, convolutional_vae, small_glow])
+def test_convolutions_normalizations_and_flows_are_on_four_devices_what_they_are_on_one(make):
+    """At the third step's end; single precision rounds sums over a batch as their order goes."""
+    images = {"image": np.random.default_rng(0).integers(0, 2, (1, 1, 16, 8, 8, 1)).astype(np.float32)}
+    one, four = [jax.device_get(steps_of(3, *compiled(make(), images, devices))) for devices in (1, 4)]
+    chex.assert_trees_all_close(four, one, rtol=1e-5, atol=1e-5)
+    before = jax.device_get(init_state(make(), KEY, {"image": images["image"][0, 0]}).nets)
+    for name, net in one[0].nets.items():
+        moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), net.params, before[name].params)
+        assert max(jax.tree.leaves(moved)) > 1e-3
 
 
 def test_several_steps_in_one_call_are_the_same_steps():
