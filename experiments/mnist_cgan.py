@@ -16,5 +16,5 @@ class Config(Mnist):
 
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.conditional`."""
-    measured = "0.989 of samples are the digit asked for, Fréchet distance 0.13 by a classifier's features (seed 0)"
+    measured = "0.983 ± 0.002 of samples are the digit asked for (width 16, 3,000 batches, 3 seeds)"
     return config.experiment(conditional(config), paper="Mirza & Osindero, 2014", measured=measured)

@@ -16,5 +16,5 @@ class Config(Mnist):
 
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.original`."""
-    measured = "Fréchet distance 1.98 ± 0.38 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
+    measured = "Fréchet distance 0.43 ± 0.06 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
     return config.experiment(original(config), paper="Radford et al., 2016", measured=measured)

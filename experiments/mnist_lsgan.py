@@ -18,5 +18,5 @@ class Config(Mnist):
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.original`."""
     method = original(config, adversarial.least_squares)
-    measured = "Fréchet distance 2.09 ± 0.26 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
+    measured = "Fréchet distance 0.39 ± 0.01 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
     return config.experiment(method, paper="Mao et al., 2017", measured=measured)

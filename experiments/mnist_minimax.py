@@ -18,5 +18,5 @@ class Config(Mnist):
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.original`."""
     method = original(config, adversarial.minimax)
-    measured = "Fréchet distance 54.4 ± 0.1 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
+    measured = "Fréchet distance 44.3 ± 10.9 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
     return config.experiment(method, paper="Goodfellow et al., 2014", measured=measured)
