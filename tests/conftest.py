@@ -1,5 +1,6 @@
 """What all tests share: four CPU devices, made before JAX starts, quick compilation, a record of trusted files."""
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -23,6 +24,9 @@ from jaxgen.training.sharding import make_mesh
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 jax.config.update("jax_num_cpu_devices", 4)
+
+# Tracing makes many objects that live on; looking through them for garbage as often as Python does takes a tenth of it.
+gc.set_threshold(100_000, 20, 100)
 
 # XLA's older emitters compile small programs in half of the time. A flag that is unknown ends the process: other
 # versions may have dropped these, and libtpu knows none of them.
