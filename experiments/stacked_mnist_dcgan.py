@@ -17,5 +17,5 @@ class Config(StackedMnist):
 
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.original`."""
-    measured = "785 of 1,000 modes, KL 0.99 nats (--steps 3500 --width 16, seed 0, 5 minutes on 2 CPU cores)"
+    measured = "943 of 1,000 modes, KL 0.43 nats (--steps 3500 --width 16, seed 0, 6 minutes on 2 CPU cores)"
     return config.experiment(original(config), paper="Radford et al., 2016", measured=measured)

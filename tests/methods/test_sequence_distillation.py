@@ -57,7 +57,7 @@ def method(optimizer=None):
 
 def view_at(method, step):
     """Networks that differ, at a step."""
-    state = init_state(method, jax.random.key(0), BATCH)
+    state = jax.jit(lambda key: init_state(method, key, BATCH))(jax.random.key(0))
     keys = dict(zip(("twin", "student"), jax.random.split(jax.random.key(1)), strict=True))
     for name, key in keys.items():
         table = jax.random.normal(key, (5, TAGS))
@@ -94,14 +94,14 @@ def gradient_of(method, view, name):
         moved = type(view)(**{**vars(view), "params": {**view.params, name: params}})
         return phase.loss(moved, BATCH, jax.random.key(0))[0]
 
-    return jax.value_and_grad(loss)(view.params[name])
+    return jax.jit(jax.value_and_grad(loss))(view.params[name])
 
 
 def test_the_student_s_loss_and_gradient_are_those_of_the_enumeration(x64):
     taught = method()
     view = view_at(taught, 1)
     pi = 0.5  # 1 - alpha, below pi_0
-    q = marginals(enumerated(view, "twin", view.params["confidences"]["log"]))
+    q = jax.jit(lambda log_lambda: marginals(enumerated(view, "twin", log_lambda)))(view.params["confidences"]["log"])
     labelled, there = np.array(BATCH["label"]) >= 0, np.array(BATCH["word"]) > 0
 
     def by_hand(params):
@@ -115,7 +115,7 @@ def test_the_student_s_loss_and_gradient_are_those_of_the_enumeration(x64):
                 unknown.append(imitated)
         return sum(known) / len(known) + pi * sum(unknown) / len(unknown)
 
-    expected = jax.value_and_grad(by_hand)(view.params["student"])
+    expected = jax.jit(jax.value_and_grad(by_hand))(view.params["student"])
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9), gradient_of(taught, view, "student"), expected
     )
@@ -131,7 +131,7 @@ def test_the_confidences_gradient_is_that_of_the_enumeration(x64):
         return -jnp.log(q[(*where, BATCH["label"][where])]).mean()
 
     loss, gradient = gradient_of(taught, view, "confidences")
-    expected = jax.value_and_grad(by_hand)(view.params["confidences"]["log"])
+    expected = jax.jit(jax.value_and_grad(by_hand))(view.params["confidences"]["log"])
     np.testing.assert_allclose(loss, expected[0], rtol=1e-9)
     np.testing.assert_allclose(gradient["log"], expected[1], rtol=1e-9)
 

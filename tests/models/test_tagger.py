@@ -25,13 +25,14 @@ def test_size_by_hand(tagger):
 def test_each_logit_sees_its_whole_sentence_and_nothing_else(tagger):
     module, variables = tagger
 
+    @jax.jit
     def logits(words):
-        return np.array(module.apply(variables, words, train=False))
+        return module.apply(variables, words, train=False)
 
     before = logits(WORDS)
     assert before.shape == (2, 5, 3)
     for changed in (WORDS.at[0, 0].set(6), WORDS.at[0, 4].set(6)):
-        moved = np.abs(logits(changed) - before).max(-1)
+        moved = np.abs(np.array(logits(changed) - before)).max(-1)
         assert (moved[0] > 1e-7).all()
         assert not moved[1].any()
     # More padding changes nothing, so the direction from the right begins at the last word.
@@ -41,13 +42,12 @@ def test_each_logit_sees_its_whole_sentence_and_nothing_else(tagger):
 def test_dropout_is_for_training_and_bfloat16_for_computation(tagger):
     module, variables = tagger
     dropping = module.clone(dropout=0.5)
-    first, second = (
-        dropping.apply(variables, WORDS, train=True, rngs={"dropout": jax.random.key(seed)}) for seed in (1, 2)
-    )
+    drop = jax.jit(lambda key: dropping.apply(variables, WORDS, train=True, rngs={"dropout": key}))
+    first, second = (drop(jax.random.key(seed)) for seed in (1, 2))
     assert jnp.abs(first - second).max() > 1e-3
-    exact = module.apply(variables, WORDS, train=False)
-    np.testing.assert_array_equal(dropping.apply(variables, WORDS, train=False), exact)
-    rough = module.clone(dtype=jnp.bfloat16).apply(variables, WORDS, train=False)
+    networks = module, dropping, module.clone(dtype=jnp.bfloat16)
+    exact, kept, rough = (jax.jit(lambda m=m: m.apply(variables, WORDS, train=False))() for m in networks)
+    np.testing.assert_array_equal(kept, exact)
     assert rough.dtype == jnp.bfloat16
     assert {leaf.dtype for leaf in jax.tree.leaves(variables)} == {jnp.dtype("float32")}
     np.testing.assert_allclose(rough.astype(jnp.float32), exact, atol=0.02)

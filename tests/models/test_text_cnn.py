@@ -11,7 +11,7 @@ from jaxgen.models.text_cnn import TextCNN
 def network():
     """A small network with biases that are not zero, and its parameters as NumPy arrays."""
     module = TextCNN(11, classes=3, embedding=4, widths=(2, 3), features=5)
-    variables = module.init(jax.random.key(0), np.zeros((1, 6), np.int32), train=False)
+    variables = jax.eval_shape(lambda: module.init(jax.random.key(0), np.zeros((1, 6), np.int32), train=False))
     rng = np.random.default_rng(0)
     return module, jax.tree.map(lambda x: rng.normal(size=x.shape), variables)
 
@@ -33,7 +33,7 @@ def test_it_is_kims_network_however_far_sentences_are_padded(network, x64):
     sentences = [[3], [5, 1, 9, 2], [7, 7, 8, 2, 1, 10]]
     for length in (6, 11):
         tokens = np.array([s + [0] * (length - len(s)) for s in sentences])
-        found = module.apply(variables, tokens, train=False)
+        found = jax.jit(lambda x: module.apply(variables, x, train=False))(tokens)
         expected = [one_by_one(variables["params"], s) for s in sentences]
         np.testing.assert_allclose(found, expected, rtol=1e-12)
 
@@ -41,8 +41,14 @@ def test_it_is_kims_network_however_far_sentences_are_padded(network, x64):
 def test_training_drops_maxima_by_its_key(network):
     module, variables = network
     tokens = np.array([[5, 1, 9, 2]])
-    still = module.apply(variables, tokens, train=False)
-    draws = [module.apply(variables, tokens, train=True, rngs={"dropout": jax.random.key(k)}) for k in range(400)]
+    still = jax.jit(lambda: module.apply(variables, tokens, train=False))()
+
+    @jax.jit
+    @jax.vmap
+    def draw(key):
+        return module.apply(variables, tokens, train=True, rngs={"dropout": key})
+
+    draws = draw(jax.random.split(jax.random.key(0), 400))
     assert np.std(draws, axis=0).min() > 0.1
     standard_error = np.std(draws, axis=0) / 20
     np.testing.assert_allclose(np.mean(draws, axis=0), still, atol=4 * standard_error.max())
