@@ -33,7 +33,7 @@ def start(experiment, folder, cache):
     command = ["train", EXPERIMENTS / f"{experiment}.py", *SETTINGS[experiment], "--steps", str(STEPS)]
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     return subprocess.Popen(
-        [sys.executable, "-m", "jaxgen", *command, "--checkpoint-every", "5", "--run-dir", folder],
+        [sys.executable, "-m", "jaxgen", *command, "--checkpoint-every", "10", "--run-dir", folder],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -72,7 +72,7 @@ def test_signals_lose_nothing(experiment, exits, tmp_path, cache):
     at, seed = 0, random.randrange(2**32)
     print(f"seed of the steps at which it is stopped: {seed}")  # for whoever sees this fail
     for number, code in exits.items():
-        at += 5 * random.Random(seed).randrange(1, 4)
+        at += 10 * random.Random(seed).randrange(1, 3)
         process = start(experiment, stopped, cache)
         while not any(step >= at for step in committed(stopped)):
             assert process.poll() is None, process.stderr.read().decode()
