@@ -1,6 +1,7 @@
 """The walls: which part may import which, and that the package is light to import."""
 
 import ast
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -42,13 +43,16 @@ ALLOWED = {
 FILES = sorted((ROOT / "jaxgen").rglob("*.py"))
 
 
+@functools.cache
 def imports(path):
     """The modules a file imports anywhere in it, dotted."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            found += [f"{node.module}.{alias.name}" for alias in node.names]
+    return found
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
