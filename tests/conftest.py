@@ -29,7 +29,7 @@ jax.config.update("jax_num_cpu_devices", 4)
 gc.set_threshold(100_000, 20, 100)
 
 # XLA's older emitters compile small programs in half of the time. A flag that is unknown ends the process: other
-# versions may have dropped these, and libtpu knows none of them.
+# versions may have dropped these, and libtpu lacks the first.
 if jax.__version_info__[:2] == (0, 10) and importlib.util.find_spec("libtpu") is None:
     flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
