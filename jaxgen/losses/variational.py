@@ -7,11 +7,11 @@ import math
 
 import jax
 import jax.numpy as jnp
-from jax.nn import softplus
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
 from jaxgen.losses.arrays import at_least_float32, sum_event_axes
+from jaxgen.losses.softplus import softplus
 
 # Scales below e^-40 (4e-18) count as e^-40, so that a squared, scaled distance and its gradient still fit in float32.
 _MIN_LOG_SCALE = -40.0
@@ -84,8 +84,8 @@ def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
       UserError: `logits` broadcast `x` to another shape.
     """
     x, logits = at_least_float32(x, logits)
-    # The large terms cancel before the small one is taken off: exact in the tails, with one exponential.
-    return _sum_like("x", x, x * logits - jnp.maximum(logits, 0.0) - jnp.log1p(jnp.exp(-jnp.abs(logits))))
+    # The large terms cancel before the small one is taken off: exact in the tails.
+    return _sum_like("x", x, x * logits - jnp.maximum(logits, 0.0) - softplus(-jnp.abs(logits)))
 
 
 def gaussian_log_prob(x: ArrayLike, mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:
