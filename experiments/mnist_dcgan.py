@@ -16,5 +16,7 @@ class Config(Mnist):
 
 def experiment(config: Config) -> Experiment:
     """See `jaxgen.dcgan_games.original`."""
-    measured = "Fréchet distance 0.43 ± 0.06 by a classifier's features (width 16, 3,000 batches, 3 seeds)"
+    measured = (
+        "Fréchet distance 0.10 by a classifier's features (seed 0); at width 16, 3,000 steps 0.43 ± 0.06 (3 seeds)"
+    )
     return config.experiment(original(config), paper="Radford et al., 2016", measured=measured)
