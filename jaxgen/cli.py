@@ -130,4 +130,4 @@ FILE is an experiment such as experiments/digits_dcgan.py, RUN a folder that `tr
 `jaxgen --version` prints the version.
 
 Exit codes: 0 done; 2 a mistake, or no room for the last checkpoint; 3 a metric became NaN or infinite; 75 after SIGTERM
-and 130 after Ctrl-C, with the state saved: the same command continues."""
+and 130 after Ctrl-C, with the state saved: the same command continues. A second Ctrl-C stops at once, unsaved."""

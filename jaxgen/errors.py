@@ -13,15 +13,17 @@ class NonFiniteError(UserError):
     Attributes:
       finding: names the metric, the phase and the step.
       step: the first step whose metrics are not finite, counted from 1.
+
+    Args:
+      rollbacks: how often the run has gone back to a checkpoint already, in vain.
     """
 
     exit_code = 3
 
-    def __init__(self, finding: str, step: int):
-        super().__init__(
-            f"{finding}; the last checkpoint precedes it: look at the curves, and start over with a lower learning "
-            "rate, or go on past those batches with --on-nonfinite rollback."
-        )
+    def __init__(self, finding: str, step: int, rollbacks: int = 0):
+        tried = f" after {rollbacks} rollbacks" if rollbacks else ""
+        else_ = "" if rollbacks else ", or go on past those batches with --on-nonfinite rollback"
+        super().__init__(f"{finding}{tried}; look at the curves, and start over with a lower learning rate{else_}.")
         self.finding = finding
         self.step = step
 

@@ -152,13 +152,18 @@ class ExperimentFile:
         """The experiment of a configuration.
 
         Raises:
-          UserError: a whole number other than the seed is below 1, or the learning rate is not a positive number.
+          UserError: a whole number other than the seed is below 1 and its default, the learning rate is not a positive
+            number, or `config.json` cannot hold a field.
         """
-        for field, value in vars(config).items():
-            if type(value) is int and field != "seed" and value < 1:
-                raise UserError(f"{field} is {value}; it must be at least 1.")
-        rate = getattr(config, "learning_rate", 1.0)
-        if not 0 < rate < math.inf:
+        default = self.config_type()
+        for field, value in config_to_json(config).items():
+            lowest = min(1, getattr(default, field)) if type(getattr(default, field)) is int else 1
+            if type(value) is int and field != "seed" and value < lowest:
+                raise UserError(f"{field} is {value}; it must be at least {lowest}.")
+            if not isinstance(value, int | float | str | bool | list | dict | None):
+                raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
+        rate = getattr(config, "learning_rate", None)
+        if rate is not None and not 0 < rate < math.inf:
             raise UserError(f"learning_rate is {rate}; it must be a positive number.")
         return self.module.experiment(config)
 

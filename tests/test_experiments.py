@@ -5,6 +5,7 @@ from pathlib import Path
 import jax
 import pytest
 
+from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile, config_to_json
 from jaxgen.training.sharding import make_mesh
 
@@ -39,3 +40,32 @@ def test_every_experiment_s_step_can_be_traced_without_data(path, monkeypatch, t
     assert not any(leaf.dtype == "bfloat16" for leaf in jax.tree.leaves((state, metrics)))
     assert jax.tree.structure(state) == jax.tree.structure(trainer.abstract_state())
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()
+
+
+OWN = """
+import dataclasses, pathlib
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    warmup: int = 0
+    learning_rate: float | None = None
+    layers: int = 2
+    cache: pathlib.Path | str = "here"
+
+def experiment(config):
+    return config
+"""
+
+
+def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    file = ExperimentFile.load(tmp_path / "own.py")
+    assert file.build(file.config_type()).warmup == 0
+    for settings, message in [
+        ({"warmup": -1}, "warmup is -1; it must be at least 0"),
+        ({"layers": 0}, "layers is 0; it must be at least 1"),
+        ({"learning_rate": -0.1}, "learning_rate is -0.1; it must be a positive number"),
+        ({"cache": tmp_path}, "which config.json cannot hold; make it a number or a string"),
+    ]:
+        with pytest.raises(UserError, match=message):
+            file.build(file.config_type(**settings))

@@ -22,7 +22,7 @@ from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.sharding import make_mesh
 
 STEPS = 40
-EXPERIMENT = '''"""A small VAE whose widest layers are large enough to be split, on noise that takes no library to load."""
+EXPERIMENT = '''"""A small VAE whose widest layers can be split, on noise that takes no library to load."""
 import dataclasses
 import numpy as np
 import optax

@@ -70,7 +70,7 @@ def main(args: Sequence[str]) -> None:
     name = _name(file, config)
     folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
     settings = _settings(file, config, name, experiment, mesh)
-    _check(folder, settings, options.fresh)
+    _check(folder, settings, config_to_json(file.config_type()), options.fresh)
     multihost_utils.sync_global_devices("jaxgen has checked the run folder")
     with contextlib.ExitStack() as held:
         on_first_process(lambda: _take(folder, settings, options.fresh, held))
@@ -98,11 +98,9 @@ def _train(
 
     try:
         state = trainer.run(folder, _draw, console, rollbacks, started)
-    except (NonFiniteError, KeyboardInterrupt) as stop:
+    except (NonFiniteError, KeyboardInterrupt):
         if first:
             write_report(folder.path)
-        if isinstance(stop, KeyboardInterrupt):
-            console.print("Stopped and saved; the same command continues.")
         raise
     state = standing(experiment.method, trainer.mesh, shardings_of(state))(state)
     evaluation = experiment.evaluate(state, trainer.mesh)
@@ -124,11 +122,11 @@ def _draw(path: Path, samples: np.ndarray) -> None:
         save_samples(path, samples)
 
 
-def _check(folder: RunFolder, settings: dict[str, Any], fresh: bool) -> None:
+def _check(folder: RunFolder, settings: dict[str, Any], defaults: dict[str, Any], fresh: bool) -> None:
     if folder.exists and fresh:
         folder.read_config()  # a folder that is not a run is not ours to delete
     elif folder.exists:
-        folder.check_same(settings)
+        folder.check_same(settings, defaults)
 
 
 def _take(folder: RunFolder, settings: dict[str, Any], fresh: bool, held: contextlib.ExitStack) -> None:
@@ -173,15 +171,15 @@ def _now() -> str:
 
 
 def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, draws: bool) -> str:
-    run = folder.path
+    run = shlex.quote(str(folder.path))
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
     out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
-    data = f" --data-dir {data_dir}" if data_dir else ""
+    data = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
     again = shlex.join(arg for arg in args if arg != "--fresh")
     lines = [
-        f"Wrote {run}/",
+        f"Wrote {folder.path}/",
         f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
-        f"  look      open {folder.report_file}, or tensorboard --logdir {run}",
+        f"  look      open {shlex.quote(str(folder.report_file))}, or tensorboard --logdir {run}",
         f"  resume    with more --steps: jaxgen train {again}",
         f"  sample    jaxgen sample {run} --count 64 --out {out}" if draws else "",
         f"  evaluate  jaxgen eval {run}{data}",

@@ -84,8 +84,20 @@ def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
       UserError: `logits` broadcast `x` to another shape.
     """
     x, logits = at_least_float32(x, logits)
+    return _sum_like("x", x, _bernoulli(x, logits))
+
+
+@jax.custom_jvp
+def _bernoulli(x: jax.Array, logits: jax.Array) -> jax.Array:
     # The large terms cancel before the small one is taken off: exact in the tails.
-    return _sum_like("x", x, x * logits - jnp.maximum(logits, 0.0) - softplus(-jnp.abs(logits)))
+    return x * logits - jnp.maximum(logits, 0.0) - softplus(-jnp.abs(logits))
+
+
+@_bernoulli.defjvp
+def _(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+    # The whole is smooth, its terms are not: at 0, where a decoder may start, their derivatives are a convention.
+    (x, logits), (of_x, of_logits) = primals, tangents
+    return _bernoulli(x, logits), logits * of_x + (x - jax.nn.sigmoid(logits)) * of_logits
 
 
 def gaussian_log_prob(x: ArrayLike, mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:

@@ -8,14 +8,14 @@ learned in a phase of its own.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.errors import UserError
 from jaxgen.losses import posterior_regularization as losses
 
@@ -84,7 +84,14 @@ def teach(
       field: the batch field of the data.
       examples: the batch field the unknown terms are learned from; `field` unless given.
       proposals: samples of p in an E-step.
+
+    Raises:
+      UserError: the base is conditional, so that its samples would stand beside other examples' labels.
     """
+    if base.latents and "label" in _names(base.latents):
+        raise UserError(
+            f"teach would put samples of {base.name} beside other examples' labels, as it is conditional; use steer."
+        )
     draw = draw or base.sample
     sample_posterior = posterior_sampler(constraint, draw, proposals=proposals)
 
@@ -147,6 +154,12 @@ def steer(
 
     phases = tuple(steered(phase) if through in phase.trains else phase for phase in base.phases)
     return _regularized(base, phases, constraint, draw, field, examples or field, proposals)
+
+
+def _names(latents: Latents) -> Sequence[str]:
+    """Of the parts that latents have, where they are not a single array."""
+    shapes = jax.eval_shape(lambda: latents.prior(jax.random.key(0), 1))
+    return list(shapes) if isinstance(shapes, Mapping) else []
 
 
 def _regularized(

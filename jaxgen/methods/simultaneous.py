@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Batch, Method, Phase, View
+from jaxgen.core import Array, Aux, Batch, Method, Phase, Variables, View
 from jaxgen.errors import UserError
 
 
@@ -16,23 +16,25 @@ def simultaneous(base: Method) -> Method:
     still descends its own loss. Alternating play sees the other player's last move; simultaneous play does not.
 
     Raises:
-      UserError: a phase repeats, or two phases train the same network.
+      UserError: a phase repeats, two phases train the same network, or they accumulate over different micro-batches.
     """
     names = [name for phase in base.phases for name in phase.trains]
-    if any(phase.repeats > 1 for phase in base.phases) or len(set(names)) < len(names):
+    accumulate = {phase.accumulate for phase in base.phases}
+    if any(phase.repeats > 1 for phase in base.phases) or len(set(names)) < len(names) or len(accumulate) > 1:
         raise UserError(
-            f"the phases of {base.name} cannot move at once: each must train other networks, and only once."
+            f"the phases of {base.name} cannot move at once: each must train other networks, only once, and "
+            "over as many micro-batches."
         )
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        total, metrics, variables = jnp.zeros(()), {}, {}
+        total, metrics, variables = jnp.zeros(()), {}, dict[str, Variables]()
         for index, phase in enumerate(base.phases):
             held = {n: p if n in phase.trains else jax.lax.stop_gradient(p) for n, p in view.params.items()}
             own_view = dataclasses.replace(view, params=held)
             value, aux = phase.loss(own_view, batch, jax.random.fold_in(key, index))
             total += value
             metrics |= {f"{phase.name}_{name}": x for name, x in {"loss": value, **aux.metrics}.items()}
-            variables |= aux.variables
+            variables |= {name: {**variables.get(name, {}), **moved} for name, moved in aux.variables.items()}
         return total, Aux(metrics, variables)
 
-    return dataclasses.replace(base, phases=(Phase(tuple(names), loss),))
+    return dataclasses.replace(base, phases=(Phase(tuple(names), loss, accumulate=accumulate.pop()),))

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,19 @@ class MetricLog:
 
     Args:
       folder: of the run.
-      start_step: where it goes on.
+      start_step: where it goes on, from now.
+      images_per_step: what a step takes, for `images_per_second` in each row.
       say: takes a sentence when the disk is full: rows then wait in memory, and training goes on.
       watch: a metric of which a sentence is said when it is first above its limit.
     """
 
     def __init__(
-        self, folder: RunFolder, start_step: int, say: Callable[[str], None] = print, watch: Watch | None = None
+        self,
+        folder: RunFolder,
+        start_step: int,
+        images_per_step: int,
+        say: Callable[[str], None] = print,
+        watch: Watch | None = None,
     ):
         first = jax.process_index() == 0
         self._rows = _open_at(folder.metrics_file, start_step) if first else None
@@ -41,21 +48,24 @@ class MetricLog:
         self._watch = watch
         self._since_row: Held = []
         self._row: Held = []
-        self._extra: Mapping[str, float] = {}
+        self._images_per_step = images_per_step
+        self._ended = now = time.perf_counter()  # when the host was through with the row
+        self._last = start_step, now, now  # of the row before: its step, when the device was done, and the host
         self._written: dict[str, float] | None = None
 
     def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
         """Holds the metrics `[steps]` of a call whose last step was `step`."""
         self._since_row.append((step, metrics))
 
-    def row(self, **extra: float) -> dict[str, float] | None:
-        """Ends a row at the last step added, with `extra` (throughput) in it; returns the last row written.
+    def row(self) -> dict[str, float] | None:
+        """Ends a row at the last step added; returns the last row written.
 
         Raises:
           NonFiniteError: a metric of a step in the row before it, which is now written, is NaN or infinite.
         """
+        ended = time.perf_counter()
         self._write()
-        self._row, self._since_row, self._extra = self._since_row, [], extra
+        self._row, self._since_row, self._ended = self._since_row, [], ended
         return self._written
 
     def check(self) -> None:
@@ -79,10 +89,13 @@ class MetricLog:
     def _write(self) -> None:
         if not self._row:
             return
+        ready = all(x.is_ready() for x in self._row[-1][1].values() if hasattr(x, "is_ready"))
         fetched, self._row = jax.device_get(self._row), []
         _check_finite(fetched)
         step, metrics = fetched[-1]
-        row = {"step": step, **{name: float(values[-1]) for name, values in metrics.items()}, **self._extra}
+        speed = self._speed(step, self._ended if ready else time.perf_counter())
+        values = {name: float(values[-1]) for name, values in metrics.items()}
+        row = {"step": step, **values, "images_per_second": round(speed, 1)}
         self._written = row
         if not (self._rows and self._events):
             return
@@ -91,6 +104,12 @@ class MetricLog:
         if error and not self._disk_full:
             self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")
         self._disk_full = error is not None
+
+    def _speed(self, step: int, done: float) -> float:
+        """Images a second since the last row, by the slower of device and host: calls return before they are done."""
+        last_step, last_done, last_ended = self._last
+        self._last = step, done, self._ended
+        return (step - last_step) * self._images_per_step / max(done - last_done, self._ended - last_ended)
 
     def _warn(self, row: Mapping[str, float]) -> None:
         if (watch := self._watch) and row.get(watch.name, 0.0) > watch.limit:

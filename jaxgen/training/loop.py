@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import functools
-import time
 import types
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -203,7 +202,7 @@ class Trainer:
                     return best
                 except NonFiniteError as error:
                     if len(done) >= rollbacks:
-                        raise
+                        raise NonFiniteError(error.finding, error.step, rollbacks) from error
                     state = self._restore_or_init(run)
                     skipped = done.add(int(state.step), error).skipped
                     say(f"{error.finding}; skipping {skipped} batches (rollback {len(done)} of {rollbacks}).")
@@ -225,10 +224,9 @@ class Trainer:
             task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
             call = self._call
             progress.update(task, description="training")
-            log = stack.enter_context(contextlib.closing(MetricLog(run.folder, step, run.say, self.method.watch)))
+            log = stack.enter_context(contextlib.closing(self._log(run, step)))
             batches = run.rollbacks.batches(self.batches, step, schedule.steps_per_call)
             data = stack.enter_context(contextlib.closing(batches))
-            logged_step, logged_time = step, time.perf_counter()
             while not (ended() or run.stop()):
                 batch = next(data)
                 state, metrics = call(state, batch, self.run_key)
@@ -238,11 +236,7 @@ class Trainer:
                 figure, score = run.validation.evaluate(state, due)
                 log.add(step, metrics | figure)
                 if schedule.logs(step):
-                    now = time.perf_counter()
-                    speed = (step - logged_step) * self.images_per_step / (now - logged_time)
-                    row = log.row(images_per_second=round(speed, 1))
-                    logged_step, logged_time = step, now
-                    progress.update(task, completed=step, shown=summary(row))
+                    progress.update(task, completed=step, shown=summary(log.row()))
                 if due(schedule.sample_every):
                     run.pictures(state)
                 if due(schedule.checkpoint_every) or run.checkpoints.is_best(score):
@@ -251,8 +245,12 @@ class Trainer:
             log.check()
             run.checkpoints.save_and_wait(state, score)
             if run.stop.error:
+                run.say("Stopped and saved; the same command continues.")
                 raise run.stop.error
         return state
+
+    def _log(self, run: "_Run", step: int) -> MetricLog:
+        return MetricLog(run.folder, step, self.images_per_step, run.say, self.method.watch)
 
     @property
     def _batches(self) -> Batch:

@@ -159,11 +159,12 @@ class RunFolder:
                 f"run folder {self.path} cannot be written ({error.strerror}); name another with --run-dir."
             ) from error
 
-    def check_same(self, config: dict[str, Any]) -> None:
+    def check_same(self, config: dict[str, Any], defaults: dict[str, Any]) -> None:
         """Refuses to continue a run under other settings; `steps` may change, so that a run can be extended.
 
         Before the first row of metrics there is nothing to lose, and any settings will do. A run killed between that
-        and its first checkpoint starts over; one whose checkpoints were taken away does not, as far as that shows.
+        and its first checkpoint starts over; one whose checkpoints were taken away does not, as far as that shows. A
+        field that the experiment got since the run began had its value of `defaults`.
 
         Raises:
           UserError: the folder is foreign, the settings differ, or the checkpoints are gone.
@@ -178,7 +179,7 @@ class RunFolder:
         logged = self.metrics_file.is_file() and self.metrics_file.stat().st_size > 0
         if not saved and not logged:
             return
-        old, new = before["config"], config["config"]
+        old, new = {**defaults, **before["config"]}, config["config"]
         for field in sorted((old.keys() | new.keys()) - {"steps"}):
             if old.get(field) != new.get(field):
                 raise UserError(

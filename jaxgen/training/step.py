@@ -61,6 +61,7 @@ def build_step(method: Method, place: Place = as_they_are, reports: Reports = al
     _check(method)
 
     def step(state: TrainState, batches: Batch, key: Array) -> tuple[TrainState, Metrics]:
+        _check_batches(method, batches)
         step_key = jax.random.fold_in(key, state.step)
         metrics: Metrics = {}
         for index, phase in enumerate(method.phases):
@@ -112,6 +113,7 @@ def _update(
     def objective(trained, variables, micro_batch, key):
         moved = dataclasses.replace(view, params={**view.params, **trained}, variables=variables)
         loss, aux = phase.loss(moved, micro_batch, key)
+        _check_variables(phase, aux.variables, variables)
         variables = {name: {**old, **aux.variables.get(name, {})} for name, old in variables.items()}
         return loss, (variables, {"loss": loss, **aux.metrics})
 
@@ -153,6 +155,26 @@ def _accumulate(gradient: Callable, trained: Any, variables: Any, batch: Batch, 
     zeros = jax.tree.map(jnp.zeros_like, trained)
     (variables, total), metrics = loops.scan(body, (variables, zeros), (micro_batches, jnp.arange(count)))
     return jax.tree.map(lambda x: x / count, total), variables, jax.tree.map(lambda x: jnp.mean(x, 0), metrics)
+
+
+def _check_batches(method: Method, batches: Batch) -> None:
+    for field, x in batches.items():
+        if x.shape[:1] != (method.batches_per_step,):
+            raise UserError(
+                f"batches: {field} has shape {x.shape}, but a step of this {method.name} takes leaves "
+                f"[{method.batches_per_step}, batch, ...]."
+            )
+
+
+def _check_variables(phase: Phase, moved: Any, variables: Any) -> None:
+    there = [(name, collection) for name, collections in variables.items() for collection in collections]
+    for name, collections in moved.items():
+        for collection in collections:
+            if (name, collection) not in there:
+                raise UserError(
+                    f"variables: the loss of phase {phase.name!r} returns {name}/{collection}, which is not among "
+                    f"{', '.join(map('/'.join, there)) or 'the variables, of which there are none'}."
+                )
 
 
 def _check(method: Method) -> None:

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 from scipy.integrate import quad
 
 from jaxgen.errors import UserError
@@ -68,6 +68,15 @@ def test_bernoulli_keeps_its_digits_when_nearly_certain():
     # log sigmoid(20) = -log(1 + e^-20): l - softplus(l) would give exactly zero.
     found = variational.bernoulli_log_prob(jnp.array([[1.0], [0.0]]), jnp.array([[20.0], [-20.0]]))
     np.testing.assert_allclose(found, np.full(2, -math.exp(-20)), rtol=1e-5)
+
+
+def test_the_gradient_of_bernoulli_is_the_sigmoid_s_residual_at_zero_too(x64):
+    logits = np.array([-30.0, -1.0, 0.0, 0.5, 40.0])
+    for x in (0.0, 0.3, 1.0):
+        gradient = jax.grad(lambda logit, x=x: variational.bernoulli_log_prob(jnp.full(1, x), logit[None])[0])
+        np.testing.assert_allclose(jax.vmap(gradient)(logits), x - special.expit(logits), rtol=1e-12)
+        curvature = -special.expit(logits) * special.expit(-logits)
+        np.testing.assert_allclose(jax.vmap(jax.grad(gradient))(logits), curvature, atol=1e-15)
 
 
 def test_discretized_logistic_golden_values():

@@ -88,6 +88,16 @@ def test_alternating_and_simultaneous_moves_by_hand():
     assert numbers(play(simultaneous(method), 1, ORIGIN)) == pytest.approx((2 + 0.1 * 1, 1 - 0.1 * 2))
 
 
+def test_simultaneous_moves_accumulate_as_alternating_ones_do():
+    method = dirac(adversarial.wasserstein, theta=2.0, psi=1.0)
+    critic, generator = method.phases
+    both = [dataclasses.replace(phase, accumulate=2) for phase in (critic, generator)]
+    (phase,) = simultaneous(dataclasses.replace(method, phases=tuple(both))).phases
+    assert phase.accumulate == 2
+    with pytest.raises(UserError, match="over as many micro-batches"):
+        simultaneous(dataclasses.replace(method, phases=(both[0], generator)))
+
+
 @pytest.mark.parametrize(("moves", "low", "high"), [(simultaneous, 1.6446, 1.6447), (lambda method: method, 0.9, 1.1)])
 def test_simultaneous_moves_spiral_outwards_and_alternating_ones_stay_near(moves, low, high):
     theta, psi = numbers(play(moves(dirac(adversarial.wasserstein)), 100, ORIGIN))

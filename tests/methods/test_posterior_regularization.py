@@ -210,3 +210,9 @@ def test_bad_settings_are_refused():
         UserError, match="through is 'decoder', which no phase of categorical trains; name one of model"
     ):
         steer(states(), Constraint(1.0), through="decoder")
+    latents = Latents(
+        lambda key, count: {"z": jnp.zeros(count), "label": jnp.zeros(count, int)}, lambda view, z: z["z"]
+    )
+    conditional = Method("conditional", {}, (), dict, latents, dict)
+    with pytest.raises(UserError, match="samples of conditional beside other examples' labels, as it is conditional"):
+        teach(conditional, Constraint(1.0))

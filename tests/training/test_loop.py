@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import time
 
 import chex
 import jax
@@ -84,12 +85,31 @@ def test_an_interrupted_run_continues_bit_for_bit(regression, tmp_path, number, 
 def test_a_row_is_on_disk_before_the_checkpoint_of_its_step(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.create({})
-    log = MetricLog(folder, 0)
+    log = MetricLog(folder, 0, images_per_step=1)
     log.add(5, {"line/loss": jnp.ones(1)})
-    log.row(images_per_second=1.0)
+    log.row()
     log.check()  # what precedes a checkpoint; a killed process does no more
     assert [row["step"] for row in rows(folder)] == [5]
     log.close()
+
+
+def test_speed_counts_until_the_device_is_done_and_not_until_calls_return(tmp_path):
+    @jax.jit
+    def slow(x):
+        return jax.lax.fori_loop(0, 2000, lambda _, x: jnp.tanh(x @ x), x).sum(keepdims=True)[0]
+
+    x = jnp.eye(128)
+    jax.block_until_ready(slow(x))
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    start = time.perf_counter()
+    log = MetricLog(folder, 0, images_per_step=1)
+    for step in (1, 2, 3):
+        log.add(step, {"line/loss": slow(x)})
+        log.row()
+    log.close()
+    elapsed = time.perf_counter() - start
+    assert 0.8 * elapsed < sum(1 / row["images_per_second"] for row in rows(folder)) < 1.2 * elapsed
 
 
 def poisoned(trainer, position):
@@ -151,7 +171,7 @@ def test_rollbacks_are_given_up_after_the_stated_number(regression, tmp_path):
 
     trainer, _ = regression(loss=loss)
     folder = RunFolder(tmp_path / "run")
-    with pytest.raises(NonFiniteError, match="oddity of line became NaN at step 13;"):
+    with pytest.raises(NonFiniteError, match="oddity of line became NaN at step 13 after 2 rollbacks;"):
         run(trainer, folder.path, rollbacks=2)
     assert [entry["step"] for entry in json.loads(folder.rollbacks_file.read_text())] == [10, 10]
     folder.rollbacks_file.write_text('[{"step": "ten"}]')

@@ -11,6 +11,7 @@ from jaxgen.errors import UserError
 from jaxgen.training.run_folder import RunFolder
 
 SETTINGS = {"experiment": "a", "file": "a.py", "config": {}, "started": "now"}
+DEFAULTS = {"learning_rate": 100.0}
 
 
 def test_a_start_that_a_full_disk_refused_can_be_repeated(disk, fill):
@@ -40,16 +41,25 @@ def test_settings_hold_from_the_first_row_of_metrics_on(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.create(SETTINGS | {"config": {"learning_rate": 100.0}})
     for trace in (folder.metrics_file, folder.checkpoints / "5"):
-        folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}})
+        folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}}, DEFAULTS)
         with pytest.raises(UserError, match="holds a run of a, not of b"):
-            folder.check_same(SETTINGS | {"experiment": "b", "config": {"learning_rate": 100.0}})
+            folder.check_same(SETTINGS | {"experiment": "b", "config": {"learning_rate": 100.0}}, DEFAULTS)
         if trace == folder.metrics_file:
             trace.write_text("{}\n")
         else:
             trace.mkdir()
         with pytest.raises(UserError, match=r"learning_rate is 0.1 but the run in .* began with 100.0"):
-            folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}})
+            folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}}, DEFAULTS)
         folder.metrics_file.write_text("")
+
+
+def test_a_field_that_is_new_had_its_default_when_the_run_began(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(SETTINGS)
+    (folder.checkpoints / "5").mkdir()
+    folder.check_same(SETTINGS | {"config": {"learning_rate": 100.0}}, DEFAULTS)
+    with pytest.raises(UserError, match=r"learning_rate is 0.1 but the run in .* began with 100.0"):
+        folder.check_same(SETTINGS | {"config": {"learning_rate": 0.1}}, DEFAULTS)
 
 
 def test_a_run_starts_over_if_it_was_killed_before_its_first_checkpoint_but_not_if_its_checkpoints_are_gone(tmp_path):
@@ -57,14 +67,14 @@ def test_a_run_starts_over_if_it_was_killed_before_its_first_checkpoint_but_not_
     folder.create(SETTINGS)
     folder.metrics_file.write_text('{"step": 50}\n')
     (folder.checkpoints / "100.orbax-checkpoint-tmp").mkdir()
-    folder.check_same(SETTINGS)
+    folder.check_same(SETTINGS, {})
     folder.write_config(SETTINGS | {"ended": "later"})
     with pytest.raises(UserError, match="its checkpoints are gone; put them back, or start over with --fresh"):
-        folder.check_same(SETTINGS)
+        folder.check_same(SETTINGS, {})
     folder.write_config(SETTINGS)
     shutil.rmtree(folder.checkpoints)
     with pytest.raises(UserError, match="its checkpoints are gone"):
-        folder.check_same(SETTINGS)
+        folder.check_same(SETTINGS, {})
 
 
 def test_one_process_trains_in_a_folder_until_it_dies(tmp_path):

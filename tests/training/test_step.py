@@ -328,3 +328,15 @@ def test_mistakes_in_a_method_are_sentences():
         build_step(descend(None))
     with pytest.raises(UserError, match="batch_size 3 is not divisible by accumulate 2"):
         run(descend(optimizer, accumulate=2), {"x": jnp.zeros((1, 3))})
+    with pytest.raises(UserError, match=r"x has shape \(1, 4\), but a step of this .* takes leaves \[2, batch, ...\]"):
+        run(descend(optimizer, repeats=2), {"x": jnp.zeros((1, 4))})
+
+
+def test_variables_that_no_network_has_are_a_sentence():
+    def loss(view, batch, key):
+        return loss_of_a(view, batch, key)[0], Aux({}, {"wrong": {"batch_stats": {}}})
+
+    method = descend(optax.sgd(0.1))
+    loss_of_a = method.phases[0].loss
+    with pytest.raises(UserError, match="the loss of phase 'a' returns wrong/batch_stats, which is not among"):
+        run(dataclasses.replace(method, phases=(Phase(("a",), loss),)), {"x": jnp.zeros((1, 4))})
