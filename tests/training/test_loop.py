@@ -82,6 +82,21 @@ def test_an_interrupted_run_continues_bit_for_bit(regression, tmp_path, number, 
     assert without_speed(folder) == without_speed(parts_folder)
 
 
+@pytest.mark.parametrize("presses", [1, 2])
+def test_only_what_was_saved_is_said_to_be(regression, tmp_path, capsys, presses):
+    def draw(path, samples):
+        for _ in range(presses):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    trainer, _ = regression(Schedule(steps=20, log_every=5, sample_every=5, checkpoint_every=20))
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(folder, draw, Console())
+    assert (folder.checkpoints / "5").exists() == (presses == 1)
+    assert ("Stopped and saved; the same command continues." in capsys.readouterr().out) == (presses == 1)
+
+
 def test_a_row_is_on_disk_before_the_checkpoint_of_its_step(tmp_path):
     folder = RunFolder(tmp_path / "run")
     folder.create({})
