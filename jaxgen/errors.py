@@ -21,9 +21,10 @@ class NonFiniteError(UserError):
     exit_code = 3
 
     def __init__(self, finding: str, step: int, rollbacks: int = 0):
-        tried = f" after {rollbacks} rollbacks" if rollbacks else ""
-        else_ = "" if rollbacks else ", or go on past those batches with --on-nonfinite rollback"
-        super().__init__(f"{finding}{tried}; look at the curves, and start over with a lower learning rate{else_}.")
+        advice = "look at the curves, and start over with a lower learning rate"
+        once = f"{finding}; {advice}, or go on past those batches with --on-nonfinite rollback."
+        again = f"{finding} after {rollbacks} rollbacks; {advice}."
+        super().__init__(again if rollbacks else once)
         self.finding = finding
         self.step = step
 

@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import functools
 import importlib.util
+import json
 import math
 import sys
 import types
@@ -155,13 +156,17 @@ class ExperimentFile:
           UserError: a whole number other than the seed is below 1 and its default, the learning rate is not a positive
             number, or `config.json` cannot hold a field.
         """
-        default = self.config_type()
+        defaults = config_to_json(self.config_type())
         for field, value in config_to_json(config).items():
-            lowest = min(1, getattr(default, field)) if type(getattr(default, field)) is int else 1
+            lowest = min(1, defaults[field]) if isinstance(defaults[field], int) else 1
             if type(value) is int and field != "seed" and value < lowest:
                 raise UserError(f"{field} is {value}; it must be at least {lowest}.")
-            if not isinstance(value, int | float | str | bool | list | dict | None):
-                raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
+            try:
+                json.dumps(value)
+            except TypeError:
+                raise UserError(
+                    f"{field} is {value!r}, which config.json cannot hold; make it a number or a string."
+                ) from None
         rate = getattr(config, "learning_rate", None)
         if rate is not None and not 0 < rate < math.inf:
             raise UserError(f"learning_rate is {rate}; it must be a positive number.")

@@ -22,7 +22,7 @@ SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size",
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory):
     """The folder of a small run, and what the command printed."""
-    folder = tmp_path_factory.mktemp("runs") / "vae"
+    folder = tmp_path_factory.mktemp("runs") / "a vae"  # a name that a shell would take apart
     command = [sys.executable, "-m", "jaxgen", "train", VAE, *SMALL, "--run-dir", str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=folder.parent)
     assert done.returncode == 0, done.stderr
@@ -38,7 +38,7 @@ def test_training_writes_a_run_folder_and_says_how_to_go_on(trained):
     assert json.loads((folder / "eval.json").read_text())["examples"] == 360
     assert "bits per dim" in (folder / "report.html").read_text()
     assert list(folder.glob("events.out.tfevents.*"))
-    for word in ("bits_per_dim", "report.html", f"jaxgen sample {folder}", f"jaxgen eval {folder}", "--steps"):
+    for word in ("bits_per_dim", "report.html", f"jaxgen sample '{folder}'", f"jaxgen eval '{folder}'", "--steps"):
         assert word in printed.replace("\n", "")
 
 

@@ -8,14 +8,14 @@ learned in a phase of its own.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
-from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.errors import UserError
 from jaxgen.losses import posterior_regularization as losses
 
@@ -88,7 +88,7 @@ def teach(
     Raises:
       UserError: the base is conditional, so that its samples would stand beside other examples' labels.
     """
-    if base.latents and "label" in _names(base.latents):
+    if _is_conditional(base):
         raise UserError(
             f"teach would put samples of {base.name} beside other examples' labels, as it is conditional; use steer."
         )
@@ -156,10 +156,10 @@ def steer(
     return _regularized(base, phases, constraint, draw, field, examples or field, proposals)
 
 
-def _names(latents: Latents) -> Sequence[str]:
-    """Of the parts that latents have, where they are not a single array."""
-    shapes = jax.eval_shape(lambda: latents.prior(jax.random.key(0), 1))
-    return list(shapes) if isinstance(shapes, Mapping) else []
+def _is_conditional(base: Method) -> bool:
+    prior = base.latents and base.latents.prior
+    latents = prior and jax.eval_shape(lambda: prior(jax.random.key(0), 1))
+    return isinstance(latents, Mapping) and "label" in latents
 
 
 def _regularized(

@@ -50,7 +50,11 @@ class MetricLog:
         self._row: Held = []
         self._images_per_step = images_per_step
         self._ended = now = time.perf_counter()  # when the host was through with the row
-        self._last = start_step, now, now  # of the row before: its step, when the device was done, and the host
+        self._last = (
+            start_step,
+            now,
+            now,
+        )  # of the row before: its step, when it was fetched, and when the host was through
         self._written: dict[str, float] | None = None
 
     def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
@@ -89,11 +93,10 @@ class MetricLog:
     def _write(self) -> None:
         if not self._row:
             return
-        ready = all(x.is_ready() for x in self._row[-1][1].values() if hasattr(x, "is_ready"))
         fetched, self._row = jax.device_get(self._row), []
         _check_finite(fetched)
         step, metrics = fetched[-1]
-        speed = self._speed(step, self._ended if ready else time.perf_counter())
+        speed = self._speed(step)
         values = {name: float(values[-1]) for name, values in metrics.items()}
         row = {"step": step, **values, "images_per_second": round(speed, 1)}
         self._written = row
@@ -105,11 +108,15 @@ class MetricLog:
             self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")
         self._disk_full = error is not None
 
-    def _speed(self, step: int, done: float) -> float:
-        """Images a second since the last row, by the slower of device and host: calls return before they are done."""
-        last_step, last_done, last_ended = self._last
-        self._last = step, done, self._ended
-        return (step - last_step) * self._images_per_step / max(done - last_done, self._ended - last_ended)
+    def _speed(self, step: int) -> float:
+        """Images a second since the last row, by the slower of device and host.
+
+        Calls return long before they are done; a row that was fetched is.
+        """
+        last_step, last_fetched, last_ended = self._last
+        self._last = step, time.perf_counter(), self._ended
+        seconds = max(self._last[1] - last_fetched, self._ended - last_ended)
+        return (step - last_step) * self._images_per_step / seconds
 
     def _warn(self, row: Mapping[str, float]) -> None:
         if (watch := self._watch) and row.get(watch.name, 0.0) > watch.limit:

@@ -224,7 +224,8 @@ class Trainer:
             task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
             call = self._call
             progress.update(task, description="training")
-            log = stack.enter_context(contextlib.closing(self._log(run, step)))
+            log = MetricLog(run.folder, step, self.images_per_step, run.say, self.method.watch)
+            stack.enter_context(contextlib.closing(log))
             batches = run.rollbacks.batches(self.batches, step, schedule.steps_per_call)
             data = stack.enter_context(contextlib.closing(batches))
             while not (ended() or run.stop()):
@@ -248,9 +249,6 @@ class Trainer:
                 run.say("Stopped and saved; the same command continues.")
                 raise run.stop.error
         return state
-
-    def _log(self, run: "_Run", step: int) -> MetricLog:
-        return MetricLog(run.folder, step, self.images_per_step, run.say, self.method.watch)
 
     @property
     def _batches(self) -> Batch:

@@ -56,7 +56,8 @@ def build_step(method: Method, place: Place = as_they_are, reports: Reports = al
     which steps that `reports` does not name may leave 0. `place` lays networks and their inputs out over the devices.
 
     Raises:
-      UserError: a phase trains a network that does not exist or has no optimizer, or two phases share a name.
+      UserError: a phase trains a network that does not exist or has no optimizer, or two phases share a name. When the
+        step is traced: batches are too few or too many, or a loss returns variables that no network has.
     """
     _check(method)
 

@@ -14,7 +14,7 @@ import optax
 import pytest
 from sklearn.datasets import load_digits
 
-from jaxgen.core import Net, view_of
+from jaxgen.core import Aux, Net, view_of
 from jaxgen.errors import UserError
 from jaxgen.layers.spectral_norm import SpectralDense
 from jaxgen.losses import adversarial
@@ -96,6 +96,19 @@ def test_simultaneous_moves_accumulate_as_alternating_ones_do():
     assert phase.accumulate == 2
     with pytest.raises(UserError, match="over as many micro-batches"):
         simultaneous(dataclasses.replace(method, phases=(both[0], generator)))
+
+
+def test_simultaneous_moves_keep_the_variables_that_each_phase_returns():
+    method = dirac(adversarial.wasserstein)
+    phases = tuple(
+        dataclasses.replace(
+            phase, loss=lambda view, batch, key, new=new: (jnp.zeros(()), Aux({}, {"critic": {new: 1}}))
+        )
+        for phase, new in zip(method.phases, "xy", strict=True)
+    )
+    (phase,) = simultaneous(dataclasses.replace(method, phases=phases)).phases
+    view = view_of(method, init_state(method, KEY, ORIGIN))
+    assert phase.loss(view, ORIGIN, KEY)[1].variables == {"critic": {"x": 1, "y": 1}}
 
 
 @pytest.mark.parametrize(("moves", "low", "high"), [(simultaneous, 1.6446, 1.6447), (lambda method: method, 0.9, 1.1)])
