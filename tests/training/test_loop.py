@@ -127,6 +127,18 @@ def test_speed_counts_until_the_device_is_done_and_not_until_calls_return(tmp_pa
     assert 0.8 * elapsed < sum(1 / row["images_per_second"] for row in rows(folder)) < 1.2 * elapsed
 
 
+def test_speed_is_the_host_s_where_that_is_slower(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create({})
+    log = MetricLog(folder, 0, images_per_step=1)
+    for step in (1, 2, 3):
+        time.sleep(0.05)
+        log.add(step, {"line/loss": jnp.ones(1)})
+        log.row()
+    log.close()
+    assert all(row["images_per_second"] <= 1 / 0.05 for row in rows(folder))
+
+
 def poisoned(trainer, position):
     """A loss with a metric that becomes NaN when it sees a certain batch, wherever in the run."""
     with contextlib.closing(trainer.batches(position)) as data:
