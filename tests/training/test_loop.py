@@ -82,6 +82,15 @@ def test_an_interrupted_run_continues_bit_for_bit(regression, tmp_path, number, 
     assert without_speed(folder) == without_speed(parts_folder)
 
 
+@pytest.fixture
+def terminal():
+    """Ctrl-C as a terminal has it; a shell's background job ignores it, and so would the tests of one."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize("presses", [1, 2])
 def test_only_what_was_saved_is_said_to_be(regression, tmp_path, capsys, presses):
     def draw(path, samples):
