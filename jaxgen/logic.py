@@ -19,7 +19,7 @@ Rule = Callable[[Any, jax.Array], ArrayLike]  # (inputs of one example, class []
 
 def and_(*values: ArrayLike) -> jax.Array:
     """`max(0, a + b - 1)`, and so on: true only if all are."""
-    return functools.reduce(lambda a, b: jnp.maximum(a + b - 1, 0), map(jnp.asarray, values))
+    return functools.reduce(lambda a, b: jnp.maximum(a - not_(b), 0), map(jnp.asarray, values))
 
 
 def or_(*values: ArrayLike) -> jax.Array:

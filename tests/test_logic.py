@@ -17,9 +17,10 @@ BOOLEAN = {
 }
 
 
+@pytest.mark.parametrize("dtype", [float, int, bool])
 @pytest.mark.parametrize("connective", BOOLEAN)
-def test_boolean_at_the_corners(connective):
-    for a, b in itertools.product([0.0, 1.0], repeat=2):
+def test_boolean_at_the_corners(connective, dtype):
+    for a, b in itertools.product(jnp.arange(2).astype(dtype), repeat=2):
         assert connective(a, b) == float(BOOLEAN[connective](bool(a), bool(b)))
 
 
