@@ -219,12 +219,13 @@ class ConvTranspose(Conv):
     """`conv_transpose` as a layer: as `Conv`, but the image axes grow by `strides`.
 
     Attributes:
-      kernel_init: initializer of `kernel`, `[*kernel_size, features, in]`.
+      kernel_init: initializer of `transposed_kernel`, `[*kernel_size, features, in]`.
     """
 
     kernel_init: Callable = nn.initializers.lecun_normal(in_axis=-1, out_axis=-2)
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
-        kernel = self.param("kernel", self.kernel_init, (*self.kernel_size, self.features, x.shape[-1]), jnp.float32)
+        shape = (*self.kernel_size, self.features, x.shape[-1])
+        kernel = self.param("transposed_kernel", self.kernel_init, shape, jnp.float32)
         return self._apply(conv_transpose, x, kernel)

@@ -78,18 +78,19 @@ def squared_gradient(critic: Critic, x: ArrayLike) -> jax.Array:
     return sum_event_axes(jnp.square(gradient))
 
 
-def orthogonality(kernel: ArrayLike, *, norms: bool = False) -> jax.Array:
+def orthogonality(kernel: ArrayLike, *, norms: bool = False, output_axis: int = -1) -> jax.Array:
     """`|WᵀW - I|^2` without its diagonal, summed: filters at right angles, of any length. Brock et al. 2019, sec. 3.1.
 
     Args:
-      kernel: `[..., in, out]`, of a dense layer or a convolution; W has a column for every filter.
+      kernel: of a dense layer or a convolution, of any rank; W has a column for every filter.
       norms: whether filters shall also have length one, the form of Brock et al. 2017.
+      output_axis: the filters' axis: -1 of `[..., in, out]`, -2 of a transposed convolution's `[..., out, in]`.
 
     Returns:
       `[]`.
     """
     (kernel,) = at_least_float32(kernel)
-    w = kernel.reshape(-1, kernel.shape[-1])
+    w = jnp.moveaxis(kernel, output_axis, -1).reshape(-1, kernel.shape[output_axis])
     gram, eye = w.T @ w, jnp.eye(w.shape[1], dtype=w.dtype)
     return jnp.sum(jnp.square(gram - eye if norms else gram * (1.0 - eye)))
 

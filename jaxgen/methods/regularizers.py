@@ -9,6 +9,8 @@ import jax.numpy as jnp
 from jaxgen.core import Array, View
 from jaxgen.losses import penalties
 
+_OUTPUT_AXES = {"kernel": -1, "transposed_kernel": -2}  # parameter -> its filters' axis
+
 
 @dataclasses.dataclass(frozen=True)
 class Game:
@@ -51,15 +53,16 @@ def max_gradient_penalty(weight: float) -> Regularizer:
 
 
 def orthogonal(weight: float, *, network: str = "generator", norms: bool = False) -> Regularizer:
-    """Filters at right angles in every `kernel` of a network, for that network: `penalties.orthogonality`.
+    """Filters at right angles in every kernel of a network, for that network: `penalties.orthogonality`.
 
     Tables of embeddings, whose rows are no filters, are left alone.
     """
 
     def term(game: Game, key: Array) -> Array:
         leaves = jax.tree_util.tree_leaves_with_path(game.view.params[network])
-        kernels = [leaf for path, leaf in leaves if path[-1].key == "kernel"]
-        return weight * sum((penalties.orthogonality(kernel, norms=norms) for kernel in kernels), jnp.zeros(()))
+        kernels = [(leaf, _OUTPUT_AXES[path[-1].key]) for path, leaf in leaves if path[-1].key in _OUTPUT_AXES]
+        terms = [penalties.orthogonality(kernel, norms=norms, output_axis=axis) for kernel, axis in kernels]
+        return weight * sum(terms, jnp.zeros(()))
 
     return term
 

@@ -129,8 +129,11 @@ def test_every_platform_computes_the_same(backend):
         assert_close(jax.grad(lambda x: jnp.sum(transpose(x, kernel, (2, 2), "SAME") ** 2))(x), truth)
 
 
-@pytest.mark.parametrize(("layer", "function"), [(Conv, lax_conv), (ConvTranspose, conv_transpose)])
-def test_layers_add_their_bias_and_keep_float32_parameters(layer, function):
+@pytest.mark.parametrize(
+    ("layer", "kernel", "function"),
+    [(Conv, "kernel", lax_conv), (ConvTranspose, "transposed_kernel", conv_transpose)],
+)
+def test_layers_add_their_bias_and_keep_float32_parameters(layer, kernel, function):
     x = jnp.asarray(np.random.default_rng(2).normal(size=(2, 4, 4, 3)), jnp.float32)
     module = layer(5, (4, 4), (2, 2), dtype=jnp.bfloat16)
     params = module.init(jax.random.key(0), x)["params"]
@@ -138,7 +141,7 @@ def test_layers_add_their_bias_and_keep_float32_parameters(layer, function):
     params["bias"] = jnp.arange(5.0, dtype=jnp.float32)
     y = module.apply({"params": params}, x)
     assert y.dtype == jnp.bfloat16
-    truth = function(x, params["kernel"], (2, 2), "SAME") + params["bias"]
+    truth = function(x, params[kernel], (2, 2), "SAME") + params["bias"]
     np.testing.assert_allclose(y.astype(jnp.float32), truth, atol=0.05)
     assert "bias" not in layer(5, (4, 4), use_bias=False).init(jax.random.key(0), x)["params"]
 

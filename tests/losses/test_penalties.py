@@ -97,6 +97,8 @@ def test_orthogonality_looks_at_angles_alone_unless_lengths_are_asked_for(x64):
     lengths = sum((a @ a - 1) ** 2 for a in filters)
     np.testing.assert_allclose(penalties.orthogonality(kernel), angles, rtol=1e-12)
     np.testing.assert_allclose(penalties.orthogonality(kernel, norms=True), angles + lengths, rtol=1e-12)
+    transposed = kernel.swapaxes(2, 3)
+    np.testing.assert_allclose(penalties.orthogonality(transposed, output_axis=-2), angles, rtol=1e-12)
     basis = np.linalg.qr(RNG.normal(size=(12, 4)))[0].reshape(2, 2, 3, 4)
     np.testing.assert_allclose(penalties.orthogonality(3 * basis), 0, atol=1e-24)
     np.testing.assert_allclose(penalties.orthogonality(3 * basis, norms=True), 4 * 8**2, rtol=1e-12)

@@ -37,8 +37,8 @@ def test_parameter_counts_by_hand():
 
 def test_weights_are_drawn_with_standard_deviation_002():
     params = init(Generator((16, 16, 3), width=32), normal(0, 2, 100))["params"]
-    for layer in ("project", "up_0"):
-        np.testing.assert_allclose(params[layer]["kernel"].std(), 0.02, rtol=0.02)
+    for layer, kernel in (("project", "kernel"), ("up_0", "transposed_kernel")):
+        np.testing.assert_allclose(params[layer][kernel].std(), 0.02, rtol=0.02)
 
 
 @pytest.mark.parametrize("size", [8, 32])
