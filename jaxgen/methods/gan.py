@@ -135,10 +135,11 @@ def gan(
         }
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        """How often a real example has a higher score than a generated one: half of the time where none can tell."""
+        """How often a real example has a higher score than a generated one: equal scores count half."""
         latents = prior(key, batch[field].shape[0])
         real = view("critic", batch[field], *condition(batch), train=False)
-        return {"critic_accuracy": real > view("critic", decode(view, latents), *condition(latents), train=False)}
+        fake = view("critic", decode(view, latents), *condition(latents), train=False)
+        return {"critic_accuracy": (1 + jnp.sign(real - fake)) / 2}
 
     return Method(
         name="GAN",

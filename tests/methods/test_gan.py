@@ -4,6 +4,7 @@ The Dirac GAN of Mescheder et al. (2018): data at one point, a generator that is
 """
 
 import dataclasses
+from types import SimpleNamespace
 
 import chex
 import flax.linen as nn
@@ -16,7 +17,8 @@ from sklearn.datasets import load_digits
 
 from jaxgen.core import Aux, Net, view_of
 from jaxgen.errors import UserError
-from jaxgen.layers.spectral_norm import SpectralDense
+from jaxgen.layers.conv import ConvTranspose
+from jaxgen.layers.spectral_norm import SpectralConvTranspose, SpectralDense
 from jaxgen.losses import adversarial
 from jaxgen.methods import augmentation, regularizers
 from jaxgen.methods.gan import gan
@@ -245,6 +247,22 @@ def test_the_orthogonal_regularizer_straightens_a_generator_s_kernels():
     assert angles(0.1) < 0.01
 
 
+def test_the_orthogonal_regularizer_knows_the_filters_of_a_transposed_convolution():
+    class Generator(nn.Module):
+        @nn.compact
+        def __call__(self, z, *, train):
+            x = SpectralConvTranspose(5, (2, 2), kernel_init=nn.initializers.normal())(z.reshape(-1, 1, 1, 2))
+            return ConvTranspose(1, (2, 2), kernel_init=nn.initializers.normal())(x)
+
+    method = gan(Net(Generator()), Net(Line()), adversarial.hinge, latent_size=2)
+    params = init_state(method, KEY, {"image": np.zeros((4, 4), np.float32)}).nets["generator"].params
+    game = SimpleNamespace(view=SimpleNamespace(params={"generator": params}))
+    kernel = np.asarray(params["SpectralConvTranspose_0"]["transposed_kernel"])
+    filters = [kernel[:, :, i].ravel() for i in range(5)]  # and the one of the other layer, which is alone
+    angles = sum((a @ b) ** 2 for i, a in enumerate(filters) for j, b in enumerate(filters) if i != j)
+    assert regularizers.orthogonal(3.0)(game, KEY) == pytest.approx(3 * angles, rel=1e-5)
+
+
 def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classes():
     class Table(nn.Module):
         @nn.compact
@@ -274,7 +292,9 @@ def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classe
     assert {value.shape for value in figures.values()} == {(64,)}
 
 
-@pytest.mark.parametrize(("psi", "b", "accuracy"), [(1.0, 5.0, 1.0), (1.0, -5.0, 1.0), (-1.0, 5.0, 0.0)])
+@pytest.mark.parametrize(
+    ("psi", "b", "accuracy"), [(1.0, 5.0, 1.0), (1.0, -5.0, 1.0), (-1.0, 5.0, 0.0), (0.0, 5.0, 0.5)]
+)
 def test_a_critic_s_accuracy_is_the_order_of_its_scores_wherever_their_zero_is(psi, b, accuracy):
     method = dirac(adversarial.wasserstein, theta=-1.0, psi=psi)
     batch = {"image": np.ones((8, 1), np.float32)}
