@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.nn import log_softmax, logsumexp
+from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxgen import loops
@@ -25,14 +25,16 @@ def transition_costs(rule_values: ArrayLike, confidences: ArrayLike, strength: A
 
     Args:
       rule_values: truth of each rule for each pair of tags, `[tags, tags, rules]`.
-      confidences: lambda, `[rules]`.
+      confidences: lambda, `[rules]`, not negative; infinite ones forbid what the rule forbids.
       strength: C, nats.
 
     Returns:
       `[tags, tags]`.
     """
     rule_values, confidences, strength = at_least_float32(rule_values, confidences, strength)
-    return jnp.sum(strength * confidences * (1 - rule_values), axis=-1)
+    broken = 1 - rule_values
+    # A fully kept rule costs nothing, however confident: 0 times infinity is to be 0.
+    return jnp.sum(jnp.where(broken > 0, strength * confidences * broken, 0.0), axis=-1)
 
 
 def log_partition(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
@@ -47,7 +49,7 @@ def log_partition(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.A
       UserError: logits and mask have different lengths or batches.
     """
     logits, costs = at_least_float32(logits, costs)
-    return _over_sequences(log_softmax(logits), costs, jnp.asarray(mask, bool), logsumexp)
+    return _over_sequences(log_softmax(logits), costs, jnp.asarray(mask, bool), _logsumexp)
 
 
 def marginals(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
@@ -55,7 +57,7 @@ def marginals(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array
 
     Arguments and errors as of `log_partition`.
     """
-    return _derivative(logits, costs, mask, logsumexp)
+    return _derivative(logits, costs, mask, _logsumexp)
 
 
 def viterbi(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
@@ -65,6 +67,13 @@ def viterbi(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
     one, not a mixture. Arguments and errors as of `log_partition`.
     """
     return jnp.argmax(_derivative(logits, costs, mask, _first_maximum), axis=-1)
+
+
+def _logsumexp(values: jax.Array, axis: int) -> jax.Array:
+    """`jax.nn.logsumexp`, with a gradient of 0 where all are forbidden, -inf, and its own would be 0 / 0."""
+    possible = jnp.any(values > -jnp.inf, axis=axis, keepdims=True)
+    total = jax.nn.logsumexp(jnp.where(possible, values, 0.0), axis=axis)
+    return jnp.where(possible.squeeze(axis), total, -jnp.inf)
 
 
 def _first_maximum(values: jax.Array, axis: int) -> jax.Array:

@@ -32,14 +32,23 @@ def enumerate_posterior(logits, costs):
     return logsumexp(scores), np.einsum("n,nlt->lt", q, np.eye(TAGS)[np.array(sequences)])
 
 
-@pytest.mark.parametrize("forbidden", [False, True])
+def test_absolute_rules_forbid_what_breaks_them_and_nothing_else(x64):
+    values = np.array([[[1.0, 0.2], [0.0, 1.0]], [[1.0, 1.0], [0.5, 0.0]]])
+    costs = chains.transition_costs(values, np.array([np.inf, 2.0]), 3.0)
+    np.testing.assert_allclose(costs, [[4.8, np.inf], [0, np.inf]])
+
+
+FORBIDDEN = {"nothing": (), "pairs": ((0, 2), (1, 1)), "whatever precedes 1": ((0, 1), (1, 1), (2, 1))}
+
+
+@pytest.mark.parametrize("forbidden", FORBIDDEN.values(), ids=FORBIDDEN)
 def test_log_partition_and_marginals_are_the_enumeration_s(x64, forbidden):
     rng = np.random.default_rng(0)
     logits, values = rng.normal(size=(3, LENGTH, TAGS)), rng.uniform(size=(TAGS, TAGS, 2))
     costs = np.array(chains.transition_costs(values, np.array([1.0, 0.4]), 3.0))
     np.testing.assert_allclose(costs, 3 * (1 - values[..., 0]) + 1.2 * (1 - values[..., 1]))
-    if forbidden:
-        costs[0, 2] = costs[1, 1] = np.inf
+    for pair in forbidden:
+        costs[pair] = np.inf
     lengths = np.array([4, 2, 1])
     mask = np.arange(LENGTH) < lengths[:, None]
     log_z, marginals = chains.log_partition(logits, costs, mask), chains.marginals(logits, costs, mask)
@@ -58,12 +67,12 @@ def test_without_rules_the_teacher_is_the_student(x64):
     np.testing.assert_allclose(marginals, jax.nn.softmax(logits), atol=1e-12)
 
 
-@pytest.mark.parametrize("forbidden", [False, True])
+@pytest.mark.parametrize("forbidden", FORBIDDEN.values(), ids=FORBIDDEN)
 def test_viterbi_is_the_best_of_all_sequences(x64, forbidden):
     rng = np.random.default_rng(2)
     logits, costs = rng.normal(size=(20, LENGTH, TAGS)), rng.uniform(0, 2, size=(TAGS, TAGS))
-    if forbidden:
-        costs[0, 2] = costs[1, 1] = np.inf
+    for pair in forbidden:
+        costs[pair] = np.inf
     lengths = 1 + np.arange(20) % LENGTH
     best = np.array(jax.jit(chains.viterbi)(logits, costs, np.arange(LENGTH) < lengths[:, None]))
     greedy = logits.argmax(-1)
