@@ -89,8 +89,7 @@ def fill_cells(images: ArrayLike, u: ArrayLike, levels: int = 256) -> jax.Array:
       levels: number of values a pixel can take.
 
     Returns:
-      `[...]` in [0, 1), one never reached; float32, or float64 for float64 images. `floor(levels * result)` is
-      `images` again.
+      `[...]` in [0, 1), one never reached; float32, or float64 for float64 images.
 
     Raises:
       UserError: fewer than 1 level.

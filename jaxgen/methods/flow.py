@@ -85,11 +85,12 @@ def image_flow(
         return jnp.mean(bits_per_dim(nats + log_det, event_shape, levels)), aux
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        keys = jax.random.split(key)
+        keys = jax.random.split(key, 4)
         x = dequantize(batch["image"], keys[0], levels)
         networks = {"flow": modules["flow"].init(keys[1], x, *condition(batch), method="inverse_and_log_det")}
         if dequantizer is not None:
-            networks["dequantizer"] = modules["dequantizer"].init(key, _middles(batch["image"], levels), x)
+            v = _open_uniform(keys[2], x.shape)
+            networks["dequantizer"] = modules["dequantizer"].init(keys[3], _middles(batch["image"], levels), v)
         return networks
 
     def prior(key: Array, count: int) -> dict[str, Array]:
@@ -97,7 +98,9 @@ def image_flow(
         return latents_of(_prior(event_shape)(key, count), label)
 
     def decode(view: View, latents: Mapping[str, Array]) -> Array:
-        return jnp.clip(2 * _to_data(view, latents["z"], *condition(latents)) - 1, -1, 1)
+        """Images in [-1, 1], where the middle of a level's cell is that level."""
+        cells = levels * _to_data(view, latents["z"], *condition(latents)) - 0.5
+        return jnp.clip(2 * cells / (levels - 1) - 1, -1, 1)
 
     def encode(view: View, batch: Batch) -> dict[str, Array]:
         """Of the middles of the levels' cells."""
@@ -126,9 +129,13 @@ def _uniformly(view: View, images: Array, key: Array, levels: int) -> tuple[Arra
 
 
 def _by_network(view: View, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
-    v = jax.random.uniform(key, images.shape, minval=jnp.finfo(jnp.float32).eps)  # 0 has an infinite logit
-    u, log_det = view("dequantizer", _middles(images, levels), v)
+    u, log_det = view("dequantizer", _middles(images, levels), _open_uniform(key, images.shape))
     return fill_cells(images, u, levels), log_det
+
+
+def _open_uniform(key: Array, shape: tuple[int, ...]) -> Array:
+    """Uniform on (0, 1), neither end included, where logits are infinite."""
+    return jax.random.uniform(key, shape, minval=jnp.finfo(jnp.float32).eps)
 
 
 def _middles(images: Array, levels: int) -> Array:

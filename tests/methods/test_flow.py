@@ -3,16 +3,19 @@
 import dataclasses
 import functools
 
+import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
 from scipy import stats
+from scipy.stats import norm
 
 from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.core import Net, view_of
+from jaxgen.data.transforms import signed_unit
 from jaxgen.methods.flow import flow, image_flow
 from jaxgen.models.class_prior import ClassPrior
 from jaxgen.models.dequantizer import Dequantizer
@@ -49,8 +52,8 @@ def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
     assert samples.min() >= -1
     assert samples.max() <= 1
     view = view_of(method, state)
-    middles = method.latents.decode(view, method.latents.encode(view, {"image": images}))
-    np.testing.assert_allclose(middles, (images + 0.5) / 2 - 1, atol=1e-5)
+    again = method.latents.decode(view, method.latents.encode(view, {"image": images}))
+    np.testing.assert_allclose(again, signed_unit(4)({"image": images})["image"], atol=1e-5)  # the scale of the data
 
 
 def test_the_inversion_error_is_the_largest_of_a_batch():
@@ -85,10 +88,13 @@ def test_a_class_s_own_base_density_fits_it_and_draws_it():
     assert bits.mean() == pytest.approx(gaussian + 1, abs=0.03)
     latents = method.latents.prior(KEY, 4000)
     samples = np.asarray(method.latents.decode(view, latents))
-    for value, mean in ((0, -0.5), (1, 0.5)):
-        assert samples[latents["label"] == value].mean() == pytest.approx(mean, abs=0.02)
+    mean, deviation = -2 / 3, 2 / 3 * 2 / np.sqrt(12)  # of two levels of four, each with its cell
+    past = (-1 - mean) / deviation  # where a Gaussian is cut off
+    cut = mean * norm.sf(past) - norm.cdf(past) + deviation * norm.pdf(past)
+    for value, sign in ((0, 1), (1, -1)):
+        assert samples[latents["label"] == value].mean() == pytest.approx(sign * cut, abs=0.02)
     again = method.latents.decode(view, method.latents.encode(view, batch))
-    np.testing.assert_allclose(again, (images + 0.5) / 2 - 1, atol=1e-5)
+    np.testing.assert_allclose(again, signed_unit(4)(batch)["image"], atol=1e-5)
 
 
 def test_training_moves_running_averages_and_evaluation_scores_by_them():
@@ -99,6 +105,23 @@ def test_training_moves_running_averages_and_evaluation_scores_by_them():
     truth = stats.norm(mean, np.sqrt(variance)).logpdf(X[:3]).sum(1)
     scores = method.evaluate(view_of(method, state), {"x": X[:3]}, KEY)["log_likelihood_nats"]
     np.testing.assert_allclose(scores, truth, rtol=1e-4, atol=1e-4)
+
+
+def test_a_learned_dequantizer_is_initialized_by_the_noise_it_will_see():
+    """Were it the dequantized image, its first batch would normalize something else, and at 0 nothing at all."""
+
+    class Moments(Dequantizer):
+        @nn.compact
+        def __call__(self, x, v):
+            for name, moment in {"mean": v.mean(), "square": (v**2).mean(), "with": (v * x).mean()}.items():
+                self.param(name, lambda _, moment=moment: moment)
+            return v, jnp.zeros(len(v))
+
+    images = np.random.default_rng(1).integers(0, 4, (4096, 2, 2, 1), np.uint8) // 3 * 3
+    method = image_flow(Net(ActNorm()), event_shape=(2, 2, 1), levels=4, dequantizer=Net(Moments(1, 8)))
+    found = init_state(method, KEY, {"image": images}).nets["dequantizer"].params
+    for name, moment in {"mean": 1 / 2, "square": 1 / 3, "with": ((images + 0.5) / 4).mean() / 2}.items():
+        assert found[name] == pytest.approx(moment, abs=0.01)
 
 
 def test_a_learned_dequantizer_starts_as_uniform_noise_and_tightens_the_bound_on_the_exact_likelihood():
