@@ -13,8 +13,10 @@ def channel_moments(x: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Mean and log standard deviation of each channel of `[..., channels]`, both `[channels]`; log 0 if constant."""
     axes = tuple(range(x.ndim - 1))
     x = widen(x)
+    first = x[(0,) * len(axes)]
+    x = x - first  # of a constant channel exactly 0, whose mean has no rounding error to be taken for its spread
     std = jnp.std(x, axes)
-    return jnp.mean(x, axes), jnp.log(jnp.where(std > _CONSTANT, std, 1.0))
+    return first + jnp.mean(x, axes), jnp.log(jnp.where(std > _CONSTANT, std, 1.0))
 
 
 class ActNorm(Bijector):

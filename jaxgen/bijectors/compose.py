@@ -71,7 +71,7 @@ class Repeat(Bijector):
         if self.memory not in get_args(Memory):
             raise UserError(f"memory is {self.memory!r}; make it one of {', '.join(get_args(Memory))}.")
         x = widen(x)
-        if self.memory == "reversible" and not self.is_initializing():
+        if self.memory == "reversible" and self.bijector.variables and not self.is_initializing():
             if moving := [name for name in self.bijector.variables if self.is_mutable_collection(name)]:
                 raise UserError(f"memory is 'reversible', but a layer moves its {moving[0]}; make it remat.")
             assert self.scope is not None  # a module that runs is bound

@@ -111,5 +111,5 @@ class RationalQuadratic:
         """Knots `[..., bins + 1, channels]` from -bound to bound exactly."""
         shares = self.smallest + (1 - self.smallest * self.bins) * jax.nn.softmax(raw, axis=-2)
         inner = self.bound * (2 * jnp.cumsum(shares[..., :-1, :], axis=-2) - 1)
-        end = jnp.full_like(inner[..., :1, :], self.bound)
+        end = jnp.full_like(shares[..., :1, :], self.bound)
         return jnp.concatenate([-end, inner, end], axis=-2)

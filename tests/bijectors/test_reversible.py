@@ -17,6 +17,7 @@ from jaxgen.bijectors.compose import Chain, Repeat
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Coupling
 from jaxgen.bijectors.invertible_conv import InvertibleConv
+from jaxgen.bijectors.reverse import Reverse
 from jaxgen.core import Net
 from jaxgen.errors import UserError
 from jaxgen.methods.flow import flow
@@ -83,6 +84,12 @@ def test_the_gradient_is_autodiff_s(x64, layer, direction):
         gradient(Repeat(layer, 2, memory), direction, constants)(params, x) for memory in ("plain", "reversible")
     )
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=0, atol=1e-10 * np.abs(b).max()), rebuilt, plain)
+
+
+def test_layers_without_parameters_may_be_rebuilt():
+    x = RNG.standard_normal((2, 3)).astype(np.float32)
+    slopes = jax.grad(lambda x: jnp.sum(jnp.arange(3) * Repeat(Reverse(), 3, "reversible").apply({}, x)[0]))(x)
+    np.testing.assert_array_equal(slopes, [[2, 1, 0]] * 2)
 
 
 def test_dropout_is_the_same_when_activations_are_rebuilt(x64):

@@ -91,6 +91,13 @@ def test_is_the_identity_at_zero():
     np.testing.assert_allclose(log_slope, 0.0, atol=2e-6)
 
 
+def test_one_bin_has_nothing_to_bend():
+    z = np.linspace(-3, 3, 97, dtype=np.float32)[None]
+    x, log_slope = RationalQuadratic(bins=1, bound=2.0).forward(z, jnp.ones((1, 2 * 97)))
+    np.testing.assert_allclose(x, z, atol=1e-6)
+    np.testing.assert_allclose(log_slope, 0.0, atol=2e-6)
+
+
 def test_is_the_papers_spline():
     """Equation 4, bin by bin in plain numpy."""
     rng = np.random.default_rng(1)
