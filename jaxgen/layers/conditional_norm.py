@@ -17,8 +17,8 @@ zero_dense = functools.partial(nn.Dense, use_bias=False, kernel_init=nn.initiali
 class ConditionalBatchNorm(nn.Module):
     """y·(1 + W·c) + V·c with y = x normalized by mean and variance over batch and pixels; without c, an ordinary one.
 
-    Running averages, in the collection `batch_stats`, move a tenth of the way where it is mutable. A one-hot c gives
-    every label a scale and a shift of its own.
+    In training the running averages, in the collection `batch_stats`, which must be mutable, move a tenth of the way.
+    A one-hot c gives every label a scale and a shift of its own.
 
     Attributes:
       dense: makes the linear maps of `(features, *, dtype, name)`; they have no bias.

@@ -10,6 +10,7 @@ mutable, which is for the loss to say: in the phase that moves the weights, not 
 Miyato et al. 2018, "Spectral Normalization for Generative Adversarial Networks", algorithm 1.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -37,9 +38,9 @@ def normalized(module: nn.Module, weight: jax.Array, output_axis: int = -1) -> j
       Of the weight's shape.
     """
     transposed = jnp.moveaxis(weight, output_axis, -1).reshape(-1, weight.shape[output_axis])
-    draw = nn.initializers.normal()
-    u = module.variable("spectral", "u", lambda: _unit(draw(module.make_rng("params"), transposed.shape[1:])))
-    sigma = module.variable("spectral", "sigma", lambda: jnp.ones(()))
+    draw = functools.partial(nn.initializers.normal(), shape=transposed.shape[1:], dtype=weight.dtype)
+    u = module.variable("spectral", "u", lambda: _unit(draw(module.make_rng("params"))))
+    sigma = module.variable("spectral", "sigma", lambda: jnp.ones((), weight.dtype))
     left = lax.stop_gradient(u.value)
     right = _unit(jnp.matmul(lax.stop_gradient(transposed), left, precision=_HIGHEST))
     image = jnp.matmul(right, transposed, precision=_HIGHEST)  # W·v

@@ -37,7 +37,7 @@ class Generator(nn.Module):
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool) -> jax.Array:
-        """Generates; `train` normalizes by the batch and moves `batch_stats` where they are mutable."""
+        """Generates; `train` normalizes by the batch and moves `batch_stats`, which must be mutable."""
         height, width, channels = self.image_shape
         stages = doublings(height, width)
         features = self.width << (stages - 1)
@@ -70,7 +70,7 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Judges; `train` normalizes by the batch and moves `batch_stats` where they are mutable."""
+        """Judges; `train` normalizes by the batch and moves `batch_stats`, which must be mutable."""
         conv, dense = (SpectralConv, SpectralDense) if self.normalization == "spectral" else (Conv, nn.Dense)
         for stage in range(doublings(*x.shape[1:3])):
             batch_norm = self.normalization == "batch" and stage > 0

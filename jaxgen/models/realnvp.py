@@ -41,8 +41,8 @@ def image_realnvp(
 
     A level, from the data's side: `couplings` times (batch normalization, a coupling in which the white squares of a
     checkerboard move by the black ones, colours exchanged); squeeze; `couplings` times the same with the halves of the
-    channels; where a level remains, half of the channels alone goes on; at the end everything is put back in place.
-    Dinh et al. 2017, sections 3.4 to 3.7.
+    channels; where a level remains, half of the channels alone goes on; at the end everything is put back in place,
+    but that an odd number of couplings leaves a map's neighbours exchanged. Dinh et al. 2017, sections 3.4 to 3.7.
 
     Args:
       couplings: couplings of each kind in a level (the paper's 3).

@@ -36,6 +36,13 @@ LAYERS = {
 
 
 @pytest.mark.parametrize("name", LAYERS)
+def test_stays_in_float32_where_float64_is_the_default(name, x64):
+    layer, x, _, _ = LAYERS[name]
+    y, variables = layer.init_with_output(jax.random.key(0), x)
+    assert {leaf.dtype for leaf in jax.tree.leaves((y, variables))} == {jnp.dtype("float32")}
+
+
+@pytest.mark.parametrize("name", LAYERS)
 def test_sigma_and_its_gradient_are_those_of_the_singular_value_decomposition(name):
     layer, x, matrix, plain = LAYERS[name]
     variables = jax.jit(layer.init)(jax.random.key(0), x)
