@@ -10,6 +10,7 @@ import re
 
 _BITS = {"pred": 8, "bf16": 16, "token": 0, "opaque": 0}  # the others tell by the number in their name
 _ARRAY = re.compile(r"\b([a-z]\w*)\[([\d,]*)\](?:\{([\d,]*)(?::([^}]*))?\})?")
+_BRANCHES = ("branch_computations", "true_computation", "false_computation")  # of an index, or of a bool
 _HEADER = re.compile(r"^(ENTRY )?%?([\w.\-]+) \(.*\) -> .* \{$")
 _INSTRUCTION = re.compile(r"^  (ROOT )?%?([\w.\-]+) = ")
 _OPCODE = re.compile(r" ([a-z][a-z0-9\-]*)\(")
@@ -136,7 +137,7 @@ class Program:
                     for callee in instruction.called("condition"):
                         runs[callee] += runs[name] * (length + 1)
                 elif instruction.opcode != "fusion" or fused:
-                    for callee in instruction.called("calls", "branch_computations", "true_computation"):
+                    for callee in instruction.called("calls", *_BRANCHES):
                         runs[callee] += runs[name]
                     if instruction.opcode == "call":
                         for callee in instruction.called("to_apply"):

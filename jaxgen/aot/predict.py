@@ -158,8 +158,11 @@ def _no_compilation_cache() -> Iterator[None]:
 
 
 def _does_not_fit(message: str, trainer: Trainer, topology: Topology) -> str:
-    """The compiler's complaint as one sentence with the remedy; it names what it needs and what there is, in GiB."""
-    needed, available = (float(number) for number in re.findall(r"(\d+\.\d+)G\b", message)[:2])
+    """The compiler's complaint as one sentence with the remedy; it names what it needs and what there is."""
+    sizes = re.findall(r"\b(\d+(?:\.\d+)?)([KMGT])\b", message)
+    if len(sizes) < 2:
+        return f"the step does not fit into the memory of {topology}, where the compiler says: {message}"
+    needed, available = (float(number) * 1024.0 ** ("KMGT".index(unit) - 2) for number, unit in sizes[:2])
     state, batch = _state_bytes(trainer) / _GIB, jax.tree.leaves(trainer.batch)[0].shape[0]
     fitting = math.floor(batch * max(0.0, available - state) / needed / trainer.mesh.size) * trainer.mesh.size
     smaller = f"lower batch_size from {batch} to about {fitting}" if fitting else f"lower batch_size, now {batch}"

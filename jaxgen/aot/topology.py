@@ -16,7 +16,13 @@ from jaxgen.errors import UserError
 
 _CORES_AS_ONE = {"v4": {"chip_config_name": "megacore"}}  # its two cores are one device, as v5p's are without saying
 # Libtpu asks its machine what TPU it has, and complains that there is none; the topology asked for overrules these.
-_NO_TPU = {"TPU_SKIP_MDS_QUERY": "1", "TPU_WORKER_HOSTNAMES": "localhost", "TPU_ACCELERATOR_TYPE": "v5litepod-16"}
+# Without a TPU, processes have nothing to keep from one another.
+_NO_TPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -49,6 +49,28 @@ def test_the_length_of_a_loop_is_read_from_its_condition(bound, trips):
     assert program.executions(fused=False) == {"body": trips, "condition": trips + 1, "main": 1}
 
 
+def test_every_branch_of_a_condition_counts():
+    text = """HloModule condition
+
+%yes (a: f32[8]) -> f32[8] {
+  %a = f32[8]{0} parameter(0)
+  ROOT %y = f32[8]{0} negate(%a)
+}
+
+%no (b: f32[8]) -> f32[8] {
+  %b = f32[8]{0} parameter(0)
+  ROOT %n = f32[8]{0} abs(%b)
+}
+
+ENTRY %main (p: pred[], x: f32[8]) -> f32[8] {
+  %p = pred[] parameter(0)
+  %x = f32[8]{0} parameter(1)
+  ROOT %c = f32[8]{0} conditional(%p, %x, %x), true_computation=%yes, false_computation=%no
+}
+"""
+    assert Program.parse(text).executions(fused=False) == {"yes": 1, "no": 1, "main": 1}
+
+
 def test_nested_loops_multiply():
     def inner(x, w):
         return jnp.tanh(x @ w), None

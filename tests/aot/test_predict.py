@@ -93,12 +93,13 @@ def test_a_chip_s_step_is_bound_by_the_peaks_and_what_it_lacks_is_said():
     assert bound.interconnect == pytest.approx(2 * 3 / 4 * (gradient + 4) / (2 * 50e9))  # all-reduce over two lines
     assert bound.memory >= 4 * UNITS * UNITS * 4 / 819e9  # parameters and momentum, read and written
     assert bound.step == max(bound.compute, bound.memory, bound.interconnect)
-    with pytest.raises(
-        UserError, match=r"does not fit into the memory of v5e:2x2: it needs \d+\.\d+ GiB a chip"
-    ) as said:
-        predict(trainer(topology, batch=2**27), topology)
-    for remedy in ("too much", "mesh.fsdp (now 1)", "lower batch_size from 134217728 to about", "--memory"):
-        assert remedy in str(said.value)
+    for batch in (2**27, 2**33):  # gigabytes and terabytes
+        with pytest.raises(
+            UserError, match=rf"does not fit into the memory of v5e:2x2: it needs {batch // 2**21}\.\d+ GiB a chip"
+        ) as said:
+            predict(trainer(topology, batch=batch), topology)
+        for remedy in ("too much", "mesh.fsdp (now 1)", f"lower batch_size from {batch} to about", "--memory"):
+            assert remedy in str(said.value)
 
 
 @needs_libtpu
