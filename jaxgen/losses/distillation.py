@@ -75,7 +75,7 @@ def imitation(logits: ArrayLike, labels: ArrayLike, soft_targets: ArrayLike, pi:
 
 
 def imitation_schedule(step: ArrayLike, pi_0: ArrayLike, alpha: ArrayLike) -> jax.Array:
-    """`min(pi_0, 1 - alpha^t)`, from 0 at step 0 up to pi_0: Hu et al. 2016, section 4.1.
+    """`min(pi_0, 1 - alpha^t)`, from 0 at step 0 up to pi_0: Hu et al. 2016, section 3.4.
 
     Args:
       step: t, not negative.

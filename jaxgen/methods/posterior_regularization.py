@@ -80,7 +80,8 @@ def teach(
     Args:
       base: the method to regularize, explicit or implicit; it trains on the batch field `field`.
       constraint: what is known.
-      draw: samples of p as the base's loss wants them in `field`; the base's `sample` unless given.
+      draw: samples of p as the base's loss wants them in `field`; the base's `sample` unless given, which for a VAE
+        shows the means of p(x|z): `methods.vae.ancestral_sampler` draws from p itself.
       field: the batch field of the data.
       examples: the batch field the unknown terms are learned from; `field` unless given.
       proposals: samples of p in an E-step.
@@ -129,7 +130,8 @@ def steer(
       base: the method to regularize, e.g. a GAN, whose generator still hears from its discriminator.
       constraint: what is known, differentiable with respect to the samples.
       through: the network the samples come from, e.g. "generator" or "decoder".
-      draw: samples of p, differentiable with respect to its parameters; the base's `sample` unless given.
+      draw: samples of p, differentiable with respect to its parameters; the base's `sample` unless given, so that f
+        judges a VAE's means of p(x|z), the images it shows, and not their pixels' noise.
       field: the batch field of the data.
       examples: the batch field the unknown terms are learned from; `field` unless given.
       proposals: samples of p in a step.

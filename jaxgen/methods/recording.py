@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, View
+from jaxgen.errors import UserError
 
 
 class _Nothing(nn.Module):
@@ -23,7 +24,12 @@ def recorded(base: Method, observe: Callable[[View], Array], *, frames: int, eve
       observe: an array of the networks, of the same shape always, of a fixed key where it draws samples.
       frames: how many are kept: the first ones.
       every: steps from one to the next.
+
+    Raises:
+      UserError: the first phase repeats, so that its networks move within a step.
     """
+    if base.phases[0].repeats > 1:
+        raise UserError(f"repeats is {base.phases[0].repeats} in the first phase of {base.name}; recorded takes one.")
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         initial = base.init(modules, key, batch)

@@ -1,5 +1,7 @@
 """Methods side by side are each what they are alone; and a record of the way is of the way."""
 
+import dataclasses
+
 import chex
 import flax.linen as nn
 import jax
@@ -9,6 +11,7 @@ import optax
 import pytest
 
 from jaxgen.core import Aux, Method, Net, Phase, view_of
+from jaxgen.errors import UserError
 from jaxgen.methods.recording import history, recorded
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.training.step import build_step, init_state
@@ -73,6 +76,13 @@ def test_each_is_what_it_is_alone():
         np.testing.assert_array_equal(
             figures[f"{name}.error"], method.evaluate(view_of(method, alone), batch, KEY)["error"]
         )
+
+
+def test_a_first_phase_that_repeats_is_not_recorded():
+    base = descent(0.0, 0.5)
+    base = dataclasses.replace(base, phases=(dataclasses.replace(base.phases[0], repeats=2),))
+    with pytest.raises(UserError, match="repeats is 2 in the first phase"):
+        recorded(base, lambda view: view("point"), frames=1)
 
 
 @pytest.mark.parametrize(("frames", "every", "kept"), [(3, 1, [0, 1, 2]), (2, 2, [0, 2]), (7, 1, [0, 1, 2, 3, 4])])
