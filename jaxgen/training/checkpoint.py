@@ -5,6 +5,7 @@ checkpoints whole. What is damaged later, `integrity` finds, and the checkpoint 
 """
 
 import contextlib
+import glob
 import math
 import shutil
 import textwrap
@@ -35,9 +36,14 @@ class Checkpoints:
       keep: how many stay, beside that of the best score.
       read_only: changes nothing, not even what a killed run left half written: the run may be alive.
       say: takes a sentence about each thing that went wrong and was survived.
+
+    Raises:
+      UserError: they cannot be written under that name.
     """
 
     def __init__(self, directory: Path, keep: int = 3, *, read_only: bool = False, say: Callable[[str], None] = print):
+        if not read_only:
+            check_name(directory)
         self.directory = directory.absolute()
         self._keep = keep
         self._read_only = read_only
@@ -138,7 +144,7 @@ class Checkpoints:
             on_first_process(self._tidy)
             kept = _NewestAndBest(self._keep, self)
             options = ocp.CheckpointManagerOptions(preservation_policy=kept, todelete_subdir=_TRASH)
-        manager = ocp.CheckpointManager(self.directory, options=options)
+        manager = _Manager(self.directory, options=options)
         found = {step: _read_score(self.directory / str(step)) for step in manager.all_steps()}
         self._scores = {step: score for step, score in found.items() if score is not None}
         return manager
@@ -238,6 +244,28 @@ class Checkpoints:
         if reason is None and checksums(state) != expected:
             return None, "its checksums do not match"
         return state, reason
+
+
+def check_name(directory: Path) -> None:
+    """Refuses a name that orbax takes for a pattern when it puts a checkpoint's parts together: it would find none.
+
+    Raises:
+      UserError: it is one.
+    """
+    name = directory.absolute().as_posix()
+    if glob.escape(name) != name or "\\" in name:
+        raise UserError(f"folder {name} has one of [ * ? \\ in its name, under which nothing can be saved; rename it.")
+
+
+class _Manager(ocp.CheckpointManager):
+    """Leaves the question of a preemption to `preemption.StopRequests`.
+
+    JAX finds the call before which all processes stop by counting the calls that ask, and orbax asks too, by its own
+    count, the training step: in a resumed run the two would agree on a call thousands of steps ahead.
+    """
+
+    def reached_preemption(self, step: int) -> bool:
+        return False
 
 
 class _NewestAndBest:

@@ -65,7 +65,7 @@ def test_a_signal_to_one_process_stops_both_at_the_same_step(tmp_path, number):
     processes[1].send_signal(number)
     first, second = finish(processes)
     assert first == second
-    (step,) = [int(path.name) for path in (tmp_path / "checkpoints").iterdir()]
+    step = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit())
     assert first == [f"Preempted at {step}"]
 
 
@@ -85,15 +85,16 @@ def join(index, port):
 
 
 def preempted(index, port, folder):
-    """Trains for a minute unless told to stop."""
+    """Trains for a minute, as a resumed run that saves all the time, unless told to stop."""
     state = join(index, port)
     train = jax.jit(lambda x: jax.tree.map(lambda leaf: leaf + 1, x))
-    now = state(0)
+    now = state(1000)
     with contextlib.closing(Checkpoints(Path(folder))) as checkpoints, stop_requests() as stop:
         for step in range(600):
             if stop():
                 break
             now = jax.block_until_ready(train(now))
+            checkpoints.save(now)
             time.sleep(0.1 * (1 + int(index)))  # nor are they equally fast
             if step == 2:
                 print("training")

@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import string
 
 import chex
 import jax
@@ -49,6 +50,19 @@ def test_what_is_restored_is_what_was_saved(written):
     chex.assert_trees_all_equal_dtypes(restored, state)
     assert said == []
     assert restore(folder.parent / "empty", like) == (None, [])
+
+
+def test_a_folder_may_have_any_name_under_which_it_is_found_again(written, tmp_path):
+    folder, state, like = written
+    usual = "".join(char for char in string.punctuation if char not in "/[*?\\") + " ü"
+    save(tmp_path / usual, state)
+    chex.assert_trees_all_equal(restore(tmp_path / usual, like)[0], state)
+    for char in "[*?\\":
+        with pytest.raises(UserError, match="in its name, under which nothing can be saved; rename it"):
+            save(tmp_path / f"a{char}b]", state)
+        assert not (tmp_path / f"a{char}b]").exists()
+    shutil.copytree(folder, tmp_path / "a[b]")  # what was written elsewhere is read
+    chex.assert_trees_all_equal(restore(tmp_path / "a[b]", like, read_only=True)[0], state)
 
 
 def test_a_flipped_bit_is_found(written):
