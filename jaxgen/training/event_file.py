@@ -32,17 +32,19 @@ class EventFile:
         self._append(file_version="brain.Event:2")
         self._append(step=start_step + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def append(self, step: int, row: Mapping[str, float]) -> OSError | None:
-        """Writes the values of a step as scalars; returns the error that makes them wait in memory."""
-        errors = [self._append(step=step, summary=scalar(name, row[name])) for name in row if name != "step"]
-        return next(filter(None, errors), None)
+    def append(self, row: Mapping[str, float]) -> OSError | None:
+        """Writes what waits and a row's values at its `step` as scalars; returns the error that makes them wait."""
+        for name in row:
+            if name != "step":
+                self._append(step=int(row["step"]), summary=scalar(name, row[name]))
+        return self._file.append()
 
     def close(self) -> None:
         """Closes the file."""
         self._file.close()
 
-    def _append(self, **event: Any) -> OSError | None:
+    def _append(self, **event: Any) -> None:
         data = Event(wall_time=time.time(), **event).SerializeToString()
         length = struct.pack("<Q", len(data))
         checks = [struct.pack("<I", masked_crc32c(part)) for part in (length, data)]
-        return self._file.append(length + checks[0] + data + checks[1])
+        self._file.append(length + checks[0] + data + checks[1])

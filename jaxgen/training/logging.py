@@ -50,11 +50,8 @@ class MetricLog:
         self._row: Held = []
         self._images_per_step = images_per_step
         self._ended = now = time.perf_counter()  # when the host was through with the row
-        self._last = (
-            start_step,
-            now,
-            now,
-        )  # of the row before: its step, when it was fetched, and when the host was through
+        # Of the row before: its step, when it was fetched, and when the host was through.
+        self._last = (start_step, now, now)
         self._written: dict[str, float] | None = None
 
     def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
@@ -91,8 +88,18 @@ class MetricLog:
                 self._events.close()
 
     def _write(self) -> None:
-        if not self._row:
+        """Writes the row that is complete, if there is one, and what a full disk has kept waiting."""
+        row = self._complete() if self._row else {}
+        if not (self._rows and self._events):
             return
+        record = (json.dumps(row) + "\n").encode() if row else b""
+        error, other = self._rows.append(record), self._events.append(row)  # both, or one would miss the row
+        error = error or other
+        if error and not self._disk_full:
+            self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")
+        self._disk_full = error is not None
+
+    def _complete(self) -> dict[str, float]:
         fetched, self._row = jax.device_get(self._row), []
         _check_finite(fetched)
         step, metrics = fetched[-1]
@@ -100,13 +107,8 @@ class MetricLog:
         values = {name: float(values[-1]) for name, values in metrics.items()}
         row = {"step": step, **values, "images_per_second": round(speed, 1)}
         self._written = row
-        if not (self._rows and self._events):
-            return
         self._warn(row)
-        error = self._rows.append((json.dumps(row) + "\n").encode()) or self._events.append(step, row)
-        if error and not self._disk_full:
-            self._say(f"metrics cannot be written ({error.strerror}); training goes on, and keeps them until they can.")
-        self._disk_full = error is not None
+        return row
 
     def _speed(self, step: int) -> float:
         """Images a second since the last row, by the slower of device and host.

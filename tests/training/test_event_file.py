@@ -30,7 +30,7 @@ def test_the_events_are_those_of_tensorboardx(tmp_path):
     ours = tmp_path / "ours"
     ours.mkdir()
     file = EventFile(ours, 7)
-    assert file.append(8, row) is None
+    assert file.append(row) is None
     file.close()
     theirs = tmp_path / "theirs"
     with SummaryWriter(str(theirs), purge_step=8) as writer:
