@@ -62,6 +62,10 @@ class Schedule:
         """Whether a row of metrics is due after `step` steps, an int or an array."""
         return (step % self.log_every == 0) | (step == self.steps)
 
+    def reports(self, step: Any) -> Any:
+        """Whether metrics that cost a pass over the gradients are computed: for a row, and before a checkpoint."""
+        return self.logs(step) | (step % self.checkpoint_every == 0)
+
 
 class Trainer:
     """A method made ready to train on a mesh.
@@ -103,7 +107,7 @@ class Trainer:
         self.sharding = sharding
         self.early_stopping = early_stopping
         self.validation = validation
-        self._step = build_step(method, lambda *arrays: self._place(*arrays), schedule.logs)  # placed when traced
+        self._step = build_step(method, lambda *arrays: self._place(*arrays), schedule.reports)  # placed when traced
         if early_stopping:
             early_stopping.check(method, schedule.log_every, self._shapes, batch)
 
@@ -199,6 +203,8 @@ class Trainer:
                     best = validation.best(last, self.abstract_state())
                     if best is not last:
                         pictures(best)
+                    if stop.error:  # which came when there was nothing left to train, and to save
+                        raise stop.error
                     return best
                 except NonFiniteError as error:
                     if len(done) >= rollbacks:

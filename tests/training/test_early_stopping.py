@@ -21,7 +21,7 @@ from rich.console import Console
 
 from jaxgen.core import Aux, Latents, Method, Net, Phase
 from jaxgen.data.embedded import digits
-from jaxgen.errors import NonFiniteError, UserError
+from jaxgen.errors import NonFiniteError, Preempted, UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.loop import Schedule, Trainer
@@ -98,6 +98,15 @@ def test_training_ends_when_patience_is_used_up_and_goes_back_to_the_first_of_th
     chex.assert_trees_all_equal(again, expected)
     assert "Resuming at step 16 of 20" in said
     assert folder.metrics_file.read_text() == rows
+
+
+def test_a_signal_after_the_last_step_is_not_lost(tmp_path):
+    def draw(path, samples):
+        if path.stem == "step_0000010" and (tmp_path / "run" / "checkpoints" / "16").exists():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    with pytest.raises(Preempted):
+        run(trainer(), tmp_path / "run", draw)
 
 
 def test_larger_is_better_where_it_is_said_and_the_last_step_may_come_first(tmp_path):

@@ -215,6 +215,19 @@ def test_rollbacks_are_given_up_after_the_stated_number(regression, tmp_path):
         run(trainer, folder.path, rollbacks=2)
 
 
+def test_nothing_is_saved_of_a_step_whose_gradient_alone_is_not_finite(regression, tmp_path):
+    """Where the loss is finite, the gradient's norm tells: also at a checkpoint between two rows."""
+
+    def loss(view, batch, key):
+        value = jnp.mean(view("line", batch["x"]) ** 2)
+        return value + jnp.sqrt(jnp.where(view.step == 7, 0.0, 1.0) * value), Aux()
+
+    trainer, _ = regression(Schedule(steps=20, log_every=10, checkpoint_every=4), loss=loss)
+    with pytest.raises(NonFiniteError, match="grad_norm of line became NaN at step 8;"):
+        run(trainer, tmp_path / "run")
+    assert newest(RunFolder(tmp_path / "run")) == 4
+
+
 def test_a_full_disk_does_not_stop_a_run_that_finds_room_at_its_end(regression, tmp_path, disk, fill, capsys):
     trainer, _ = regression(Schedule(steps=80, log_every=1, sample_every=20, checkpoint_every=20))
     expected_folder, expected = run(trainer, tmp_path / "run")
@@ -239,6 +252,22 @@ def test_a_full_disk_does_not_stop_a_run_that_finds_room_at_its_end(regression, 
         assert f"no checkpoint of step {step} could be written" in said
         assert f"no picture of step {step} could be written (No space left on device)" in said
     assert said.count("metrics cannot be written (No space left on device)") == 1
+
+
+def test_rows_that_waited_for_room_are_written_though_no_other_follows(disk, fill):
+    folder = RunFolder(disk / "run")
+    folder.create({})
+    log = MetricLog(folder, 0, images_per_step=1, say=lambda sentence: None)
+    fill(leave=0)
+    log.add(5, {"line/loss": jnp.ones(1)})
+    log.row()
+    log.check()
+    assert not rows(folder)
+    (disk / "filler").unlink()
+    log.check()
+    assert [row["step"] for row in rows(folder)] == [5]
+    assert b"line/loss" in next(folder.path.glob("events.*")).read_bytes()
+    log.close()
 
 
 def test_rows_after_the_checkpoint_are_dropped_and_a_half_written_one_too(regression, tmp_path):
