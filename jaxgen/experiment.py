@@ -4,6 +4,7 @@ import dataclasses
 import difflib
 import functools
 import importlib.util
+import itertools
 import json
 import math
 import sys
@@ -99,7 +100,9 @@ class Experiment:
         return {"step": int(state.step), "split": held_out.split, "examples": len(held_out), "figures": figures}
 
     def _padded(self, source: Source, mesh: Mesh) -> Generator[Batch, None, None]:
-        return evaluation_batches(source, batch_size=self.batch_size, sharding=batch_sharding(mesh))
+        shards = mesh.shape["data"] * mesh.shape["fsdp"]
+        size = -(-self.batch_size // shards) * shards  # a run may be evaluated on other devices than it was trained on
+        return evaluation_batches(source, batch_size=size, sharding=batch_sharding(mesh))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,20 +159,16 @@ class ExperimentFile:
           UserError: a whole number other than the seed is below 1 and its default, the learning rate is not a positive
             number, or `config.json` cannot hold a field.
         """
+        rate = getattr(config, "learning_rate", None)
+        if rate is not None and not 0 < rate < math.inf:
+            raise UserError(f"learning_rate is {rate}; it must be a positive number.")
         defaults = config_to_json(self.config_type())
         for field, value in config_to_json(config).items():
             lowest = min(1, defaults[field]) if isinstance(defaults[field], int) else 1
             if type(value) is int and field != "seed" and value < lowest:
                 raise UserError(f"{field} is {value}; it must be at least {lowest}.")
-            try:
-                json.dumps(value)
-            except TypeError:
-                raise UserError(
-                    f"{field} is {value!r}, which config.json cannot hold; make it a number or a string."
-                ) from None
-        rate = getattr(config, "learning_rate", None)
-        if rate is not None and not 0 < rate < math.inf:
-            raise UserError(f"learning_rate is {rate}; it must be a positive number.")
+            if not _survives_json(value):
+                raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
         return self.module.experiment(config)
 
     def config_from_json(self, values: Mapping[str, Any]) -> Any:
@@ -196,12 +195,32 @@ def check_seed(seed: int) -> None:
 
 def config_to_json(config: Any) -> dict[str, Any]:
     """The fields of a configuration as JSON values."""
-    return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(config).items()}
+    return {field: _lists(value) for field, value in dataclasses.asdict(config).items()}
+
+
+def _lists(value: Any) -> Any:
+    """Lists in the place of tuples, which JSON does not tell from them."""
+    if isinstance(value, dict):
+        return {key: _lists(item) for key, item in value.items()}
+    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _survives_json(value: Any) -> bool:
+    try:
+        return json.loads(json.dumps(value)) == value
+    except TypeError:
+        return False
 
 
 def _restore(name: str, kind: Any, value: Any) -> Any:
+    """What `_lists` made of a value of the type `kind`."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
+        types_of = typing.get_type_hints(kind)
+        return kind(**{field: _restore(f"{name}.{field}", types_of.get(field), x) for field, x in value.items()})
     if typing.get_origin(kind) is tuple and isinstance(value, list):
-        return tuple(value)
+        kinds = typing.get_args(kind)
+        each = itertools.repeat(kinds[0]) if kinds[-1:] == (...,) else kinds
+        return tuple(_restore(name, item_kind, item) for item_kind, item in zip(each, value, strict=False))
     if kind is float and type(value) is int:
         return float(value)
     if kind in (int, float, bool, str) and type(value) is not kind:

@@ -1,6 +1,8 @@
 """The command line as a user meets it: what it writes, and what it does with runs that are there."""
 
+import html
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -36,7 +38,10 @@ def test_training_writes_a_run_folder_and_says_how_to_go_on(trained):
     assert [json.loads(row)["step"] for row in (folder / "metrics.jsonl").read_text().splitlines()] == [20]
     assert Image.open(folder / "samples" / "step_0000020.png").size[0] > 100
     assert json.loads((folder / "eval.json").read_text())["examples"] == 360
-    assert "bits per dim" in (folder / "report.html").read_text()
+    report = html.unescape((folder / "report.html").read_text())
+    assert "bits per dim" in report
+    assert f"jaxgen train {VAE} {' '.join(SMALL)} --run-dir '{folder}'" in report
+    assert f"in {folder}\n" in printed
     assert list(folder.glob("events.out.tfevents.*"))
     for word in ("bits_per_dim", "report.html", f"jaxgen sample '{folder}'", f"jaxgen eval '{folder}'", "--steps"):
         assert word in printed.replace("\n", "")
@@ -186,6 +191,8 @@ def test_bench_reports_as_json_and_compares_with_what_it_reported(jaxgen, capsys
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["devices"] for row in rows] == [1, 2]
     assert all(row["against"]["outside_spread"] for row in rows)
+    assert jaxgen(*bench, "--sweep", "1", "--against", half) == 0
+    assert "outside the spread" in " ".join(re.findall(r"[a-z]+", capsys.readouterr().out))
     assert figures["steps_per_second_min"] <= figures["steps_per_second"] <= figures["steps_per_second_max"]
     # Units 64-8-8-(2·16) and 16-8-8-(2·64): thrice the forward product each, less the first layer's input gradient.
     layers = [(64, 8), (8, 8), (8, 32), (16, 8), (8, 8), (8, 128)]

@@ -1,13 +1,17 @@
 """Every experiment is described, its settings survive JSON, and its step can be traced."""
 
+import dataclasses
+import json
 from pathlib import Path
 
 import jax
+import numpy as np
 import pytest
 
+from jaxgen.commands import bench, train
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile, config_to_json
-from jaxgen.training.sharding import make_mesh
+from jaxgen.training.sharding import make_mesh, replicated
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
 # A flow's own path is float32, and some are no more than that; some games are played by numbers.
@@ -24,6 +28,7 @@ def test_every_experiment_is_described_and_its_settings_survive_json(path):
     assert experiment.paper
     assert experiment.measured
     assert file.config_from_json(config_to_json(config)) == config
+    file.build(dataclasses.replace(config, steps=bench.STEPS))  # what a plain `jaxgen bench` asks of it
     expected = {"steps", "batch_size", "learning_rate", "seed", "dtype"}
     assert expected - config_to_json(config).keys() == ({"dtype"} if path.stem in WITHOUT_NETWORKS else set())
 
@@ -46,11 +51,18 @@ OWN = """
 import dataclasses, pathlib
 
 @dataclasses.dataclass(frozen=True)
+class Optimizer:
+    betas: tuple[float, float] = (0.9, 0.999)
+
+@dataclasses.dataclass(frozen=True)
 class Config:
     warmup: int = 0
     learning_rate: float | None = None
     layers: int = 2
     cache: pathlib.Path | str = "here"
+    stages: tuple[tuple[int, float], ...] = ((1, 2.0),)
+    optimizer: Optimizer = Optimizer()
+    names: dict = dataclasses.field(default_factory=dict)
 
 def experiment(config):
     return config
@@ -66,6 +78,40 @@ def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path
         ({"layers": 0}, "layers is 0; it must be at least 1"),
         ({"learning_rate": -0.1}, "learning_rate is -0.1; it must be a positive number"),
         ({"cache": tmp_path}, "which config.json cannot hold; make it a number or a string"),
+        ({"names": {1: "one"}}, "which config.json cannot hold"),  # but "1" for 1
     ]:
         with pytest.raises(UserError, match=message):
             file.build(file.config_type(**settings))
+
+
+def test_a_run_s_default_folder_has_a_plain_name(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    file = ExperimentFile.load(tmp_path / "own.py")
+    config = file.config_type(warmup=3, learning_rate=1e-4, stages=((3, 4.0),), names={"a*b": "c?"})
+    assert train._name(file, config) == "warmup=3,learning_rate=0.0001,stages=3,4.0,names=abc"
+    assert train._name(file, file.config_type(cache="./a [b]/it's")) == "cache=._ab_its"
+    assert train._name(file, file.config_type()) == "default"
+
+
+def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
+    (tmp_path / "own.py").write_text(OWN)
+    file = ExperimentFile.load(tmp_path / "own.py")
+    optimizer = file.module.Optimizer((0.5, 0.9))
+    config = file.build(file.config_type(stages=((3, 4.0), (5, 6.0)), optimizer=optimizer))
+    read = json.loads(json.dumps(config_to_json(config)))
+    assert read == config_to_json(config)  # as a resumed run compares them
+    assert file.config_from_json(read) == config
+
+
+def test_a_run_may_be_evaluated_on_more_devices_than_divide_its_batch():
+    file = ExperimentFile.load(next(path for path in EXPERIMENTS if path.stem == "digits_vae"))
+    experiment = file.build(file.config_type(batch_size=6, hidden=8))
+    figures = []
+    for devices in (jax.devices()[:1], jax.devices()[:4]):
+        mesh = make_mesh(devices=devices)
+        state = experiment.trainer(MESH).init()
+        state = jax.device_put(jax.device_get(state), replicated(mesh))
+        figures.append(experiment.evaluate(state, mesh))
+    assert len({figure["examples"] for figure in figures}) == 1
+    bits = [figure["figures"]["bits_per_dim"]["mean"] for figure in figures]
+    np.testing.assert_allclose(*bits, rtol=0.01)  # the noise is another in batches of another size

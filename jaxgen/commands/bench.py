@@ -18,7 +18,7 @@ from jaxgen.training import process
 from jaxgen.training.bench import compare, measure
 from jaxgen.training.sharding import are_there
 
-_STEPS = 50  # timed unless --steps says otherwise
+STEPS = 100  # timed unless --steps says otherwise; a multiple of all the steps_per_call there are
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class Options(DataOptions):
 
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    file, config, options = parse_experiment(Options, args, "jaxgen bench", steps=_STEPS)
+    file, config, options = parse_experiment(Options, args, "jaxgen bench", steps=STEPS)
     options.apply()
     sweep = numbers("sweep", options.sweep)
     other = _read(options.against, file.name) if options.against else None
@@ -79,7 +79,7 @@ def _read(path: Path, experiment: str) -> dict[str, Any]:
         raise UserError(f"against is {path}, which cannot be read ({error.strerror}); name another file.") from error
     except (ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"against is {path}, which is not what `jaxgen bench --json` prints; name such a file."
+            f"against is {path}, which is not what `jaxgen bench --json` prints of one measurement; name such a file."
         ) from error
     if other.get("experiment") != experiment:
         raise UserError(f"against is {path}, of {other.get('experiment')}; name a file of {experiment}.")
@@ -90,8 +90,7 @@ def _table(figures: dict[str, Any]) -> Table:
     table = Table("figure", "value", title=f"{figures['experiment']} on {figures['device']}")
     for name, value in figures.items():
         if name == "against":
-            spread = "outside" if value["outside_spread"] else "within"
-            table.add_row("times as fast as the other", f"{value['ratio']:.3f}, {spread} the spread")
+            table.add_row("times as fast as the other", _compared(value))
         else:
             table.add_row(name, _show(value))
     return table
@@ -101,6 +100,8 @@ def _sweep_table(rows: Sequence[dict[str, Any]]) -> Table:
     table = Table(title=f"{rows[0]['experiment']}: the same batch on more devices")
     for header in ("device", "steps/s", "lowest - highest", "to the first", "images/s", "memory of a device"):
         table.add_column(header, justify="left" if header == "device" else "right")
+    if "against" in rows[0]:
+        table.add_column("times as fast as the other", justify="right")
     for row in rows:
         table.add_row(
             row["device"],
@@ -109,8 +110,13 @@ def _sweep_table(rows: Sequence[dict[str, Any]]) -> Table:
             f"{row['steps_per_second'] / rows[0]['steps_per_second']:.2f}",
             f"{row['images_per_second']:,.0f}",
             _show(row["step_memory_bytes"]),
+            *([_compared(row["against"])] if "against" in row else []),
         )
     return table
+
+
+def _compared(against: dict[str, Any]) -> str:
+    return f"{against['ratio']:.3f}, {'outside' if against['outside_spread'] else 'within'} the spread"
 
 
 def _show(value: Any) -> str:

@@ -38,4 +38,5 @@ def main(args: Sequence[str]) -> None:
     console.print(figures_table(evaluation))
     if "samples" in evaluation:
         console.print(samples_table(evaluation["samples"]))
-    console.print(f"Wrote {run.folder.eval_file} and {run.folder.report_file}", highlight=False, soft_wrap=True)
+    wrote = f"Wrote {run.folder.eval_file} and {run.folder.report_file}"
+    console.print(wrote, markup=False, highlight=False, soft_wrap=True)

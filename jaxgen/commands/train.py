@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from jaxgen.report.figure import save_figure
 from jaxgen.report.grid import has_picture, save_samples
 from jaxgen.report.page import write_report
 from jaxgen.training import process
+from jaxgen.training.checkpoint import check_name
 from jaxgen.training.distributed import failing_together, on_first_process
 from jaxgen.training.evaluate import compiled_on_view, standing
 from jaxgen.training.loop import Trainer
@@ -69,17 +71,19 @@ def main(args: Sequence[str]) -> None:
 
     name = _name(file, config)
     folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
-    settings = _settings(file, config, name, experiment, mesh)
+    again = shlex.join(["jaxgen", "train", *(arg for arg in args if arg != "--fresh")])
+    settings = {"command": again, **_settings(file, config, name, experiment, mesh)}
     _check(folder, settings, config_to_json(file.config_type()), options.fresh)
     multihost_utils.sync_global_devices("jaxgen has checked the run folder")
     with contextlib.ExitStack() as held:
         on_first_process(lambda: _take(folder, settings, options.fresh, held))
-        console.print(f"Training {file.name} ({experiment.method.name} on {experiment.data.name}) in {folder.path}")
+        what = f"{experiment.method.name} on {experiment.data.name}"
+        console.print(f"Training {file.name} ({what}) in {folder.path}", markup=False, soft_wrap=True)
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
         evaluation = _train(experiment, trainer, folder, settings, console, rollbacks)
     console.print(figures_table(evaluation))
-    farewell = _farewell(folder, args, options.data_dir, draws=experiment.method.latents is not None)
-    console.print(farewell, highlight=False, soft_wrap=True)
+    farewell = _farewell(folder, again, options.data_dir, draws=experiment.method.latents is not None)
+    console.print(farewell, markup=False, highlight=False, soft_wrap=True)
 
 
 def _train(
@@ -123,6 +127,7 @@ def _draw(path: Path, samples: np.ndarray) -> None:
 
 
 def _check(folder: RunFolder, settings: dict[str, Any], defaults: dict[str, Any], fresh: bool) -> None:
+    check_name(folder.checkpoints)
     if folder.exists and fresh:
         folder.read_config()  # a folder that is not a run is not ours to delete
     elif folder.exists:
@@ -146,10 +151,15 @@ def _scheduled(experiment: Experiment, options: Options) -> Experiment:
 
 
 def _name(file: ExperimentFile, config: Any) -> str:
-    """The settings that are not default; `steps` is left out, so that a longer run continues a shorter one."""
+    """The settings that are not default; `steps` is left out, so that a longer run continues a shorter one.
+
+    Brackets of lists, quotes and the like are left out too, and a path's slashes become "_": it is to be one folder,
+    with a name that needs no quoting.
+    """
     default = config_to_json(file.config_type())
     changed = {k: v for k, v in config_to_json(config).items() if v != default[k] and k != "steps"}
-    return ",".join(f"{k}={v}" for k, v in changed.items()).replace("/", "_").replace(" ", "") or "default"
+    name = ",".join(f"{k}={v}" for k, v in changed.items()).replace("/", "_")
+    return re.sub(r"[^\w.,=+-]", "", name) or "default"
 
 
 def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experiment, mesh: Mesh) -> dict[str, Any]:
@@ -170,17 +180,16 @@ def _now() -> str:
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def _farewell(folder: RunFolder, args: Sequence[str], data_dir: Path | None, *, draws: bool) -> str:
+def _farewell(folder: RunFolder, again: str, data_dir: Path | None, *, draws: bool) -> str:
     run = shlex.quote(str(folder.path))
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
     out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
     data = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
-    again = shlex.join(arg for arg in args if arg != "--fresh")
     lines = [
         f"Wrote {folder.path}/",
         f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
         f"  look      open {shlex.quote(str(folder.report_file))}, or tensorboard --logdir {run}",
-        f"  resume    with more --steps: jaxgen train {again}",
+        f"  resume    with more --steps: {again}",
         f"  sample    jaxgen sample {run} --count 64 --out {out}" if draws else "",
         f"  evaluate  jaxgen eval {run}{data}",
     ]

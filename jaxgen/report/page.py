@@ -82,7 +82,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
     ]
     page = render(
         run={"name": "default", "method": "", "data": "", "versions": {}, "device": "", **config},
-        command=f"jaxgen train {config.get('file', 'FILE')}",
+        command=config.get("command", "jaxgen train FILE"),
         folder=run_dir.as_posix(),
         step=max(steps_seen, default=0),
         steps=settings["steps"] if is_number(settings.get("steps")) else 0,
