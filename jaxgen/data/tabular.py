@@ -88,7 +88,7 @@ def _splits(name: str, folder: Path) -> Splits:
         raise UserError(
             f"{error.filename} does not exist; {name} needs {table.files} in the folder --data-dir names."
         ) from error
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, EOFError, ValueError, IndexError) as error:
         raise UserError(f"the files of {name} cannot be read ({error}); it needs {table.files}.") from error
     found = splits["train"].shape[1]
     if found != table.dimensions:

@@ -112,7 +112,7 @@ class SentimentData:
     @functools.cached_property
     def vocabulary(self) -> Vocabulary:
         """Of the training split, which it reads."""
-        return Vocabulary(_sentences("train")[0], self.vocabulary_size)
+        return Vocabulary(_sentences("train", self.held_out)[0], self.vocabulary_size)
 
     def dataset(self) -> Dataset:
         """Fields: "tokens", int32 `[length]`; "before" and "after" the last "but", alike; "label", int32 `[]`."""
@@ -132,7 +132,7 @@ class SentimentData:
             return {**{field: np.zeros((1, self.length), np.int32) for field in fields}, "label": np.zeros(1, np.int32)}
 
         def load() -> Memory:
-            sentences, labels = _sentences(part)
+            sentences, labels = _sentences(part, self.held_out)
             before, after = zip(*(split_at(sentence, "but") for sentence in sentences), strict=True)
             parts = zip(fields, (sentences, before, after), strict=True)
             return Memory({**{f: self.vocabulary.encode(x, self.length) for f, x in parts}, "label": labels})
@@ -157,10 +157,16 @@ def split_at(sentence: list[str], word: str) -> tuple[list[str], list[str]]:
     return sentence[: len(sentence) - after - 1], sentence[len(sentence) - after :]
 
 
-def _sentences(part: str) -> Sentences:
+def _sentences(part: str, held_out: str) -> Sentences:
+    """Of one of the two parts, where both are there: what is held out must not turn out to be missing at the end."""
     folder = os.environ.get("TFDS_DATA_DIR", "")
-    file = Path(folder) / f"{_FILES}.{part}"
-    return _from_file(file) if file.is_file() else _from_tfds(folder, "train" if part == "train" else "validation")
+    files = {name: Path(folder) / f"{_FILES}.{name}" for name in ("train", held_out)}
+    missing = [file for file in files.values() if not file.is_file()]
+    if len(missing) == len(files):
+        return _from_tfds(folder, "train" if part == "train" else "validation")
+    if missing:
+        raise UserError(f"{missing[0]} does not exist, while its other part does; put it there, or take that away.")
+    return _from_file(files[part])
 
 
 @functools.cache

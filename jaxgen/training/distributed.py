@@ -55,6 +55,13 @@ def join(coordinator: str | None, process_count: int | None, process_id: int | N
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).strip().split("\n")[0]
         raise UserError(f"coordinator {coordinator} cannot be reached ({reason}); start process 0 there.") from error
+    except RuntimeError as error:
+        if not _came_too_late(error):
+            raise
+        raise UserError(
+            "the experiment's file computes with JAX when it is imported, before this process has joined the others; "
+            "move that into `experiment(config)`."
+        ) from error
 
 
 def on_first_process(action: Callable[[], Any]) -> None:
@@ -114,5 +121,10 @@ def _detect() -> None:
         if "coordinator_address should be defined" not in str(error):
             raise
     except RuntimeError as error:
-        if "must be called before" not in str(error):  # devices already in use, as in a notebook
+        if not _came_too_late(error):
             raise
+
+
+def _came_too_late(error: RuntimeError) -> bool:
+    """Whether devices were already in use, as in a notebook."""
+    return "must be called before" in str(error)

@@ -109,6 +109,9 @@ def test_files_that_are_missing_or_others_are_one_sentence(folder):
     np.save(path / "power" / "data.npy", np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(UserError, match="cannot be read"):
         len(published("power").train)
+    (path / "power" / "data.npy").write_bytes(b"")
+    with pytest.raises(UserError, match="cannot be read"):
+        len(published("power").train)
 
 
 def test_the_embedded_table_is_standardized_by_the_rows_that_are_not_tested_on():

@@ -119,6 +119,12 @@ def test_a_line_without_a_label_is_one_sentence(folder):
         len(SentimentData().dataset().train)
 
 
+def test_a_missing_part_is_told_before_training(folder):
+    (folder / "stsa.binary.test").unlink()
+    with pytest.raises(UserError, match=r"stsa.binary.test does not exist, while its other part does"):
+        len(SentimentData().dataset().train)
+
+
 def test_a_folder_without_sentences_is_one_sentence(tmp_path, monkeypatch):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     with pytest.raises(UserError, match=r"No file stsa.binary.train is in .*glue/sst2.* is not prepared") as caught:
