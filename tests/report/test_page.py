@@ -169,7 +169,7 @@ def test_hostile_text_stays_text(run):
     evil = '"><script>alert(1)</script><img src=x onerror=alert(1)>'
     config = json.loads((run / "config.json").read_text())
     config["config"][evil] = evil
-    config |= dict.fromkeys(("experiment", "name", "file", "method", "data", "device", "started"), evil)
+    config |= dict.fromkeys(("experiment", "name", "file", "command", "method", "data", "device", "started"), evil)
     config["versions"] = {evil: evil}
     (run / "config.json").write_text(json.dumps(config))
     (run / "metrics.jsonl").write_text(json.dumps({"step": 1, f"{evil}/loss": 1.0, "loss": 3.0, evil: 2.0}) + "\n")
