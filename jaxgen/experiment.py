@@ -156,11 +156,11 @@ class ExperimentFile:
         """The experiment of a configuration.
 
         Raises:
-          UserError: a whole number other than the seed is below 1 and its default, the learning rate is not a positive
-            number, or `config.json` cannot hold a field.
+          UserError: a whole number other than the seed is below 1 and its default, the learning rate is a number that
+            is not positive, or a field would not come back from `config.json` as it is.
         """
         rate = getattr(config, "learning_rate", None)
-        if rate is not None and not 0 < rate < math.inf:
+        if isinstance(rate, int | float) and not 0 < rate < math.inf:
             raise UserError(f"learning_rate is {rate}; it must be a positive number.")
         defaults = config_to_json(self.config_type())
         for field, value in config_to_json(config).items():
@@ -169,6 +169,13 @@ class ExperimentFile:
                 raise UserError(f"{field} is {value}; it must be at least {lowest}.")
             if not _survives_json(value):
                 raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
+        again = self.config_from_json(config_to_json(config))
+        for field in defaults:
+            if getattr(again, field) != getattr(config, field):
+                raise UserError(
+                    f"{field} is {getattr(config, field)!r}, which comes back from config.json as "
+                    f"{getattr(again, field)!r}; give the field the type that it has."
+                )
         return self.module.experiment(config)
 
     def config_from_json(self, values: Mapping[str, Any]) -> Any:
@@ -214,11 +221,18 @@ def _survives_json(value: Any) -> bool:
 
 def _restore(name: str, kind: Any, value: Any) -> Any:
     """What `_lists` made of a value of the type `kind`."""
+    origin, kinds = typing.get_origin(kind), typing.get_args(kind)
+    if origin in (typing.Union, types.UnionType):
+        fitting = (member for member in kinds if _may_be(member, value))
+        return _restore(name, next(fitting, None), value)
+    if origin is list and isinstance(value, list):
+        return [_restore(name, kinds[0], item) for item in value]
+    if origin is dict and isinstance(value, dict):
+        return {key: _restore(f"{name}.{key}", kinds[1], item) for key, item in value.items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
         types_of = typing.get_type_hints(kind)
         return kind(**{field: _restore(f"{name}.{field}", types_of.get(field), x) for field, x in value.items()})
-    if typing.get_origin(kind) is tuple and isinstance(value, list):
-        kinds = typing.get_args(kind)
+    if origin is tuple and isinstance(value, list):
         each = itertools.repeat(kinds[0]) if kinds[-1:] == (...,) else kinds
         return tuple(_restore(name, item_kind, item) for item_kind, item in zip(each, value, strict=False))
     if kind is float and type(value) is int:
@@ -226,6 +240,14 @@ def _restore(name: str, kind: Any, value: Any) -> Any:
     if kind in (int, float, bool, str) and type(value) is not kind:
         raise UserError(f"{name} is {value!r}; it must be of type {kind.__name__}.")
     return value
+
+
+def _may_be(kind: Any, value: Any) -> bool:
+    """Whether `_lists` makes such a value of one of the type `kind`, a member of a union."""
+    if dataclasses.is_dataclass(kind):
+        return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind)}
+    plain = typing.get_origin(kind) or kind
+    return isinstance(value, list) if plain is tuple else isinstance(plain, type) and type(value) is plain
 
 
 def _suggest(path: Path) -> str:

@@ -103,12 +103,23 @@ def bad(*args, says):
             says="against is nowhere.json, which cannot be read",
         ),
         bad("bench", VAE, "--against", "pyproject.toml", says="which is not what `jaxgen bench --json` prints"),
+        bad("bench", VAE, "--sweep", "1,3", says="batch_size=64 cannot be split evenly over the mesh's 3 data shards"),
+        bad("bench", VAE, "--profile", "pyproject.toml", says="profile is pyproject.toml, which cannot be a folder"),
+        bad("train", VAE, "--distributed", "off", "--coordinator", "a:1", says="distributed is off, and coordinator"),
+        bad(
+            *("train", VAE, "--coordinator", "http://a:1", "--num-processes", "1", "--process-id", "0"),
+            says="coordinator is 'http://a:1'; it must be HOST:PORT",
+        ),
         bad("compile", says="FILE is missing"),
         bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
         bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
         bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write whole numbers"),
         bad("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", says="batch_size 6 cannot be split evenly"),
         bad("compile", VAE, "--topology", "cpu:4", "--mesh.fsdp", "3", says="mesh.fsdp 3 times mesh.tensor 1 does not"),
+        bad(
+            *("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", "--sweep", "1,2"),
+            says="batch_size 6 gives the 4 devices of cpu:4 no whole number each",
+        ),
         bad("list", "tests/losses/nothing", says="holds no experiments"),
     ],
 )

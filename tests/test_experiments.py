@@ -57,11 +57,16 @@ class Optimizer:
 @dataclasses.dataclass(frozen=True)
 class Config:
     warmup: int = 0
-    learning_rate: float | None = None
+    learning_rate: float | tuple[float, float] | None = None
     layers: int = 2
     cache: pathlib.Path | str = "here"
     stages: tuple[tuple[int, float], ...] = ((1, 2.0),)
     optimizer: Optimizer = Optimizer()
+    second: Optimizer | None = None
+    widths: tuple[int, ...] | None = (16, 16)
+    more: list[Optimizer] = dataclasses.field(default_factory=list)
+    named: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict)
+    rates: object = 0
     names: dict = dataclasses.field(default_factory=dict)
 
 def experiment(config):
@@ -79,6 +84,10 @@ def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path
         ({"learning_rate": -0.1}, "learning_rate is -0.1; it must be a positive number"),
         ({"cache": tmp_path}, "which config.json cannot hold; make it a number or a string"),
         ({"names": {1: "one"}}, "which config.json cannot hold"),  # but "1" for 1
+        (
+            {"rates": (1, 2)},
+            r"\(1, 2\), which comes back from config.json as \[1, 2\]; give the field",
+        ),
     ]:
         with pytest.raises(UserError, match=message):
             file.build(file.config_type(**settings))
@@ -97,7 +106,17 @@ def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     file = ExperimentFile.load(tmp_path / "own.py")
     optimizer = file.module.Optimizer((0.5, 0.9))
-    config = file.build(file.config_type(stages=((3, 4.0), (5, 6.0)), optimizer=optimizer))
+    config = file.build(
+        file.config_type(
+            stages=((3, 4.0), (5, 6.0)),
+            learning_rate=(1e-3, 2e-3),  # a pair where a number is the custom
+            optimizer=optimizer,
+            second=optimizer,
+            widths=(8, 8),
+            more=[optimizer],
+            named={"a": (1, 2)},
+        )
+    )
     read = json.loads(json.dumps(config_to_json(config)))
     assert read == config_to_json(config)  # as a resumed run compares them
     assert file.config_from_json(read) == config

@@ -16,6 +16,7 @@ from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training import process
 from jaxgen.training.bench import compare, measure
+from jaxgen.training.loop import Trainer
 from jaxgen.training.sharding import are_there
 
 STEPS = 100  # timed unless --steps says otherwise; a multiple of all the steps_per_call there are
@@ -49,9 +50,12 @@ def main(args: Sequence[str]) -> None:
     if options.steps_per_call is not None:
         schedule = dataclasses.replace(experiment.schedule, steps_per_call=options.steps_per_call)
         experiment = dataclasses.replace(experiment, schedule=schedule)
+    trainers = [_trainer(experiment, count, options) for count in sweep or [len(jax.devices())]]
+    if options.profile:
+        _make(options.profile)
     rows = []
-    for count in sweep or [len(jax.devices())]:
-        figures = {"experiment": file.name, **_measure(experiment, count, options)}
+    for trainer in trainers:
+        figures = {"experiment": file.name, **measure(trainer, getattr(config, "steps", STEPS), options.profile)}
         rows.append(figures | ({"against": compare(figures, other)} if other else {}))
     if options.json:
         for figures in rows:
@@ -62,12 +66,21 @@ def main(args: Sequence[str]) -> None:
         Console().print(_table(rows[0]))
 
 
-def _measure(experiment: Experiment, count: int, options: Options) -> dict[str, Any]:
+def _trainer(experiment: Experiment, count: int, options: Options) -> Trainer:
+    """The experiment on the first `count` devices, whose batch they can share: refused before anything is measured."""
     devices = jax.devices()
     if not 1 <= count <= len(devices):
         raise UserError(f"sweep holds {count} but there {are_there(devices)}; choose from 1 to {len(devices)}.")
     trainer = experiment.trainer(options.mesh.make(devices[:count]))
-    return measure(trainer, experiment.schedule.steps, options.profile)
+    trainer.batches(0).close()
+    return trainer
+
+
+def _make(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"profile is {folder}, which cannot be a folder ({error.strerror}); name another.") from error
 
 
 def _read(path: Path, experiment: str) -> dict[str, Any]:

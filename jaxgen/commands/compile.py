@@ -4,7 +4,6 @@ import dataclasses
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
 import jax
 from rich.console import Console
@@ -16,7 +15,7 @@ from jaxgen.aot.topology import Topology
 from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import MeshOptions
 from jaxgen.errors import UserError
-from jaxgen.experiment import ExperimentFile
+from jaxgen.experiment import Experiment
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,10 +41,15 @@ def main(args: Sequence[str]) -> None:
     topology = Topology.parse(options.topology, options.num_slices)
     topologies = [topology.resized(chips) for chips in numbers("sweep", options.sweep)] or [topology]
     jax.config.update("jax_platforms", "cpu")  # whatever this machine has: nothing runs on it
-    predictions = []
+    experiment, predictions = file.build(config), []
+    if options.sweep and experiment.batch_size % topology.size:
+        raise UserError(
+            f"batch_size {experiment.batch_size} gives the {topology.size} devices of {topology} no whole number each; "
+            f"use a multiple of {topology.size}."
+        )
     for each in sorted(topologies, key=lambda each: -each.size):  # the number of CPU devices cannot grow later
-        batch_size = config.batch_size * each.size // topology.size
-        predictions.append(_predict(file, dataclasses.replace(config, batch_size=batch_size), each, options))
+        batch_size = experiment.batch_size * each.size // topology.size
+        predictions.append(_predict(dataclasses.replace(experiment, batch_size=batch_size), each, options))
     predictions.reverse()
     console = Console()
     if options.json:
@@ -58,9 +62,8 @@ def main(args: Sequence[str]) -> None:
         console.print(_verdict(predictions[0]))
 
 
-def _predict(file: ExperimentFile, config: Any, topology: Topology, options: Options) -> Prediction:
-    mesh = options.mesh.make(topology.devices())
-    return predict(file.build(config).trainer(mesh), topology)
+def _predict(experiment: Experiment, topology: Topology, options: Options) -> Prediction:
+    return predict(experiment.trainer(options.mesh.make(topology.devices())), topology)
 
 
 def _tables(name: str, prediction: Prediction) -> list[Table]:

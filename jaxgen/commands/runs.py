@@ -61,6 +61,8 @@ class LaunchOptions:
         Raises:
           UserError: the options do not fit together, or the others cannot be reached.
         """
+        if self.distributed == "off" and self.coordinator is not None:
+            raise UserError("distributed is off, and coordinator names other processes; leave one of them out.")
         distributed.join(self.coordinator, self.num_processes, self.process_id, detect=self.distributed == "auto")
 
 

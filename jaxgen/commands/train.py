@@ -181,7 +181,7 @@ def _now() -> str:
 
 
 def _farewell(folder: RunFolder, again: str, data_dir: Path | None, *, draws: bool) -> str:
-    run = shlex.quote(str(folder.path))
+    run = shlex.quote(re.sub("^-", "./-", str(folder.path)))  # no option
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
     out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
     data = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
