@@ -11,6 +11,7 @@ import pytest
 from jaxgen.commands import bench, train
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile, config_to_json
+from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh, replicated
 
 EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
@@ -100,6 +101,12 @@ def test_a_run_s_default_folder_has_a_plain_name(tmp_path):
     assert train._name(file, config) == "warmup=3,learning_rate=0.0001,stages=3,4.0,names=abc"
     assert train._name(file, file.config_type(cache="./a [b]/it's")) == "cache=._ab_its"
     assert train._name(file, file.config_type()) == "default"
+
+
+def test_a_folder_that_looks_like_an_option_is_not_printed_as_one():
+    said = train._farewell(RunFolder(Path("-a b")), "again", None, draws=True)
+    assert "jaxgen sample './-a b' --count" in said
+    assert said.endswith("jaxgen eval './-a b'")
 
 
 def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
