@@ -4,8 +4,6 @@ import dataclasses
 import difflib
 import functools
 import importlib.util
-import itertools
-import json
 import math
 import sys
 import types
@@ -21,6 +19,7 @@ from jaxgen.core import Batch, Drawing, Method, TrainState
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.data.source import Dataset, Source
 from jaxgen.errors import UserError
+from jaxgen.settings import config_to_json, restore, survives_json
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import evaluate
 from jaxgen.training.loop import Schedule, Trainer
@@ -167,7 +166,7 @@ class ExperimentFile:
             lowest = min(1, defaults[field]) if isinstance(defaults[field], int) else 1
             if type(value) is int and field != "seed" and value < lowest:
                 raise UserError(f"{field} is {value}; it must be at least {lowest}.")
-            if not _survives_json(value):
+            if not survives_json(value):
                 raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
         again = self.config_from_json(config_to_json(config))
         for field in defaults:
@@ -187,7 +186,7 @@ class ExperimentFile:
         types_of = typing.get_type_hints(self.config_type)
         if unknown := sorted(set(values) - set(types_of)):
             raise UserError(f"{self.path.name} has no field {unknown[0]!r}, which the run began with; put it back.")
-        return self.config_type(**{name: _restore(name, types_of[name], value) for name, value in values.items()})
+        return self.config_type(**{name: restore(name, types_of[name], value) for name, value in values.items()})
 
 
 def check_seed(seed: int) -> None:
@@ -198,56 +197,6 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**32:
         raise UserError(f"seed is {seed}; it must be from 0 to {2**32 - 1}.")
-
-
-def config_to_json(config: Any) -> dict[str, Any]:
-    """The fields of a configuration as JSON values."""
-    return {field: _lists(value) for field, value in dataclasses.asdict(config).items()}
-
-
-def _lists(value: Any) -> Any:
-    """Lists in the place of tuples, which JSON does not tell from them."""
-    if isinstance(value, dict):
-        return {key: _lists(item) for key, item in value.items()}
-    return [_lists(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _survives_json(value: Any) -> bool:
-    try:
-        return json.loads(json.dumps(value)) == value
-    except TypeError:
-        return False
-
-
-def _restore(name: str, kind: Any, value: Any) -> Any:
-    """What `_lists` made of a value of the type `kind`."""
-    origin, kinds = typing.get_origin(kind), typing.get_args(kind)
-    if origin in (typing.Union, types.UnionType):
-        fitting = (member for member in kinds if _may_be(member, value))
-        return _restore(name, next(fitting, None), value)
-    if origin is list and isinstance(value, list):
-        return [_restore(name, kinds[0], item) for item in value]
-    if origin is dict and isinstance(value, dict):
-        return {key: _restore(f"{name}.{key}", kinds[1], item) for key, item in value.items()}
-    if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
-        types_of = typing.get_type_hints(kind)
-        return kind(**{field: _restore(f"{name}.{field}", types_of.get(field), x) for field, x in value.items()})
-    if origin is tuple and isinstance(value, list):
-        each = itertools.repeat(kinds[0]) if kinds[-1:] == (...,) else kinds
-        return tuple(_restore(name, item_kind, item) for item_kind, item in zip(each, value, strict=False))
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind in (int, float, bool, str) and type(value) is not kind:
-        raise UserError(f"{name} is {value!r}; it must be of type {kind.__name__}.")
-    return value
-
-
-def _may_be(kind: Any, value: Any) -> bool:
-    """Whether `_lists` makes such a value of one of the type `kind`, a member of a union."""
-    if dataclasses.is_dataclass(kind):
-        return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind)}
-    plain = typing.get_origin(kind) or kind
-    return isinstance(value, list) if plain is tuple else isinstance(plain, type) and type(value) is plain
 
 
 def _suggest(path: Path) -> str:

@@ -10,7 +10,8 @@ import pytest
 
 from jaxgen.commands import bench, train
 from jaxgen.errors import UserError
-from jaxgen.experiment import ExperimentFile, config_to_json
+from jaxgen.experiment import ExperimentFile
+from jaxgen.settings import config_to_json
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh, replicated
 

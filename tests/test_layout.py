@@ -15,6 +15,7 @@ LEAVES = {
     "loops",
     "files",
     "chips",
+    "settings",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": set(),

@@ -20,10 +20,11 @@ from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.errors import NonFiniteError
-from jaxgen.experiment import Experiment, ExperimentFile, config_to_json
+from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.report.figure import save_figure
 from jaxgen.report.grid import has_picture, save_samples
 from jaxgen.report.page import write_report
+from jaxgen.settings import config_to_json
 from jaxgen.training import process
 from jaxgen.training.checkpoint import check_name
 from jaxgen.training.distributed import failing_together, on_first_process
