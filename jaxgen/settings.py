@@ -39,7 +39,7 @@ def restore(name: str, kind: Any, value: Any) -> Any:
       value: as JSON gave it.
 
     Raises:
-      UserError: it is of another type.
+      UserError: it is of another type, or has a field that its type has not.
     """
     origin, kinds = typing.get_origin(kind), typing.get_args(kind)
     if origin in (typing.Union, types.UnionType):
@@ -51,7 +51,9 @@ def restore(name: str, kind: Any, value: Any) -> Any:
         return {key: restore(f"{name}.{key}", kinds[1], item) for key, item in value.items()}
     if dataclasses.is_dataclass(kind) and isinstance(kind, type) and isinstance(value, dict):
         types_of = typing.get_type_hints(kind)
-        return kind(**{field: restore(f"{name}.{field}", types_of.get(field), x) for field, x in value.items()})
+        if unknown := sorted(value.keys() - types_of.keys()):
+            raise UserError(f"{name} has no field {unknown[0]!r}, which the run began with; put it back.")
+        return kind(**{field: restore(f"{name}.{field}", types_of[field], x) for field, x in value.items()})
     if origin is tuple and isinstance(value, list):
         each = itertools.repeat(kinds[0]) if kinds[-1:] == (...,) else kinds
         return tuple(restore(name, item_kind, item) for item_kind, item in zip(each, value, strict=False))

@@ -128,6 +128,8 @@ def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
     read = json.loads(json.dumps(config_to_json(config)))
     assert read == config_to_json(config)  # as a resumed run compares them
     assert file.config_from_json(read) == config
+    with pytest.raises(UserError, match="optimizer has no field 'momentum', which the run began with; put it back"):
+        file.config_from_json({**read, "optimizer": {"momentum": 0.9}})
 
 
 def test_a_run_may_be_evaluated_on_more_devices_than_divide_its_batch():
