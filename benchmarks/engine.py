@@ -32,7 +32,8 @@ from jaxgen.data.source import Memory, Source
 from jaxgen.training import process
 from jaxgen.training.bench import measure
 from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.loop import Trainer
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import batch_sharding, make_mesh
 
 SMALL = ("toy_gan", "flow_2d", "mlp_vae")  # networks of whose steps dispatch may be a large part

@@ -14,15 +14,16 @@ from jaxgen.bijectors.compose import Chain, Memory
 from jaxgen.bijectors.conditioner import DenseConditioner
 from jaxgen.bijectors.coupling import Coupling
 from jaxgen.core import Batch, Method, Net
+from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial
-from jaxgen.methods import regularizers
-from jaxgen.methods.flow import flow, image_flow
-from jaxgen.methods.gan import gan
-from jaxgen.methods.vae import bernoulli, vae
-from jaxgen.models import resnet_gan
-from jaxgen.models.dcgan import Discriminator, Generator
-from jaxgen.models.glow import glow
-from jaxgen.models.vae import MLPDecoder, MLPEncoder
+from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.flow.flow import flow, image_flow
+from jaxgen.methods.latent.vae import vae
+from jaxgen.models.adversarial import resnet_gan
+from jaxgen.models.adversarial.dcgan import Discriminator, Generator
+from jaxgen.models.flow.glow import glow
+from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training import process
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
 from jaxgen.training.step import build_step, compile_step, init_state

@@ -1,4 +1,4 @@
-"""The residual SNGAN in PyTorch: layer for layer `jaxgen.models.resnet_gan`."""
+"""The residual SNGAN in PyTorch: layer for layer `jaxgen.models.adversarial.resnet_gan`."""
 
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]

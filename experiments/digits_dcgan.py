@@ -13,9 +13,9 @@ from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.data.transforms import enlarge, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.models.dcgan import Discriminator, Generator
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.models.adversarial.dcgan import Discriminator, Generator
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

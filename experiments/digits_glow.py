@@ -13,11 +13,11 @@ from jaxgen.bijectors.logit import Logit
 from jaxgen.core import Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.experiment import Experiment
-from jaxgen.methods.flow import image_flow
-from jaxgen.models.class_prior import ClassPrior
-from jaxgen.models.dequantizer import Dequantizer
-from jaxgen.models.glow import glow
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.flow.flow import image_flow
+from jaxgen.models.flow.class_prior import ClassPrior
+from jaxgen.models.flow.dequantizer import Dequantizer
+from jaxgen.models.flow.glow import glow
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,9 +11,9 @@ import optax
 from jaxgen.core import Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.experiment import Experiment
-from jaxgen.methods.flow import image_flow
-from jaxgen.models.maf import image_maf
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.flow.flow import image_flow
+from jaxgen.models.flow.maf import image_maf
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,10 +16,11 @@ from jaxgen.core import Array, Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
-from jaxgen.methods.posterior_regularization import Constraint, steer, teach
-from jaxgen.methods.vae import ancestral_sampler, discretized_logistic, vae
-from jaxgen.models.vae import MLPDecoder, MLPEncoder
-from jaxgen.training.loop import Schedule
+from jaxgen.likelihoods import discretized_logistic
+from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
+from jaxgen.methods.latent.vae import ancestral_sampler, vae
+from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

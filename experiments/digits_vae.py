@@ -12,9 +12,10 @@ from jaxgen.core import Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
-from jaxgen.methods.vae import discretized_logistic, vae
-from jaxgen.models.vae import MLPDecoder, MLPEncoder
-from jaxgen.training.loop import Schedule
+from jaxgen.likelihoods import discretized_logistic
+from jaxgen.methods.latent.vae import vae
+from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

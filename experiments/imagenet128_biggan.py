@@ -13,10 +13,10 @@ from jaxgen.data import tfds
 from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.methods.regularizers import orthogonal
-from jaxgen.models import biggan
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.regularizers import orthogonal
+from jaxgen.models.adversarial import biggan
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,9 +13,9 @@ from jaxgen.bijectors.logit import Logit
 from jaxgen.core import Net
 from jaxgen.data import tfds
 from jaxgen.experiment import Experiment
-from jaxgen.methods.flow import image_flow
-from jaxgen.models.realnvp import image_realnvp
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.flow.flow import image_flow
+from jaxgen.models.flow.realnvp import image_realnvp
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,9 +18,9 @@ from jaxgen.data import tfds
 from jaxgen.data.source import Dataset, Examples
 from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
-from jaxgen.methods.distillation import Predict, rule_distillation
-from jaxgen.models.confidences import Confidences
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.knowledge.distillation import Predict, rule_distillation
+from jaxgen.models.knowledge.confidences import Confidences
+from jaxgen.training.schedule import Schedule
 
 SHARE = 8  # one example in so many has a label, by repeating the few that have
 

@@ -13,9 +13,9 @@ from jaxgen.data import tfds
 from jaxgen.data.transforms import pad, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.models import sagan
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.models.adversarial import sagan
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -12,9 +12,10 @@ from jaxgen.core import Net
 from jaxgen.data import tfds
 from jaxgen.data.transforms import binarize
 from jaxgen.experiment import Experiment
-from jaxgen.methods.vae import bernoulli, vae
-from jaxgen.models.vae import MLPDecoder, MLPEncoder
-from jaxgen.training.loop import Schedule
+from jaxgen.likelihoods import bernoulli
+from jaxgen.methods.latent.vae import vae
+from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,7 @@ import dataclasses
 
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
+from jaxgen.methods.adversarial.gan import gan
 from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 
 

@@ -7,8 +7,8 @@ import dataclasses
 
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods import regularizers
-from jaxgen.methods.gan import gan
+from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial.gan import gan
 from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 
 

@@ -12,8 +12,8 @@ from jaxgen.core import Net
 from jaxgen.data.text import SentimentData
 from jaxgen.experiment import Experiment
 from jaxgen.methods.classification import classification
-from jaxgen.models.text_cnn import TextCNN
-from jaxgen.training.loop import Schedule
+from jaxgen.models.knowledge.text_cnn import TextCNN
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,10 +13,10 @@ from jaxgen.core import Array, Batch, Net
 from jaxgen.data.text import SentimentData
 from jaxgen.experiment import Experiment
 from jaxgen.logic import average, implies, truth_values
-from jaxgen.methods.distillation import Predict, rule_distillation
-from jaxgen.models.confidences import Confidences
-from jaxgen.models.text_cnn import TextCNN
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.knowledge.distillation import Predict, rule_distillation
+from jaxgen.models.knowledge.confidences import Confidences
+from jaxgen.models.knowledge.text_cnn import TextCNN
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,10 +11,10 @@ import optax
 from jaxgen.core import Net
 from jaxgen.data.tabular import breast_cancer, published
 from jaxgen.experiment import Experiment
-from jaxgen.methods.flow import flow
-from jaxgen.models.maf import maf
+from jaxgen.methods.flow.flow import flow
+from jaxgen.models.flow.maf import maf
 from jaxgen.training.early_stopping import EarlyStopping
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,12 +13,12 @@ import optax
 from jaxgen.core import Array, Batch, Net
 from jaxgen.data.tagging import TAGS, WORDS, is_name, tagged_sentences
 from jaxgen.experiment import Experiment
-from jaxgen.methods.distillation import Predict
-from jaxgen.methods.sequence_distillation import sequence_distillation
+from jaxgen.methods.knowledge.distillation import Predict
+from jaxgen.methods.knowledge.sequence_distillation import sequence_distillation
 from jaxgen.metrics import entities
-from jaxgen.models.confidences import Confidences
-from jaxgen.models.tagger import BiLSTMTagger
-from jaxgen.training.loop import Schedule
+from jaxgen.models.knowledge.confidences import Confidences
+from jaxgen.models.knowledge.tagger import BiLSTMTagger
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

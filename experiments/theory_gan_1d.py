@@ -16,13 +16,13 @@ from scipy import stats
 from jaxgen.core import Array, Drawing, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods import regularizers
-from jaxgen.methods.gan import gan
+from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.recording import history, recorded
 from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.theory import Theory, normal
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,8 @@ from jaxgen.data.synthetic import gaussian_grid, gaussian_ring
 from jaxgen.experiment import Experiment
 from jaxgen.layers.minibatch import MinibatchDiscrimination
 from jaxgen.losses import adversarial
-from jaxgen.methods import augmentation, regularizers
-from jaxgen.methods.gan import gan
+from jaxgen.methods.adversarial import augmentation, regularizers
+from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.models.mlp import MLP
 from jaxgen.modes import LATENT_SIZE, Modes, draw_points, mode_drawing, on_mixture, players

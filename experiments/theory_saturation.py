@@ -21,7 +21,7 @@ from jaxgen.methods.recording import history, recorded
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.report.figure import new_figure
 from jaxgen.theory import Scalar, Theory, nothing
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

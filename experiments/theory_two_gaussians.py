@@ -17,12 +17,12 @@ from scipy import stats
 from jaxgen.core import Array, Drawing, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods import regularizers
+from jaxgen.methods.adversarial import regularizers
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.models.mlp import MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.theory import Theory, judged, normal
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

@@ -6,7 +6,7 @@
 import dataclasses
 
 from jaxgen.experiment import Experiment
-from jaxgen.models.maf import maf
+from jaxgen.models.flow.maf import maf
 from jaxgen.toy2d import Conditioned, toy2d
 
 

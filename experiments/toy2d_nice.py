@@ -8,7 +8,7 @@ import dataclasses
 from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.compose import Chain
 from jaxgen.experiment import Experiment
-from jaxgen.models.nice import nice
+from jaxgen.models.flow.nice import nice
 from jaxgen.toy2d import Conditioned, toy2d
 
 

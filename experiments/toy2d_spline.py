@@ -7,7 +7,7 @@ import dataclasses
 
 from jaxgen.bijectors.spline import RationalQuadratic
 from jaxgen.experiment import Experiment
-from jaxgen.models.realnvp import realnvp
+from jaxgen.models.flow.realnvp import realnvp
 from jaxgen.toy2d import Conditioned, toy2d
 
 

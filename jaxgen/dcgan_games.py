@@ -13,12 +13,12 @@ from jaxgen.data.transforms import enlarge, pad, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.losses.adversarial import AdversarialLoss
-from jaxgen.methods import regularizers
-from jaxgen.methods.gan import gan
-from jaxgen.models.conditional import WithLabel
-from jaxgen.models.dcgan import Discriminator, Generator
+from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.models.adversarial.conditional import WithLabel
+from jaxgen.models.adversarial.dcgan import Discriminator, Generator
 from jaxgen.optimizers import clip_weights
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)

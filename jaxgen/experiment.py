@@ -22,7 +22,8 @@ from jaxgen.errors import UserError
 from jaxgen.settings import config_to_json, restore, survives_json
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import evaluate
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.loop import Trainer
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import Patterns, batch_sharding
 
 

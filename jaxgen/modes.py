@@ -16,7 +16,7 @@ from jaxgen.experiment import Experiment
 from jaxgen.metrics.coverage import gaussian_modes
 from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.report.figure import new_figure
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 SAMPLES = 2500  # in a picture and in what is counted
 LATENT_SIZE = 16

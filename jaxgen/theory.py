@@ -12,7 +12,7 @@ from flax import linen as nn
 from jaxgen.core import Array, Method, Net
 from jaxgen.data.source import Dataset, Examples, Memory, Source
 from jaxgen.losses.adversarial import AdversarialLoss
-from jaxgen.methods.gan import gan
+from jaxgen.methods.adversarial.gan import gan
 
 
 @dataclasses.dataclass(frozen=True)

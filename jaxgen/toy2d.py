@@ -9,9 +9,9 @@ from jaxgen.bijectors.bijector import Bijector
 from jaxgen.core import Net
 from jaxgen.data.synthetic import checkerboard, gaussian_ring, rings, two_moons, two_spirals
 from jaxgen.experiment import Experiment
-from jaxgen.methods.flow import flow
+from jaxgen.methods.flow.flow import flow
 from jaxgen.report.density import density_drawing
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 DENSITIES = {make.__name__: make for make in (two_moons, gaussian_ring, rings, two_spirals, checkerboard)}
 

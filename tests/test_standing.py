@@ -19,8 +19,8 @@ from jaxgen.core import Net
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.training.schedule import Schedule
 
 @dataclasses.dataclass(frozen=True)
 class Config:

@@ -16,7 +16,7 @@ from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.core import Net, view_of
 from jaxgen.data.synthetic import two_moons
 from jaxgen.experiment import ExperimentFile
-from jaxgen.methods.flow import flow
+from jaxgen.methods.flow.flow import flow
 from jaxgen.report.density import density_drawing, density_figure, square_grid
 from jaxgen.training.step import build_step, init_state
 

@@ -32,8 +32,8 @@ from jaxgen.files import write_atomically
 from jaxgen.methods.classification import classification
 from jaxgen.models.image_cnn import ImageCNN, PerChannel
 from jaxgen.quality.extractor import Extractor
-from jaxgen.training.loop import Schedule
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 Array = jax.Array

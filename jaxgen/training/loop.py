@@ -23,48 +23,10 @@ from jaxgen.training.preemption import StopRequests, stop_requests
 from jaxgen.training.progress import progress_bar, summary
 from jaxgen.training.rollback import Batches, Rollbacks
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import Patterns, batch_sharding, placement, replicated, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
 from jaxgen.training.watch import watcher
-
-
-@dataclasses.dataclass(frozen=True)
-class Schedule:
-    """When things happen, in steps.
-
-    Attributes:
-      steps: length of the run.
-      log_every: steps between rows of `metrics.jsonl`.
-      sample_every: steps between pictures.
-      checkpoint_every: steps between checkpoints.
-      steps_per_call: steps compiled into one dispatch; more than 1 pays for small models without convolutions.
-    """
-
-    steps: int
-    log_every: int = 50
-    sample_every: int = 500
-    checkpoint_every: int = 500
-    steps_per_call: int = 1
-
-    def __post_init__(self) -> None:
-        for field, value in dataclasses.asdict(self).items():
-            if value < 1:
-                raise UserError(f"{field} is {value}; it must be at least 1.")
-            if value >= 2**31:  # the state counts its steps in 32 bits
-                raise UserError(f"{field} is {value}; it must be at most {2**31 - 1}.")
-        for field, value in dataclasses.asdict(self).items():
-            if value % self.steps_per_call:
-                raise UserError(
-                    f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; change one of them."
-                )
-
-    def logs(self, step: Any) -> Any:
-        """Whether a row of metrics is due after `step` steps, an int or an array."""
-        return (step % self.log_every == 0) | (step == self.steps)
-
-    def reports(self, step: Any) -> Any:
-        """Whether metrics that cost a pass over the gradients are computed: for a row, and before a checkpoint."""
-        return self.logs(step) | (step % self.checkpoint_every == 0)
 
 
 class Trainer:

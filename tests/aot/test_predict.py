@@ -17,7 +17,8 @@ from jaxgen.aot.topology import Topology
 from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.loop import Trainer
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 UNITS, BATCH = 256, 32

@@ -8,7 +8,7 @@ from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain, Repeat
 from jaxgen.bijectors.conditioner import NormalizedConv
-from jaxgen.models.glow import glow
+from jaxgen.models.flow.glow import glow
 
 
 def skewed(shape: tuple[int, ...]) -> jax.Array:

@@ -34,10 +34,10 @@ from jaxgen.bijectors.squeeze import Checkerboard, Squeeze
 from jaxgen.errors import UserError
 from jaxgen.layers.made import MADE
 from jaxgen.losses.flow import log_likelihood
-from jaxgen.models.glow import glow
-from jaxgen.models.maf import image_maf, maf
-from jaxgen.models.nice import nice
-from jaxgen.models.realnvp import image_realnvp, realnvp
+from jaxgen.models.flow.glow import glow
+from jaxgen.models.flow.maf import image_maf, maf
+from jaxgen.models.flow.nice import nice
+from jaxgen.models.flow.realnvp import image_realnvp, realnvp
 
 # The older code generator compiles these many small functions in half the time.
 quick_jit = functools.partial(jax.jit, compiler_options={"xla_cpu_use_fusion_emitters": False})

@@ -20,8 +20,9 @@ from jaxgen.bijectors.invertible_conv import InvertibleConv
 from jaxgen.bijectors.reverse import Reverse
 from jaxgen.core import Net
 from jaxgen.errors import UserError
-from jaxgen.methods.flow import flow
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.methods.flow.flow import flow
+from jaxgen.training.loop import Trainer
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 RNG = np.random.default_rng(0)

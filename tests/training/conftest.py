@@ -5,7 +5,8 @@ import optax
 import pytest
 
 from jaxgen.core import Aux, Latents, Method, Net, Phase
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.loop import Trainer
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 

@@ -9,7 +9,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxgen.chips import Chip
 from jaxgen.training import bench
-from jaxgen.training.loop import Schedule
+from jaxgen.training.schedule import Schedule
 
 
 @pytest.fixture

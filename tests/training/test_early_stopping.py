@@ -24,8 +24,9 @@ from jaxgen.data.embedded import digits
 from jaxgen.errors import NonFiniteError, Preempted, UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training.early_stopping import EarlyStopping
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.training.loop import Trainer
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 # At steps 2, 4, ...: of the two best within reach the first is at step 10; nobody waits for the last.

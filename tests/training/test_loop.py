@@ -19,8 +19,8 @@ from jaxgen.core import Aux
 from jaxgen.errors import NonFiniteError, Preempted, UserError
 from jaxgen.training.evaluate import evaluate, sampler
 from jaxgen.training.logging import MetricLog
-from jaxgen.training.loop import Schedule
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import batch_sharding, shardings_of
 
 QUIET = Console(quiet=True)

@@ -18,8 +18,9 @@ import flax.linen as nn, jax, jax.numpy as jnp, numpy as np, optax
 from jax.sharding import PartitionSpec as P
 from jaxgen.core import Net
 from jaxgen.losses import adversarial
-from jaxgen.methods.gan import gan
-from jaxgen.training.loop import Schedule, Trainer
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.training.loop import Trainer
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 class Generator(nn.Module):

@@ -14,14 +14,15 @@ from flax import nnx
 
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
+from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial
-from jaxgen.methods.flow import image_flow
-from jaxgen.methods.gan import gan
-from jaxgen.methods.vae import bernoulli, vae
-from jaxgen.models import dcgan
-from jaxgen.models.glow import glow
-from jaxgen.models.vae import ConvDecoder, ConvEncoder
-from jaxgen.training.loop import Schedule
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.flow.flow import image_flow
+from jaxgen.methods.latent.vae import vae
+from jaxgen.models.adversarial import dcgan
+from jaxgen.models.flow.glow import glow
+from jaxgen.models.latent.vae import ConvDecoder, ConvEncoder
+from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import batch_sharding, make_mesh, placement, replicated, shardings_of
 from jaxgen.training.step import build_step, compile_step, init_state
 

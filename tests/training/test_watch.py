@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from jaxgen.core import Watch
-from jaxgen.training.loop import Schedule
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import Schedule
 
 
 def test_a_watched_metric_is_logged_and_said_once_when_it_passes_its_limit(regression, tmp_path):
