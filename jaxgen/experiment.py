@@ -21,7 +21,7 @@ from jaxgen.data.source import Dataset, Source
 from jaxgen.errors import UserError
 from jaxgen.settings import config_to_json, restore, survives_json
 from jaxgen.training.early_stopping import EarlyStopping
-from jaxgen.training.evaluate import evaluate
+from jaxgen.training.evaluate import Masked, evaluate
 from jaxgen.training.loop import Trainer
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import Patterns, batch_sharding
@@ -85,7 +85,7 @@ class Experiment:
         def start(step: int) -> Generator[Batch, None, None]:
             return stream(start_step=step)
 
-        def validation() -> Generator[Batch, None, None]:
+        def validation() -> Generator[Masked, None, None]:
             assert self.data.validation is not None  # `__post_init__` has seen to it
             return self._padded(self.data.validation, mesh)
 
@@ -99,7 +99,7 @@ class Experiment:
         figures = evaluate(self.method, state, self._padded(held_out, mesh), mesh)
         return {"step": int(state.step), "split": held_out.split, "examples": len(held_out), "figures": figures}
 
-    def _padded(self, source: Source, mesh: Mesh) -> Generator[Batch, None, None]:
+    def _padded(self, source: Source, mesh: Mesh) -> Generator[Masked, None, None]:
         shards = mesh.shape["data"] * mesh.shape["fsdp"]
         size = -(-self.batch_size // shards) * shards  # a run may be evaluated on other devices than it was trained on
         return evaluation_batches(source, batch_size=size, sharding=batch_sharding(mesh))

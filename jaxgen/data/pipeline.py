@@ -91,8 +91,11 @@ def evaluation_batches(
     batch_size: int,
     sharding: NamedSharding | None = None,
     process: tuple[int, int] = (0, 1),
-) -> Generator[dict[str, Any], None, None]:
-    """Every example once, in order, in batches of one shape.
+) -> Generator[tuple[dict[str, Any], Any], None, None]:
+    """Every example once, in order; the last batch has the size of what remains.
+
+    What a network says of an example may depend on the whole batch (a critic's minibatch features), so nothing fills
+    the last batch up, unless devices or processes could not share it out evenly: then the set's first examples do.
 
     Args:
       source: the examples.
@@ -101,21 +104,27 @@ def evaluation_batches(
       process: as for `batches`.
 
     Returns:
-      A generator of `field -> [batch, ...]` with one field more, "weight" float32 `[batch]`: 1 for an example, 0 for
-      the rows that fill up the last batch (they repeat example 0).
+      A generator of `(field -> [batch, ...], mask)`, mask float32 `[batch]`: 1 for an example, 0 for what fills up.
 
     Raises:
       UserError: before anything is read ahead, when the sizes do not fit together.
     """
-    rows = _rows(batch_size, sharding, process)
-    count = len(source)
+    _rows(batch_size, sharding, process)  # refuses sizes that do not fit
+    count, shards = len(source), _shards(sharding, process)
 
-    def read(batch: int) -> Examples:
-        ids = np.arange(batch * batch_size, (batch + 1) * batch_size)[rows]
-        real = ids < count
-        return {**source[np.where(real, ids, 0)], "weight": real.astype(np.float32)}
+    def read(batch: int) -> Any:
+        start = batch * batch_size
+        size = min(batch_size, -(-(count - start) // shards) * shards)
+        rows = _rows(size, sharding, process)
+        ids = start + np.arange(size)[rows]
+        return source[ids % count], (ids < count).astype(np.float32), size, rows
 
-    return _stream(read, -(-count // batch_size), _to_devices(sharding, (), batch_size, rows))
+    def put(element: Any) -> tuple[dict[str, Any], Any]:
+        examples, mask, size, rows = element
+        to_devices = _to_devices(sharding, (), size, rows)
+        return to_devices(examples), to_devices({"mask": mask})["mask"]
+
+    return _stream(read, -(-count // batch_size), put)
 
 
 @functools.lru_cache(maxsize=4)
@@ -126,14 +135,14 @@ def _order(count: int, seed: int, epoch: int) -> np.ndarray:
 class _Elements(Sequence):
     """`read` as the random-access sequence that grain reads ahead in."""
 
-    def __init__(self, read: Callable[[int], Examples], length: int):
+    def __init__(self, read: Callable[[int], Any], length: int):
         self._read = read
         self._length = length
 
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, index: Any) -> Examples:
+    def __getitem__(self, index: Any) -> Any:
         return self._read(index)
 
 
@@ -147,17 +156,13 @@ def _close_all() -> None:
         stream.close()
 
 
-def _stream(
-    read: Callable[[int], Examples], length: int, put: Callable[[Examples], dict[str, Any]]
-) -> Generator[dict[str, Any], None, None]:
+def _stream(read: Callable[[int], Any], length: int, put: Callable[[Any], Any]) -> Generator[Any, None, None]:
     stream = _read_ahead(read, length, put)
     _open.add(stream)
     return stream
 
 
-def _read_ahead(
-    read: Callable[[int], Examples], length: int, put: Callable[[Examples], dict[str, Any]]
-) -> Generator[dict[str, Any], None, None]:
+def _read_ahead(read: Callable[[int], Any], length: int, put: Callable[[Any], Any]) -> Generator[Any, None, None]:
     # No reader threads: elements are whole batches, and one thread both fetching and transferring beats several passing
     # arrays on, in images/s and in CPU time, for arrays in memory (a gather) and for files (Python-bound decoding).
     inline = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
@@ -192,25 +197,28 @@ def _to_devices(
 def _rows(batch_size: int, sharding: NamedSharding | None, process: tuple[int, int]) -> slice:
     """The rows of a global batch that this process must read."""
     _require(batch_size >= 1, f"batch_size={batch_size} must be at least 1.")
-    if sharding is None:
-        index, count = process
-        _require(
-            batch_size % count == 0,
-            f"batch_size={batch_size} cannot be split evenly over {count} processes; use a multiple of {count}.",
-        )
-        return slice(index * batch_size // count, (index + 1) * batch_size // count)
-    axes = sharding.spec[0] if len(sharding.spec) else None
-    shards = math.prod(sharding.mesh.shape[a] for a in ((axes,) if isinstance(axes, str) else axes or ()))
+    shards = _shards(sharding, process)
+    over = f"{shards} processes" if sharding is None else f"the mesh's {shards} data shards"
     _require(
         batch_size % shards == 0,
-        f"batch_size={batch_size} cannot be split evenly over the mesh's {shards} data shards; "
-        f"use a multiple of {shards}.",
+        f"batch_size={batch_size} cannot be split evenly over {over}; use a multiple of {shards}.",
     )
+    if sharding is None:
+        index, count = process
+        return slice(index * batch_size // count, (index + 1) * batch_size // count)
     # Asked of the sharding, not computed from the process's number: on a mesh whose data axis does not cross processes
     # every process holds the whole batch.
     indices: Any = sharding.addressable_devices_indices_map((batch_size,)).values()
     held = [index[0].indices(batch_size) for index in indices]
     return slice(min(start for start, _, _ in held), max(stop for _, stop, _ in held))
+
+
+def _shards(sharding: NamedSharding | None, process: tuple[int, int]) -> int:
+    """Into how many equal runs of rows a batch is cut."""
+    if sharding is None:
+        return process[1]
+    axes = sharding.spec[0] if len(sharding.spec) else None
+    return math.prod(sharding.mesh.shape[a] for a in ((axes,) if isinstance(axes, str) else axes or ()))
 
 
 def _require(condition: bool, message: str) -> None:

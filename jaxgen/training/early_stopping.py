@@ -10,7 +10,7 @@ import numpy as np
 from jaxgen.core import Batch, Method, TrainState, view_of
 from jaxgen.errors import UserError
 from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.evaluate import Figures
+from jaxgen.training.evaluate import Figures, Masked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,8 +84,8 @@ class Validation:
     def __init__(
         self,
         rule: EarlyStopping | None,
-        evaluate: Callable[[TrainState, Iterable[Batch]], Figures],
-        batches: Callable[[], Iterable[Batch]],
+        evaluate: Callable[[TrainState, Iterable[Masked]], Figures],
+        batches: Callable[[], Iterable[Masked]],
         checkpoints: Checkpoints,
         say: Callable[[str], None],
     ):

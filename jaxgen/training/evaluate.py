@@ -16,14 +16,15 @@ _KEY_SEED = 0  # the noise of an evaluation is the same every time
 
 
 Figures = dict[str, dict[str, float]]
+Masked = tuple[Batch, Array]  # leaves [batch, ...], and 1 for an example, 0 for padding, [batch]
 
 
-def evaluate(method: Method, state: TrainState, batches: Iterable[Batch], mesh: Mesh) -> Figures:
+def evaluate(method: Method, state: TrainState, batches: Iterable[Masked], mesh: Mesh) -> Figures:
     """Evaluates once what `evaluator` evaluates as often as it is called."""
     return evaluator(method, mesh, shardings_of(state))(state, batches)
 
 
-def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState, Iterable[Batch]], Figures]:
+def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState, Iterable[Masked]], Figures]:
     """Means of the method's own figures over every example, with averaged (EMA) weights where they are kept.
 
     Args:
@@ -32,25 +33,25 @@ def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[Tr
       shardings: of the state's leaves.
 
     Returns:
-      `(state, batches) -> {figure: {"mean", "standard_error"}}`, compiled when first called. Batches have leaves
-      `[batch, ...]` and a field `weight` that is 0 on padding; the standard error is that of the mean over examples.
+      `(state, batches) -> {figure: {"mean", "standard_error"}}`, compiled when first called, once for
+      each size of batch. The standard error is that of the mean over examples.
     """
-
     place = placement(mesh, shardings)
 
-    def figures(state: TrainState, batch: Batch, index: Array) -> tuple[dict[str, Array], Array]:
+    def figures(state: TrainState, batch: Batch, mask: Array, index: Array) -> tuple[dict[str, Array], Array]:
         key = jax.random.fold_in(jax.random.key(_KEY_SEED), index)
-        return dict(method.evaluate(view_of(method, state, place).averaged(), batch, key)), batch["weight"]
+        return dict(method.evaluate(view_of(method, state, place).averaged(), batch, key)), mask
 
-    compiled = jax.jit(figures, in_shardings=(None, batch_sharding(mesh), None), out_shardings=replicated(mesh))
+    rows = batch_sharding(mesh)
+    compiled = jax.jit(figures, in_shardings=(None, rows, rows, None), out_shardings=replicated(mesh))
 
-    def over(state: TrainState, batches: Iterable[Batch]) -> Figures:
+    def over(state: TrainState, batches: Iterable[Masked]) -> Figures:
         columns: dict[str, list[np.ndarray]] = {}
-        for index, batch in enumerate(batches):
+        for index, (batch, mask) in enumerate(batches):
             # Whole on every device, so that every process can read them.
-            examples, weight = jax.device_get(compiled(state, batch, np.uint32(index)))
+            examples, real = jax.device_get(compiled(state, batch, mask, np.uint32(index)))
             for name, values in examples.items():
-                columns.setdefault(name, []).append(np.asarray(values, np.float64)[weight > 0])
+                columns.setdefault(name, []).append(np.asarray(values, np.float64)[real > 0])
         joined = {name: np.concatenate(parts) for name, parts in columns.items()}
         return {
             name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}

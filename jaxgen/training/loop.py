@@ -16,7 +16,7 @@ from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
 from jaxgen.training.early_stopping import EarlyStopping, Validation
-from jaxgen.training.evaluate import evaluator, standing
+from jaxgen.training.evaluate import Masked, evaluator, standing
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.pictures import Draw, Pictures
 from jaxgen.training.preemption import StopRequests, stop_requests
@@ -58,7 +58,7 @@ class Trainer:
         mesh: Mesh,
         sharding: Patterns = types.MappingProxyType({}),
         early_stopping: EarlyStopping | None = None,
-        validation: Callable[[], Iterable[Batch]] = tuple,
+        validation: Callable[[], Iterable[Masked]] = tuple,
     ):
         self.method = method
         self.schedule = schedule

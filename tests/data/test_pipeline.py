@@ -132,25 +132,38 @@ def test_a_device_gets_its_rows_out_of_those_its_process_read(monkeypatch):
     np.testing.assert_array_equal(rows, [[[40], [50]]])
 
 
-@pytest.mark.parametrize(("count", "batch_size"), [(50, 8), (48, 8), (3, 8), (1, 1)])
-@pytest.mark.parametrize("devices", [None, 1])
-def test_evaluation_covers_every_example_once_in_one_shape(count, batch_size, devices):
+@pytest.mark.parametrize("count", [50, 48, 3, 1])
+@pytest.mark.parametrize("devices", [None, 1, 4])
+def test_evaluation_covers_every_example_once_and_fills_up_no_more_than_devices_need(count, devices):
     sharding = None if devices is None else data_sharding(devices)
-    elements = list(evaluation_batches(numbered(count), batch_size=batch_size, sharding=sharding))
-    ids, weight = (np.stack([np.asarray(element[field]) for element in elements]) for field in ("id", "weight"))
-    assert ids.shape == weight.shape == (-(-count // batch_size), batch_size)
-    assert weight.dtype == np.float32
-    np.testing.assert_array_equal(ids[weight == 1], np.arange(count))
-    assert weight.sum() == count
-    assert (ids[weight == 0] == 0).all()
+    elements = list(evaluation_batches(numbered(count), batch_size=8, sharding=sharding))
+    for batch, mask in elements:
+        assert batch["pair"].shape == (*mask.shape, 2)
+        assert mask.dtype == np.float32
+        assert sharding is None or {x.sharding for x in (batch["id"], batch["pair"], mask)} == {sharding}
+    assert [len(mask) for _, mask in elements[:-1]] == [8] * ((count - 1) // 8)
+    ids = np.concatenate([np.asarray(batch["id"]) for batch, _ in elements])
+    mask = np.concatenate([np.asarray(mask) for _, mask in elements])
+    assert len(mask) == -(-count // (devices or 1)) * (devices or 1)
+    np.testing.assert_array_equal(mask, np.arange(len(mask)) < count)
+    np.testing.assert_array_equal(ids, np.arange(len(mask)) % count)
 
 
 def test_evaluation_is_the_same_over_processes():
-    parts = [list(evaluation_batches(numbered(), batch_size=8, process=(index, 2))) for index in range(2)]
-    whole = list(evaluation_batches(numbered(), batch_size=8))
-    for first, second, both in zip(*parts, whole, strict=True):
-        for field in ("id", "pair", "weight"):
-            np.testing.assert_array_equal(np.concatenate([first[field], second[field]]), both[field])
+    parts = [list(evaluation_batches(numbered(51), batch_size=8, process=(index, 2))) for index in range(2)]
+    whole = list(evaluation_batches(numbered(51), batch_size=8))
+    for (first, left), (second, right), (both, mask) in zip(*parts, whole, strict=True):
+        real = np.concatenate([left, right]) == 1
+        assert real.sum() == len(mask)
+        for field in ("id", "pair"):
+            np.testing.assert_array_equal(np.concatenate([first[field], second[field]])[real], both[field])
+
+
+def test_a_field_may_be_called_weight():
+    table = Memory({"weight": np.arange(5.0)})
+    source = Source("scales", "test", lambda: table[np.zeros(1, int)], lambda: table)
+    found = [(batch["weight"].tolist(), mask.tolist()) for batch, mask in evaluation_batches(source, batch_size=3)]
+    assert found == [([0, 1, 2], [1, 1, 1]), ([3, 4], [1, 1])]
 
 
 @pytest.mark.parametrize(

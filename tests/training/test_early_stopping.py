@@ -59,7 +59,7 @@ def trainer(rule=RULE, course=COURSE, sign=1.0, *, steps=20, log_every=2, checkp
 
     schedule = Schedule(steps, log_every, sample_every=3, checkpoint_every=checkpoint_every)
     first = {"x": np.zeros((4, 1), np.float32)}
-    padded = {"x": np.array([[-1.0], [1.0], [7.0], [7.0]]), "weight": np.array([1.0, 1.0, 0.0, 0.0])}
+    padded = {"x": np.array([[-1.0], [1.0], [7.0], [7.0]])}, np.array([1.0, 1.0, 0.0, 0.0])
     return Trainer(method, schedule, batches, first, 0, make_mesh(), early_stopping=rule, validation=lambda: [padded])
 
 

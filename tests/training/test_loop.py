@@ -318,8 +318,8 @@ def test_evaluation_is_the_mean_over_real_examples(regression):
     kernel, bias = (state.nets["line"].ema[name] for name in ("kernel", "bias"))
     x = jnp.arange(6.0)[:, None]
     batches = [
-        {"x": x[:4], "weight": jnp.ones(4)},
-        {"x": jnp.pad(x[4:], ((0, 2), (0, 0))), "weight": jnp.array([1, 1, 0, 0.0])},
+        ({"x": x[:4]}, jnp.ones(4)),
+        ({"x": jnp.pad(x[4:], ((0, 2), (0, 0)))}, jnp.array([1, 1, 0, 0.0])),
     ]
     errors = ((x @ kernel + bias - 2 * x - 1) ** 2)[:, 0]
     figures = evaluate(trainer.method, state, batches, trainer.mesh)
@@ -331,7 +331,7 @@ def test_evaluation_and_samples_use_the_averaged_weights(regression):
     trainer, _ = regression()
     state = trainer.init()
     moved = state.nets["line"].replace(params=jax.tree.map(lambda x: x + 100, state.nets["line"].params))
-    batches = [{"x": jnp.ones((4, 1)), "weight": jnp.ones(4)}]
+    batches = [({"x": jnp.ones((4, 1))}, jnp.ones(4))]
     draw = sampler(trainer.method, trainer.mesh, shardings_of(state), 4)
 
     def seen(net):
