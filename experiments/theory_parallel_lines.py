@@ -59,8 +59,7 @@ def estimate(view: View) -> dict[str, Array]:
     def scores(name: str, x: Array) -> Array:
         return part(view, name)("critic", x, label, train=False).astype(jnp.float32).reshape(len(THETA), count)
 
-    game = adversarial.minimax
-    loss = game.real(scores("discriminator", real)) + game.fake(scores("discriminator", fake))
+    loss = adversarial.minimax.critic(scores("discriminator", real), scores("discriminator", fake))
     return {
         "jensen_shannon": jnp.log(2.0) - jnp.mean(loss, axis=1) / 2,
         "wasserstein": jnp.mean(scores("critic", real) - scores("critic", fake), axis=1),

@@ -46,7 +46,7 @@ def against_the_best(loss: adversarial.AdversarialLoss, config: Config) -> Metho
         theta = view("generator")
         x = theta + jax.random.normal(key, batch["x"].shape[:1])
         logits = 0.5 * (jnp.square(x - stop_gradient(theta)) - jnp.square(x))
-        return jnp.mean(loss.generator(logits)), Aux({"theta": theta})
+        return jnp.mean(loss.generator(None, logits)), Aux({"theta": theta})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         return {"generator": modules["generator"].init(key)}
@@ -69,8 +69,8 @@ def draw(path: np.ndarray) -> Figure:
     value, slope, course = figure.subplots(1, 3)
     logits = jnp.linspace(-8.0, 8.0, 400)
     for index, (name, loss) in enumerate(LOSSES.items()):
-        value.plot(jax.nn.sigmoid(logits), loss.generator(logits), label=name)
-        slope.plot(logits, -jax.vmap(jax.grad(loss.generator))(logits), label=name)
+        value.plot(jax.nn.sigmoid(logits), loss.generator(None, logits), label=name)
+        slope.plot(logits, -jax.vmap(jax.grad(lambda t, loss=loss: loss.generator(None, t)))(logits), label=name)
         course.plot(path[:, index], label=f"{name}: {path[-1, index]:.3f}")
     value.set(xlabel="D(G(z))", ylabel="the generator's loss, nats", ylim=(-5, 5), title="loss")
     slope.set(xlabel="logit of D(G(z))", ylabel="- d loss / d logit", title="pull on a generated example")

@@ -50,9 +50,9 @@ def measure(view: View) -> dict[str, Array]:
     return {
         "x": x,
         "discriminator": jax.nn.sigmoid(along(lambda x: score("discriminator", x))),
-        "discriminator_pull": along(jax.grad(lambda x: -minimax(score("discriminator", x)))),
+        "discriminator_pull": along(jax.grad(lambda x: -minimax(None, score("discriminator", x)))),
         "critic": along(lambda x: score("critic", x)),
-        "critic_pull": along(jax.grad(lambda x: -wasserstein(score("critic", x)))),
+        "critic_pull": along(jax.grad(lambda x: -wasserstein(None, score("critic", x)))),
     }
 
 

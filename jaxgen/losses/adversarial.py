@@ -1,11 +1,13 @@
 """Adversarial losses on logits, and the theory they approximate.
 
 A discriminator's logit is `log D/(1 - D)`, so `D = sigmoid(logit)`; a critic's score (Wasserstein, hinge, least
-squares) is any real number. A game is an `AdversarialLoss`; five are constants below, and one's own is a sixth.
+squares) is any real number. A game is an `AdversarialLoss`; six are constants below, five of them `Separable`, and
+one's own is a seventh of either kind.
 """
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,17 +20,43 @@ from jaxgen.losses.arrays import at_least_float32
 
 @dataclasses.dataclass(frozen=True)
 class AdversarialLoss:
-    """A two-player game as three functions `[...] -> [...]` of logits, each to be minimised, nothing reduced.
+    """A two-player game as two functions of logits `[...]` of real examples and of as many generated ones.
+
+    Either returns `[...]`, to be minimised, nothing reduced.
+
+    Attributes:
+      critic: the critic's loss, `(real, fake) -> [...]`.
+      generator: the generator's loss, `(real, fake) -> [...]`.
+      paired: whether the generator's loss looks at real logits. Where it does not, nobody computes them for it: it is
+        given None in their place.
+    """
+
+    critic: Callable[[ArrayLike, ArrayLike], jax.Array]
+    generator: Callable[[Any, ArrayLike], jax.Array]
+    paired: bool = True
+
+
+class Separable(AdversarialLoss):
+    """A game that judges every example for itself: three functions `[...] -> [...]` of logits.
 
     Attributes:
       real: the critic's loss on the logits of real examples.
-      fake: the critic's loss on the logits of generated examples.
-      generator: the generator's loss on the logits of generated examples.
+      fake: the critic's loss on the logits of generated examples; `critic` is the sum of both.
     """
 
     real: Callable[[ArrayLike], jax.Array]
     fake: Callable[[ArrayLike], jax.Array]
-    generator: Callable[[ArrayLike], jax.Array]
+
+    def __init__(
+        self,
+        real: Callable[[ArrayLike], jax.Array],
+        fake: Callable[[ArrayLike], jax.Array],
+        generator: Callable[[ArrayLike], jax.Array],
+    ) -> None:
+        """From the two terms of the critic and the generator's loss on the logits of generated examples."""
+        super().__init__(lambda r, f: real(r) + fake(f), lambda _, f: generator(f), paired=False)
+        object.__setattr__(self, "real", real)
+        object.__setattr__(self, "fake", fake)
 
 
 def _lift(logits: ArrayLike) -> jax.Array:
@@ -40,7 +68,7 @@ def _half_square(difference: jax.Array) -> jax.Array:
     return 0.5 * jnp.square(difference)
 
 
-minimax = AdversarialLoss(
+minimax = Separable(
     real=lambda logits: softplus(-_lift(logits)),
     fake=lambda logits: softplus(_lift(logits)),
     generator=lambda logits: -softplus(_lift(logits)),
@@ -50,7 +78,7 @@ minimax = AdversarialLoss(
 The generator's gradient with respect to the logit is `-sigmoid(logit)`: it vanishes while the discriminator wins.
 """
 
-non_saturating = AdversarialLoss(
+non_saturating = Separable(
     real=minimax.real,
     fake=minimax.fake,
     generator=lambda logits: softplus(-_lift(logits)),
@@ -61,21 +89,21 @@ Its gradient with respect to the logit, `-(1 - sigmoid(logit))`, is strong while
 is the same.
 """
 
-wasserstein = AdversarialLoss(
+wasserstein = Separable(
     real=lambda logits: -_lift(logits),
     fake=lambda logits: _lift(logits),
     generator=lambda logits: -_lift(logits),
 )
 """Differences of mean scores: Arjovsky et al. 2017, eq. 2. Means a distance only for a Lipschitz-bounded critic."""
 
-hinge = AdversarialLoss(
+hinge = Separable(
     real=lambda logits: relu(1.0 - _lift(logits)),
     fake=lambda logits: relu(1.0 + _lift(logits)),
     generator=lambda logits: -_lift(logits),
 )
 """Margins of one on either side: Lim and Ye 2017; Miyato et al. 2018, eqs. 16 and 17."""
 
-least_squares = AdversarialLoss(
+least_squares = Separable(
     real=lambda logits: _half_square(_lift(logits) - 1.0),
     fake=lambda logits: _half_square(_lift(logits)),
     generator=lambda logits: _half_square(_lift(logits) - 1.0),
@@ -83,14 +111,26 @@ least_squares = AdversarialLoss(
 """Half squared distances to the labels a = 0 (fake), b = 1 (real), c = 1 (wanted): Mao et al. 2017, eq. 2."""
 
 
-def one_sided_label_smoothing(loss: AdversarialLoss, epsilon: float) -> AdversarialLoss:
+relativistic_pairing = AdversarialLoss(
+    critic=lambda real, fake: softplus(_lift(fake) - _lift(real)),
+    generator=lambda real, fake: softplus(_lift(real) - _lift(fake)),
+)
+"""Which of a pair is real, in nats: Jolicoeur-Martineau 2019; Huang et al. 2024, section 2.1.
+
+The best critic's logit is `log p - log q` up to a constant, and its loss `log 2` minus the Jensen-Shannon divergence of
+the pairs (real, fake) and (fake, real). Its landscape has no local minima that drop modes, but alone it need not
+converge: with R1 and R2 it does, locally (their section 2.3).
+"""
+
+
+def one_sided_label_smoothing(loss: Separable, epsilon: float) -> Separable:
     """The same game where data are real with probability `1 - epsilon` only: Salimans et al. 2016, section 3.4.
 
     The best discriminator of minimax and non_saturating becomes `(1 - epsilon) p / (p + q)`. Generated examples keep
     their label: smoothing it, too, would reward the generator for staying where it is.
 
     Args:
-      loss: any game.
+      loss: any separable game.
       epsilon: from 0 to 1, e.g. 0.1.
 
     Raises:
@@ -98,8 +138,10 @@ def one_sided_label_smoothing(loss: AdversarialLoss, epsilon: float) -> Adversar
     """
     if not 0 <= epsilon <= 1:
         raise UserError(f"epsilon is {epsilon}; it must be between 0 and 1, e.g. 0.1.")
-    return dataclasses.replace(
-        loss, real=lambda logits: (1 - epsilon) * loss.real(logits) + epsilon * loss.fake(logits)
+    return Separable(
+        real=lambda logits: (1 - epsilon) * loss.real(logits) + epsilon * loss.fake(logits),
+        fake=loss.fake,
+        generator=lambda logits: loss.generator(None, logits),
     )
 
 

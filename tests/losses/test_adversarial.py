@@ -1,4 +1,4 @@
-"""The five games, and the theory of their optimal critics, on distributions whose every probability is known."""
+"""The games, and the theory of their optimal critics, on distributions whose every probability is known."""
 
 import itertools
 import math
@@ -20,6 +20,7 @@ from jaxgen.losses import adversarial
 LOSSES = {
     name: getattr(adversarial, name) for name in ("minimax", "non_saturating", "wasserstein", "hinge", "least_squares")
 }
+ALL = {**LOSSES, "relativistic_pairing": adversarial.relativistic_pairing}
 P = np.array([0.5, 0.2, 0.2, 0.05, 0.05])
 Q = np.array([0.1, 0.2, 0.3, 0.3, 0.1])
 
@@ -54,8 +55,9 @@ GOLDEN = [
 def test_golden_values(name, logit, real, fake, generator):
     loss = LOSSES[name]
     logits = jnp.full((2, 3), logit)
-    for function, expected in ((loss.real, real), (loss.fake, fake), (loss.generator, generator)):
-        np.testing.assert_allclose(function(logits), np.full((2, 3), expected), rtol=1e-6, atol=1e-7)
+    found = loss.real(logits), loss.fake(logits), loss.critic(logits, logits), loss.generator(None, logits)
+    for value, expected in zip(found, (real, fake, real + fake, generator), strict=True):
+        np.testing.assert_allclose(value, np.full((2, 3), expected), rtol=1e-6, atol=1e-7)
 
 
 @pytest.mark.parametrize("name", ["minimax", "non_saturating"])
@@ -67,10 +69,55 @@ def test_optimal_discriminator_is_the_critics_optimum(x64, name):
     np.testing.assert_allclose(-value, -math.log(4) + 2 * adversarial.jensen_shannon(P, Q), rtol=1e-10)
 
 
-@pytest.mark.parametrize("role", ["real", "fake", "generator"])
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("role", ["critic", "generator"])
+@pytest.mark.parametrize("name", ALL)
 def test_gradients_are_finite_differences(x64, name, role):
-    check_grads(getattr(LOSSES[name], role), (jnp.array([-2.3, -0.4, 0.6, 1.7]),), order=2, modes=["rev"])
+    real, fake = jnp.array([-2.3, -0.4, 0.6, 1.7]), jnp.array([1.4, 0.3, -0.7, -1.8])
+    check_grads(getattr(ALL[name], role), (real, fake), order=2, modes=["rev"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_generator_that_says_it_ignores_real_logits_does(name):
+    loss, fake = ALL[name], jnp.array([-1.0, 0.5])
+    pull = jax.grad(lambda real: loss.generator(real, fake).sum())(jnp.array([0.3, -0.2]))
+    assert bool(np.any(pull != 0)) == loss.paired
+
+
+def test_pairing_by_hand():
+    # A real logit log 3 above the fake one: the pair is told apart with probability 3/4.
+    real, fake = jnp.array([math.log(3), 5 + math.log(3)]), jnp.array([0.0, 5.0])
+    loss = adversarial.relativistic_pairing
+    np.testing.assert_allclose(loss.critic(real, fake), np.full(2, math.log(4 / 3)), rtol=1e-6)
+    np.testing.assert_allclose(loss.generator(real, fake), np.full(2, math.log(4)), rtol=1e-6)
+
+
+def pairs_loss(loss, logits, p, q, role="critic"):
+    """The expected loss of independent pairs: every real point with every generated one."""
+    return jnp.sum(p[:, None] * q * getattr(loss, role)(logits[:, None], logits))
+
+
+def test_pairing_s_best_critic_is_the_log_ratio_and_its_loss_a_divergence_of_pairs(x64):
+    objective = jax.jit(jax.value_and_grad(lambda t: pairs_loss(adversarial.relativistic_pairing, t, P, Q)))
+    found = minimize(lambda t: [np.asarray(v) for v in objective(t)], np.zeros(len(P)), jac=True, tol=1e-12)
+    ratio = np.log(P / Q)
+    np.testing.assert_allclose(found.x - found.x.mean(), ratio - ratio.mean(), atol=1e-6)
+    divergence = jensenshannon(np.outer(P, Q).ravel(), np.outer(Q, P).ravel()) ** 2
+    np.testing.assert_allclose(found.fun, math.log(2) - divergence, rtol=1e-10)
+
+
+def test_pairing_s_generator_rests_at_the_data_and_nowhere_else(x64):
+    @jax.jit
+    def gradient(theta):
+        logits = jax.lax.stop_gradient(jnp.log(P) - jax.nn.log_softmax(theta))
+        loss = adversarial.relativistic_pairing
+        return jax.grad(lambda theta: pairs_loss(loss, logits, P, jax.nn.softmax(theta), "generator"))(theta)
+
+    np.testing.assert_allclose(gradient(jnp.log(P)), 0, atol=1e-12)
+    assert np.abs(gradient(jnp.log(Q))).max() > 1e-2
+    theta = jnp.log(Q)
+    for _ in range(600):
+        theta = theta - 2.0 * gradient(theta)
+    np.testing.assert_allclose(jax.nn.softmax(theta), P, atol=1e-6)
 
 
 @pytest.mark.parametrize("epsilon", [0.1, 0.4])
@@ -79,7 +126,7 @@ def test_smoothing_scales_the_optimal_discriminator(x64, epsilon):
     logits, _ = best_logits(smoothed, P, Q)
     np.testing.assert_allclose(jax.nn.sigmoid(logits), (1 - epsilon) * P / (P + Q), atol=1e-6)
     np.testing.assert_array_equal(smoothed.fake(logits), adversarial.minimax.fake(logits))
-    np.testing.assert_array_equal(smoothed.generator(logits), adversarial.minimax.generator(logits))
+    np.testing.assert_array_equal(smoothed.generator(None, logits), adversarial.minimax.generator(None, logits))
     with pytest.raises(UserError, match=r"epsilon is 1.5; it must be between 0 and 1"):
         adversarial.one_sided_label_smoothing(adversarial.minimax, 1.5)
 
@@ -108,14 +155,14 @@ def test_piecewise_linear_critics_show_the_sign_and_total_variation(x64, name):
 def test_generator_gradients_of_minimax_and_non_saturating(x64, logit):
     sigma = 1 / (1 + math.exp(-logit))
     one_minus_sigma = 1 / (1 + math.exp(logit))
-    np.testing.assert_allclose(jax.grad(adversarial.minimax.generator)(logit), -sigma, rtol=1e-12)
-    np.testing.assert_allclose(jax.grad(adversarial.non_saturating.generator)(logit), -one_minus_sigma, rtol=1e-12)
+    for loss, pull in ((adversarial.minimax, sigma), (adversarial.non_saturating, one_minus_sigma)):
+        np.testing.assert_allclose(jax.grad(loss.generator, 1)(None, logit), -pull, rtol=1e-12)
 
 
 def generator_gradient(loss, theta, p):
     """Gradient of the generator softmax(theta) against the best discriminator of the moment, held still."""
     logits = jax.lax.stop_gradient(jnp.log(p) - jax.nn.log_softmax(theta))
-    return jax.grad(lambda theta: jnp.sum(jax.nn.softmax(theta) * loss.generator(logits)))(theta)
+    return jax.grad(lambda theta: jnp.sum(jax.nn.softmax(theta) * loss.generator(None, logits)))(theta)
 
 
 def test_generator_gradients_are_those_of_the_divergences(x64):

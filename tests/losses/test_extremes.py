@@ -16,9 +16,9 @@ LOG_SCALES = EXTREMES
 
 # name -> (a function of arrays [n], one number per element; the values each argument may take)
 CASES = {
-    f"{name}.{role}": (getattr(getattr(adversarial, name), role), (EXTREMES,))
-    for name in ("minimax", "non_saturating", "wasserstein", "hinge", "least_squares")
-    for role in ("real", "fake", "generator")
+    f"{name}.{role}": (getattr(getattr(adversarial, name), role), (EXTREMES, EXTREMES))
+    for name in ("minimax", "non_saturating", "wasserstein", "hinge", "least_squares", "relativistic_pairing")
+    for role in ("critic", "generator")
 } | {
     "bernoulli_log_prob": (variational.bernoulli_log_prob, (BITS, EXTREMES)),
     "gaussian_log_prob": (variational.gaussian_log_prob, (PIXELS, (-10.0, *PIXELS, 10.0), LOG_SCALES)),

@@ -58,8 +58,7 @@ def test_an_nnx_critic_learns_the_log_density_ratio():
     critic = Critic(nnx.Rngs(0))
 
     def loss(critic):
-        game = adversarial.non_saturating
-        return game.real(critic(real)).mean() + game.fake(critic(fake)).mean()
+        return adversarial.non_saturating.critic(critic(real), critic(fake)).mean()
 
     @nnx.jit
     def step(critic):

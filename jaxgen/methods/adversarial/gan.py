@@ -44,7 +44,7 @@ def gan(
     Args:
       generator: module of `(z [batch, latent_size], *, train) -> images`.
       critic: module of `(images, *, train) -> logits [batch]`.
-      loss: the three functions of logits.
+      loss: the functions of logits.
       latent_size: length of the standard normal z.
       critic_steps: critic updates, each on a fresh batch, before the generator's.
       classes: how many values the batch field `label` (int `[batch]`) has in a conditional GAN, whose modules take
@@ -113,7 +113,7 @@ def gan(
         game, _ = play(view, batch, keys[0], _STATISTICS)
         real_logits, moved = judge(view, game.real, batch, keys[1], _STATE)
         fake_logits, moved = judge(view.moved("critic", moved), game.fake, batch, keys[2], _STATE)
-        value = jnp.mean(loss.real(real_logits)) + jnp.mean(loss.fake(fake_logits))
+        value = jnp.mean(loss.critic(real_logits, fake_logits))
         added, metrics = regularize(critic_regularizers, game, keys[3])
         metrics |= {"real": jnp.mean(real_logits), "fake": jnp.mean(fake_logits), **spectral_norms(moved)}
         return value + added, Aux(metrics, {"critic": moved})
@@ -122,9 +122,13 @@ def gan(
         keys = jax.random.split(key, 3)
         game, moved = play(view, batch, keys[0], _STATE)
         # The critic's statistics belong to its own phase: here they are computed and thrown away.
-        logits, _ = judge(view, game.fake, batch, keys[1], _STATISTICS)
+        fake_logits, _ = judge(view, game.fake, batch, keys[1], _STATISTICS)
+        real_logits = None
+        if loss.paired:
+            real_logits, _ = judge(view, game.real, batch, jax.random.fold_in(keys[1], 1), _STATISTICS)
         added, metrics = regularize(generator_regularizers, game, keys[2])
-        return jnp.mean(loss.generator(logits)) + added, Aux(metrics | spectral_norms(moved), {"generator": moved})
+        value = jnp.mean(loss.generator(real_logits, fake_logits))
+        return value + added, Aux(metrics | spectral_norms(moved), {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)

@@ -47,6 +47,11 @@ def r1(gamma: float) -> Regularizer:
     return lambda game, key: gamma / 2 * penalties.r1(game.critic, game.real)
 
 
+def r2(gamma: float) -> Regularizer:
+    """`gamma / 2 |grad f|^2` at generated examples, for the critic: `penalties.r1` of those."""
+    return lambda game, key: gamma / 2 * penalties.r1(game.critic, jax.lax.stop_gradient(game.fake))
+
+
 def max_gradient_penalty(weight: float) -> Regularizer:
     """LGAN's, for the critic: `penalties.max_gradient_penalty`."""
     return lambda game, key: weight * penalties.max_gradient_penalty(game.critic, game.real, game.fake, key)

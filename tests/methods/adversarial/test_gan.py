@@ -139,6 +139,51 @@ def test_the_dirac_gan_converges_with_what_mescheder_et_al_say_and_not_without(r
     assert (abs(theta) < 0.1) == converges
 
 
+@pytest.mark.parametrize("gammas", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.2)], ids=str)
+def test_pairing_converges_locally_only_with_its_penalties(gammas):
+    """Near rest, theta' = psi / 2 and psi' = -theta / 2 - (gamma_1 + gamma_2) psi: alone it turns for ever."""
+    terms = [regularizers.r1(gammas[0]), regularizers.r2(gammas[1])]
+    method = simultaneous(dirac(adversarial.relativistic_pairing, theta=0.02, critic_regularizers=terms))
+    move = np.eye(2) + 0.1 * np.array([[0, 0.5], [-0.5, -sum(gammas)]])
+    expected = np.linalg.matrix_power(move, 200) @ [0.02, 0]
+    found = numbers(play(method, 200, ORIGIN))
+    np.testing.assert_allclose(found, expected, atol=3e-5)
+    assert (np.hypot(*found) < 0.01) == (sum(gammas) > 0)
+
+
+def test_r2_is_at_generated_points():
+    """Of a parabola x^2 the gradient is 2 x: 0 at the data, 2 theta at the samples."""
+
+    class Parabola(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):
+            return self.param("a", lambda key: jnp.ones(())) * x[:, 0] ** 2
+
+    method = gan(
+        Net(Point(3.0)), Net(Parabola()), adversarial.hinge, latent_size=1,
+        critic_regularizers=[regularizers.r1(0.5), regularizers.r2(0.5)],
+    )  # fmt: skip
+    view = view_of(method, init_state(method, KEY, ORIGIN))
+    assert method.phases[0].loss(view, ORIGIN, KEY)[1].metrics["regularization"] == pytest.approx(0.25 * 36)
+
+
+def test_the_critic_sees_real_data_in_the_generator_s_phase_only_where_the_loss_looks_at_it():
+    seen = []
+
+    class Counting(Line):
+        @nn.compact
+        def __call__(self, x, *, train):
+            seen.append(1)
+            return Line()(x, train=train)
+
+    for loss, calls in ((adversarial.hinge, 1), (adversarial.relativistic_pairing, 2)):
+        method = gan(Net(Point()), Net(Counting()), loss, latent_size=1)
+        view = view_of(method, init_state(method, KEY, ORIGIN))
+        seen.clear()
+        method.phases[1].loss(view, ORIGIN, KEY)
+        assert len(seen) == calls
+
+
 # The critic alone, data at 0 and the generator at -2, so that its Wasserstein game is to maximise 2 psi.
 BEST_SLOPES = {
     "gradient_penalty": (
@@ -148,6 +193,7 @@ BEST_SLOPES = {
     "zero_centred": ({"critic_regularizers": [regularizers.gradient_penalty(10.0, target=0.0)]}, 0.1),
     "max_gradient_penalty": ({"critic_regularizers": [regularizers.max_gradient_penalty(4.0)]}, 0.25),
     "r1": ({"critic_regularizers": [regularizers.r1(5.0)]}, 0.4),
+    "r2": ({"critic_regularizers": [regularizers.r2(5.0)]}, 0.4),
     "two": ({"critic_regularizers": [regularizers.r1(5.0), regularizers.r1(5.0)]}, 0.2),
 }
 
