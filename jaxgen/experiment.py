@@ -12,7 +12,6 @@ from collections.abc import Generator, Mapping
 from pathlib import Path
 from typing import Any
 
-import jax
 from jax.sharding import Mesh
 
 from jaxgen.core import Batch, Drawing, Method, TrainState
@@ -77,10 +76,7 @@ class Experiment:
             steps_per_call=self.schedule.steps_per_call,
             sharding=batch_sharding(mesh),
         )
-        batch = {
-            field: jax.ShapeDtypeStruct((self.batch_size, *example.shape), example.dtype)
-            for field, example in self.data.spec.items()
-        }
+        batch = self.data.train.batch_spec(self.batch_size)
 
         def start(step: int) -> Generator[Batch, None, None]:
             return stream(start_step=step)
@@ -100,9 +96,7 @@ class Experiment:
         return {"step": int(state.step), "split": held_out.split, "examples": len(held_out), "figures": figures}
 
     def _padded(self, source: Source, mesh: Mesh) -> Generator[Masked, None, None]:
-        shards = mesh.shape["data"] * mesh.shape["fsdp"]
-        size = -(-self.batch_size // shards) * shards  # a run may be evaluated on other devices than it was trained on
-        return evaluation_batches(source, batch_size=size, sharding=batch_sharding(mesh))
+        return evaluation_batches(source, batch_size=self.batch_size, sharding=batch_sharding(mesh))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,11 +7,13 @@ reading ahead and stopping cleanly.
 """
 
 import atexit
+import contextlib
 import functools
 import math
 import sys
 import weakref
-from collections.abc import Callable, Generator, Sequence
+import zlib
+from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 import grain
@@ -19,7 +21,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxgen.data.source import Examples, Source
+from jaxgen.data.source import Examples, Source, Streams
 from jaxgen.errors import UserError
 
 _AHEAD = 2  # elements fetched and transferred ahead of the one in use
@@ -38,9 +40,10 @@ def batches(
 ) -> Generator[dict[str, Any], None, None]:
     """Endless training batches, each element what one compiled call consumes.
 
-    Step s uses batches s * batches_per_step onwards; an epoch is `len(source) // batch_size` batches of a permutation
-    drawn from (seed, epoch), the remainder left out. To resume after step n, or to change `steps_per_call` for the last
-    few steps of a run, close this iterator and start another with `start_step=n`: the batches are the same ones.
+    Step s uses batches s * batches_per_step onwards, which cut a sequence of epochs, each a permutation of all examples
+    drawn from (seed, epoch), and of a stream from (seed, stream, epoch). To resume after step n, or to change
+    `steps_per_call` for the last few steps of a run, close this iterator and start another with `start_step=n`: the
+    batches are the same ones.
 
     Args:
       source: the examples.
@@ -55,7 +58,8 @@ def batches(
         gets run `index`.
 
     Returns:
-      A generator of `field -> [steps_per_call, batches_per_step, batch, ...]`. Close it when done, to stop its thread.
+      A generator of `field -> [steps_per_call, batches_per_step, batch, ...]`, of streams `{stream: {field: ...}}`.
+      Close it when done, to stop its thread.
 
     Raises:
       UserError: before anything is read ahead, when the sizes do not fit together.
@@ -64,25 +68,35 @@ def batches(
         _require(value >= 1, f"{name}={value} must be at least 1.")
     for name, value in (("seed", seed), ("start_step", start_step)):
         _require(value >= 0, f"{name}={value} must not be negative.")
-    rows = _rows(batch_size, sharding, process)
-    _require(
-        batch_size <= len(source),
-        f"batch_size={batch_size} exceeds the {len(source)} examples of {source.name}/{source.split}; "
-        f"use at most {len(source)}.",
-    )
-    per_epoch = len(source) // batch_size
     leading = (steps_per_call, batches_per_step)
 
-    def ids_of(batch: int) -> np.ndarray:
-        epoch, position = divmod(batch, per_epoch)
-        return _order(len(source), seed, epoch)[position * batch_size :][rows]
+    def parts(source: Source, batch_size: int, seeds: tuple[int, ...]) -> tuple[Callable, Callable]:
+        if isinstance(source, Streams):
+            streams = {
+                name: parts(stream, source.batch_size(name, batch_size), (*seeds, zlib.crc32(name.encode())))
+                for name, stream in source.sources.items()
+            }
+            return (
+                lambda call: {name: read(call) for name, (read, _) in streams.items()},
+                lambda element: {name: put(element[name]) for name, (_, put) in streams.items()},
+            )
+        rows = _rows(batch_size, sharding, process)
+        _require(
+            batch_size <= len(source),
+            f"batch_size={batch_size} exceeds the {len(source)} examples of {source.name}/{source.split}; "
+            f"use at most {len(source)}.",
+        )
 
-    def read(call: int) -> Examples:
-        first = (start_step + call * steps_per_call) * batches_per_step
-        ids = np.concatenate([ids_of(batch) for batch in range(first, first + steps_per_call * batches_per_step)])
-        return {k: x.reshape(*leading, -1, *x.shape[1:]) for k, x in source[ids].items()}
+        def read(call: int) -> Examples:
+            first = (start_step + call * steps_per_call) * batches_per_step
+            each = range(first, first + steps_per_call * batches_per_step)
+            ids = np.concatenate([_batch_of(len(source), batch_size, seeds, batch)[rows] for batch in each])
+            return {k: x.reshape(*leading, -1, *x.shape[1:]) for k, x in source[ids].items()}
 
-    return _stream(read, sys.maxsize, _to_devices(sharding, leading, batch_size, rows))
+        return read, _to_devices(sharding, leading, batch_size, rows)
+
+    read, put = parts(source, batch_size, (seed,))
+    return _stream(read, sys.maxsize, put)
 
 
 def evaluation_batches(
@@ -99,18 +113,30 @@ def evaluation_batches(
 
     Args:
       source: the examples.
-      batch_size: examples a batch over all processes; may exceed the number of examples.
+      batch_size: examples a batch over all processes, or a few more where devices could not share them out evenly; may
+        exceed the number of examples.
       sharding: as for `batches`.
       process: as for `batches`.
 
     Returns:
-      A generator of `(field -> [batch, ...], mask)`, mask float32 `[batch]`: 1 for an example, 0 for what fills up.
+      A generator of `(field -> [batch, ...], mask)`, mask float32 `[batch]`: 1 for an example, 0 for what fills up. Of
+      streams, first the batches of one, `{stream: {field: ...}}`, then those of the next.
 
     Raises:
-      UserError: before anything is read ahead, when the sizes do not fit together.
+      UserError: `batch_size` is below 1.
     """
-    _rows(batch_size, sharding, process)  # refuses sizes that do not fit
+    _require(batch_size >= 1, f"batch_size={batch_size} must be at least 1.")
+    if isinstance(source, Streams):
+        return _in_turn(
+            {
+                name: evaluation_batches(
+                    stream, batch_size=source.batch_size(name, batch_size), sharding=sharding, process=process
+                )
+                for name, stream in source.sources.items()
+            }
+        )
     count, shards = len(source), _shards(sharding, process)
+    batch_size = -(-batch_size // shards) * shards
 
     def read(batch: int) -> Any:
         start = batch * batch_size
@@ -127,9 +153,23 @@ def evaluation_batches(
     return _stream(read, -(-count // batch_size), put)
 
 
-@functools.lru_cache(maxsize=4)
-def _order(count: int, seed: int, epoch: int) -> np.ndarray:
-    return np.random.default_rng((seed, epoch)).permutation(count)
+def _in_turn(streams: Mapping[str, Generator]) -> Generator[tuple[dict[str, Any], Any], None, None]:
+    for name, stream in streams.items():
+        with contextlib.closing(stream):
+            for batch, mask in stream:
+                yield {name: batch}, mask
+
+
+def _batch_of(count: int, batch_size: int, seeds: tuple[int, ...], batch: int) -> np.ndarray:
+    """The numbers of a batch's examples, which may be the last of an epoch and the first of the next."""
+    epoch, start = divmod(batch * batch_size, count)
+    ids = _order(count, seeds, epoch)[start : start + batch_size]
+    return np.concatenate([ids, _order(count, seeds, epoch + 1)[: batch_size - len(ids)]])
+
+
+@functools.lru_cache(maxsize=16)
+def _order(count: int, seeds: tuple[int, ...], epoch: int) -> np.ndarray:
+    return np.random.default_rng((*seeds, epoch)).permutation(count)
 
 
 class _Elements(Sequence):

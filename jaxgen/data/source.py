@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 
+from jaxgen.errors import UserError
+
 Examples = dict[str, np.ndarray]  # field -> [batch, ...]
+Shapes = dict[str, Any]  # field -> jax.ShapeDtypeStruct, or stream -> such a dict
 Transform = Callable[[Examples], Examples]
 
 
@@ -86,9 +89,13 @@ class Source:
     load: Callable[[], Table]
 
     @functools.cached_property
-    def spec(self) -> dict[str, jax.ShapeDtypeStruct]:
+    def spec(self) -> Shapes:
         """`field -> shape and dtype` of one example, without the batch axis."""
         return {field: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for field, x in self.describe().items()}
+
+    def batch_spec(self, batch_size: int) -> Shapes:
+        """`field -> shape and dtype` of a batch, `[batch, ...]`."""
+        return {field: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype) for field, x in self.spec.items()}
 
     @functools.cached_property
     def _table(self) -> Table:
@@ -132,6 +139,57 @@ class Source:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Streams(Source):
+    """Sources that are read side by side, each in its own order: a batch is `{stream: {field: [its size, ...]}}`.
+
+    Attributes:
+      sources: the streams by name.
+      batch_sizes: of the streams whose batches are not as large as the run's.
+    """
+
+    sources: Mapping[str, Source]
+    batch_sizes: Mapping[str, int]
+
+    @classmethod
+    def of(cls, sources: Mapping[str, Source], batch_sizes: Mapping[str, int]) -> "Streams":
+        """Of sources of one split."""
+        names = list(dict.fromkeys(source.name for source in sources.values()))
+        split = next(iter(sources.values())).split
+        return cls("+".join(names), split, cls._refuse, cls._refuse, sources, batch_sizes)
+
+    @staticmethod
+    def _refuse() -> Any:
+        raise UserError("streams have no examples or fields in common; do it to one of them, before `Dataset.streams`.")
+
+    def __getitem__(self, ids: np.ndarray) -> Examples:
+        return self._refuse()
+
+    def map(self, transform: Transform) -> Source:
+        """Refused: transforms are of one stream."""
+        return self._refuse()
+
+    def map_once(self, transform: Transform) -> Source:
+        """Refused: transforms are of one stream."""
+        return self._refuse()
+
+    def __len__(self) -> int:
+        return sum(map(len, self.sources.values()))
+
+    @functools.cached_property
+    def spec(self) -> Shapes:
+        """`stream -> field -> shape and dtype` of one example, without the batch axis."""
+        return {name: source.spec for name, source in self.sources.items()}
+
+    def batch_size(self, stream: str, default: int) -> int:
+        """Of a stream: its own, or the run's."""
+        return self.batch_sizes.get(stream, default)
+
+    def batch_spec(self, batch_size: int) -> Shapes:
+        """`stream -> field -> shape and dtype` of a batch."""
+        return {name: source.batch_spec(self.batch_size(name, batch_size)) for name, source in self.sources.items()}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """The splits of a data set; transforms apply to all alike.
 
@@ -145,14 +203,43 @@ class Dataset:
     test: Source
     validation: Source | None = None
 
+    @staticmethod
+    def streams(batch_sizes: Mapping[str, int] = {}, /, **data: "Dataset | Source") -> "Dataset":
+        """Several data sets side by side: `Dataset.streams(photos=a, drawings=b)` gives `batch["photos"]["image"]`.
+
+        Each stream has its own order, drawn from the seed and its name, so that which examples meet is chance, and its
+        own epochs: every example is seen once in each. Held-out examples are evaluated a stream at a time, as batches
+        of that stream alone.
+
+        Args:
+          batch_sizes: `{"photos": 32}` where a stream's batches shall not be as large as the run's.
+          **data: the streams by name; a `Source` is trained on alone, nothing of it being held out.
+
+        Raises:
+          UserError: a batch size is that of no stream, or none has held-out examples.
+        """
+        if unknown := sorted(set(batch_sizes) - set(data)):
+            raise UserError(f"batch_sizes names {unknown[0]!r}, which is no stream; choose {' or '.join(data)}.")
+        sets = {name: each for name, each in data.items() if isinstance(each, Dataset)}
+        if not sets:
+            raise UserError(f"the streams {', '.join(data)} hold nothing out; make one of them a Dataset.")
+        train = {name: each.train if isinstance(each, Dataset) else each for name, each in data.items()}
+        test = {name: each.test for name, each in sets.items()}
+        validation = {name: each.validation for name, each in sets.items() if each.validation is not None}
+        return Dataset(
+            Streams.of(train, batch_sizes),
+            Streams.of(test, batch_sizes),
+            Streams.of(validation, batch_sizes) if validation else None,
+        )
+
     @property
     def name(self) -> str:
         """The data set's name."""
         return self.train.name
 
     @property
-    def spec(self) -> dict[str, jax.ShapeDtypeStruct]:
-        """`field -> shape and dtype` of one example, without the batch axis; reads no data."""
+    def spec(self) -> Shapes:
+        """`field -> shape and dtype` of one example, without the batch axis, by stream if there are; reads no data."""
         return self.train.spec
 
     def map(self, transform: Transform) -> "Dataset":

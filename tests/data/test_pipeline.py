@@ -14,7 +14,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.data import pipeline
 from jaxgen.data.pipeline import batches, evaluation_batches
-from jaxgen.data.source import Memory, Source
+from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
 
 COUNT = 50
@@ -37,17 +37,85 @@ def data_sharding(devices=4):
     return NamedSharding(mesh, PartitionSpec("data"))
 
 
-def test_an_epoch_is_a_permutation_less_the_remainder_and_epochs_differ():
-    per_epoch = COUNT // 8
-    epochs = take(3 * per_epoch).reshape(3, per_epoch * 8)
-    for epoch in epochs:
-        assert len(np.unique(epoch)) == per_epoch * 8
-        assert epoch.min() >= 0
-        assert epoch.max() < COUNT
-    assert len({tuple(epoch) for epoch in epochs}) == 3
-    assert len({frozenset(epoch) for epoch in epochs}) > 1  # the remainder left out is not always the same examples
-    assert not np.array_equal(epochs[0], take(per_epoch, seed=4).ravel())
-    np.testing.assert_array_equal(epochs.ravel(), take(3 * per_epoch).ravel())
+def test_an_epoch_is_a_permutation_and_epochs_differ():
+    epochs = take(25).reshape(4, COUNT)  # 25 batches of 8; an epoch is 6 and a quarter
+    np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(np.arange(COUNT), (4, 1)))
+    assert len({tuple(epoch) for epoch in epochs}) == 4
+    assert not np.array_equal(epochs[0], take(25, seed=4).ravel()[:COUNT])
+    np.testing.assert_array_equal(epochs.ravel(), take(25).ravel())
+
+
+def streams(long=1000, short=100):
+    """Two data sets of unequal lengths, whose batches hold 20 and 10, and a source with nothing held out."""
+    sets = {name: numbered(count) for name, count in (("long", long), ("short", short))}
+    data = {name: Dataset(source, source) for name, source in sets.items()}
+    return Dataset.streams({"short": 10}, **data, seen=numbered(30))
+
+
+def read(data, count, batch_size=20, **arguments):
+    """Elements of the training streams, in NumPy."""
+    with contextlib.closing(batches(data.train, batch_size=batch_size, seed=3, **arguments)) as stream:
+        return [jax.tree.map(np.asarray, element) for element in itertools.islice(stream, count)]
+
+
+def test_streams_have_orders_epochs_and_sizes_of_their_own():
+    elements = read(streams(), 100)
+    ids = {name: np.stack([element[name]["id"][0, 0] for element in elements]) for name in ("long", "short", "seen")}
+    assert {name: x.shape for name, x in ids.items()} == {"long": (100, 20), "short": (100, 10), "seen": (100, 20)}
+    for name, count in (("long", 1000), ("short", 100), ("seen", 30)):
+        epochs = ids[name].ravel()[: ids[name].size // count * count].reshape(-1, count)
+        assert len(epochs) > 1
+        np.testing.assert_array_equal(np.sort(epochs, axis=1), np.tile(np.arange(count), (len(epochs), 1)))
+    np.testing.assert_array_equal(elements[0]["long"]["pair"][..., 1], -elements[0]["long"]["id"])
+
+
+def test_examples_of_streams_meet_by_chance():
+    """Of two streams of one data set: an example meets itself once in 400 pairs, and no other one more often."""
+    elements = read(streams(400, 400), 120, batch_size=10)
+    long, short = (np.concatenate([e[name]["id"][0, 0] for e in elements]) for name in ("long", "short"))
+    assert (long == short).sum() < 15  # 3 are expected of 1,200; all of them, were the orders one
+    assert abs(np.corrcoef(long, short)[0, 1]) < 4 / np.sqrt(len(long))
+    assert len(set(zip(long.tolist(), short.tolist(), strict=True))) > 1180  # no partner for good
+
+
+@pytest.mark.parametrize("devices", [None, 2])
+def test_streams_resume_group_and_shard_as_one_source_does(devices):
+    sharding = devices and data_sharding(devices)
+    whole = read(streams(), 12)
+    for part in (
+        read(streams(), 6, start_step=6),
+        read(streams(), 2, start_step=6, steps_per_call=3, sharding=sharding),
+    ):
+        found = jax.tree.map(lambda *x: np.concatenate(x), *part)
+        jax.tree.map(np.testing.assert_array_equal, found, jax.tree.map(lambda *x: np.concatenate(x), *whole[6:]))
+    spec = streams().train.batch_spec(20)
+    assert jax.tree.map(lambda x: x.shape, spec) == jax.tree.map(lambda x: x.shape[2:], whole[0])
+
+
+def test_streams_are_evaluated_one_after_another():
+    batches_of = [batch for batch, _ in evaluation_batches(streams(45, 12).test, batch_size=20)]
+    assert [(*batch,) for batch in batches_of] == [("long",)] * 3 + [("short",)] * 2
+    sizes = [len(fields["id"]) for batch in batches_of for fields in batch.values()]
+    assert sizes == [20, 20, 5, 10, 2]
+    np.testing.assert_array_equal(np.concatenate([batch["short"]["id"] for batch in batches_of[3:]]), range(12))
+
+
+def test_streams_that_do_not_fit_are_sentences():
+    source = numbered()
+    with pytest.raises(UserError, match="batch_sizes names 'c', which is no stream; choose a or b."):
+        Dataset.streams({"c": 3}, a=Dataset(source, source), b=source)
+    with pytest.raises(UserError, match="the streams a, b hold nothing out; make one of them a Dataset."):
+        Dataset.streams(a=source, b=source)
+    both = streams()
+    with pytest.raises(UserError, match="streams have no examples or fields in common"):
+        both.train[np.zeros(1, int)]
+    for use in (both.map, both.map_once):
+        with pytest.raises(UserError, match="streams have no examples or fields in common"):
+            use(lambda examples: examples)
+    with pytest.raises(UserError, match="batch_size=31 exceeds the 30 examples"):
+        batches(both.train, batch_size=31, seed=0)
+    with pytest.raises(UserError, match="batch_size=10 cannot be split evenly over the mesh's 4 data shards"):
+        batches(both.train, batch_size=20, seed=0, sharding=data_sharding(4))
 
 
 def test_fields_stay_together():
@@ -184,11 +252,11 @@ def test_sizes_that_do_not_fit_are_refused_at_once(arguments, message):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("start", [batches, evaluation_batches])
-def test_a_batch_that_the_mesh_cannot_split_is_refused(start):
-    arguments = {"seed": 0} if start is batches else {}
+def test_a_batch_that_the_mesh_cannot_split_is_refused_in_training_and_rounded_up_in_evaluation():
     with pytest.raises(UserError, match=r"batch_size=6 cannot be split .* mesh's 4 data shards; use a multiple of 4"):
-        start(numbered(), batch_size=6, sharding=data_sharding(4), **arguments)
+        batches(numbered(), batch_size=6, sharding=data_sharding(4), seed=0)
+    sizes = [len(mask) for _, mask in evaluation_batches(numbered(), batch_size=6, sharding=data_sharding(4))]
+    assert sizes == [8] * 6 + [4]
 
 
 def test_closing_stops_the_thread():
