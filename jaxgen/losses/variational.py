@@ -70,6 +70,45 @@ def elbo(log_likelihood: ArrayLike, kl: ArrayLike) -> jax.Array:
     return log_likelihood - kl
 
 
+def iwae(log_weights: ArrayLike, axis: int = 0) -> jax.Array:
+    """The importance-weighted bound `log mean_k w_k`, `w_k = p(x, z_k) / q(z_k|x)`, in nats: Burda et al. 2016, eq. 8.
+
+    One draw's is the evidence lower bound of that draw; in expectation it never falls as draws are added, and its limit
+    is log p(x). Its gradient by `log_weights` is the normalized weights.
+
+    Args:
+      log_weights: `log p(x, z_k) - log q(z_k | x)`, `[..., k, ...]`, k along `axis`.
+      axis: of the draws.
+
+    Returns:
+      The shape of `log_weights` without `axis`.
+    """
+    (log_weights,) = at_least_float32(log_weights)
+    return jax.nn.logsumexp(log_weights, axis) - math.log(log_weights.shape[axis])
+
+
+def free_bits(kl: ArrayLike, *, minimum: float) -> jax.Array:
+    """Divergences of which `minimum` nats a group are free: Kingma et al. 2016, eq. 15.
+
+    Its mean over the batch is `sum_g max(minimum, mean_batch KL_g)`: the mean decides, so that examples may differ, and
+    a group below the minimum has no gradient at all.
+
+    Args:
+      kl: one divergence a group of latents, `[batch, groups]`.
+      minimum: lambda, nats a group, not negative.
+
+    Returns:
+      `[batch]`.
+
+    Raises:
+      UserError: `kl` has no axis of groups.
+    """
+    (kl,) = at_least_float32(kl)
+    if kl.ndim != 2:
+        raise UserError(f"kl has shape {kl.shape}: free bits are given to groups, so it must be [batch, groups]")
+    return jnp.sum(jnp.where(jnp.mean(kl, 0) > minimum, kl, minimum), axis=1)
+
+
 def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
     """`x log s(l) + (1 - x) log(1 - s(l))` with the sigmoid s, summed over the event, in nats.
 
