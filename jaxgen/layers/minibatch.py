@@ -33,19 +33,27 @@ class MinibatchDiscrimination(nn.Module):
         return jnp.concatenate([x, nearness], -1).astype(self.dtype or x.dtype)
 
 
-def append_standard_deviation(x: jax.Array) -> jax.Array:
-    """Appends a channel that holds one number: how much the batch varies.
+def append_standard_deviation(x: jax.Array, group: int | None = None) -> jax.Array:
+    """Appends a channel that holds one number a group: how much the examples of the group vary.
 
-    It is the standard deviation over the batch of every channel at every pixel, averaged over them.
-    Karras et al. 2018, "Progressive Growing of GANs", section 3.
+    It is the standard deviation over the group of every channel at every pixel, averaged over them.
+    Karras et al. 2018, "Progressive Growing of GANs", section 3; in groups Karras et al. 2020, section 4.
 
     Args:
-      x: `[batch, ..., channels]`.
+      x: `[batch, ..., channels]`, examples of the whole batch, however many devices share it.
+      group: examples in a group, neighbours; the last has what is left. None for one group of all.
 
     Returns:
       `[batch, ..., channels + 1]`.
     """
+    batch = x.shape[0]
+    size = min(group or batch, batch)
+    groups = -(-batch // size)
     wide = x.astype(jnp.promote_types(x.dtype, jnp.float32))
+    wide = jnp.pad(wide, ((0, groups * size - batch), *((0, 0),) * (x.ndim - 1))).reshape(groups, size, *x.shape[1:])
+    there = (jnp.arange(groups * size) < batch).reshape(groups, size, *[1] * (x.ndim - 1))
+    variance = jnp.var(wide, axis=1, where=there)
     # The gradient of a root is infinite at zero, where all images are the same.
-    deviation = jnp.mean(jnp.sqrt(jnp.var(wide, axis=0) + 1e-8))
-    return jnp.concatenate([x, jnp.full((*x.shape[:-1], 1), deviation, x.dtype)], -1)
+    deviation = jnp.mean(jnp.sqrt(variance + 1e-8), axis=range(1, x.ndim))
+    each = jnp.repeat(deviation, size)[:batch].reshape(batch, *[1] * (x.ndim - 1))
+    return jnp.concatenate([x, jnp.broadcast_to(each, (*x.shape[:-1], 1)).astype(x.dtype)], -1)

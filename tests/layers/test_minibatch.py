@@ -47,6 +47,30 @@ def test_the_standard_deviation_is_averaged_over_channels_and_pixels():
     np.testing.assert_allclose(y[..., 5], np.mean(deviations), rtol=1e-5)
 
 
+@pytest.mark.parametrize(("batch", "group"), [(8, 4), (7, 4), (3, 4), (6, 1)])
+def test_groups_are_neighbours_and_the_last_has_what_is_left(batch, group):
+    x = RNG.normal(size=(batch, 2, 3, 5)).astype(np.float32)
+    y = jax.jit(functools.partial(append_standard_deviation, group=group))(x)
+    for start in range(0, batch, group):
+        deviation = np.std(x[start : start + group], 0).mean()
+        np.testing.assert_allclose(y[start : start + group, ..., 5], deviation, rtol=1e-4, atol=1.1e-4)
+
+
+@pytest.mark.parametrize("group", [None, 4])
+def test_a_shared_batch_has_the_deviation_of_the_whole(group):
+    """Not that of each device's part; and groups that lie within devices need no word between them."""
+    mesh = jax.make_mesh((4,), ("data",), axis_types=(jax.sharding.AxisType.Auto,))
+    along = jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec("data"))
+    x = RNG.normal(size=(16, 2, 2, 3)).astype(np.float32) * np.arange(1, 17)[:, None, None, None]
+    function = jax.jit(
+        functools.partial(append_standard_deviation, group=group), in_shardings=along, out_shardings=along
+    )
+    np.testing.assert_allclose(function(x), append_standard_deviation(x, group), rtol=1e-5)
+    text = function.lower(x).compile().as_text()
+    assert ("all-reduce" in text) == (group is None)
+    assert "all-gather" not in text
+
+
 class Judge(nn.Module):
     look: Callable
 
