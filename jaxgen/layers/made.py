@@ -7,6 +7,8 @@ import numpy as np
 from flax.linen.dtypes import promote_dtype
 from jax.typing import DTypeLike
 
+from jaxgen.layers.matrix import at_every_pixel
+
 
 class MaskedDense(nn.Module):
     """Dense layer y = x·(W∘M) + b with a fixed pattern M of the weights that are there.
@@ -21,11 +23,11 @@ class MaskedDense(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, mask: np.ndarray) -> jax.Array:
-        """`[batch, in]` through a mask `[in, out]` of true and false to `[batch, out]`."""
+        """`[..., in]` through a mask `[in, out]` of true and false to `[..., out]`."""
         kernel = self.param("kernel", self.kernel_init, mask.shape)
         bias = self.param("bias", nn.initializers.zeros, mask.shape[1:])
         x, kernel, bias = promote_dtype(x, jnp.where(mask, kernel, 0.0), bias, dtype=self.dtype)
-        return x @ kernel + bias
+        return at_every_pixel(x, kernel) + bias
 
 
 class MADE(nn.Module):
