@@ -10,11 +10,10 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
+from jaxgen.losses import discretized
 from jaxgen.losses.arrays import at_least_float32, sum_event_axes
+from jaxgen.losses.discretized import MIN_LOG_SCALE
 from jaxgen.losses.softplus import softplus
-
-# Scales below e^-40 (4e-18) count as e^-40, so that a squared, scaled distance and its gradient still fit in float32.
-_MIN_LOG_SCALE = -40.0
 
 
 def gaussian_kl(mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:
@@ -154,7 +153,7 @@ def gaussian_log_prob(x: ArrayLike, mean: ArrayLike, log_variance: ArrayLike) ->
       UserError: the parameters broadcast `x` to another shape.
     """
     x, mean, log_variance = at_least_float32(x, mean, log_variance)
-    log_scale = jnp.maximum(0.5 * log_variance, _MIN_LOG_SCALE)
+    log_scale = jnp.maximum(0.5 * log_variance, MIN_LOG_SCALE)
     standardized = (x - mean) * jnp.exp(-log_scale)
     return _sum_like("x", x, -0.5 * (jnp.square(standardized) + math.log(2.0 * math.pi)) - log_scale)
 
@@ -179,48 +178,8 @@ def discretized_logistic_log_prob(
     Raises:
       UserError: fewer than 2 levels, or the parameters broadcast `x` to another shape.
     """
-    if levels < 2:
-        raise UserError(f"levels is {levels}: a discretized distribution needs at least 2, e.g. 256 for 8-bit images")
     x, mean, log_scale = at_least_float32(x, mean, log_scale)
-    log_scale = jnp.maximum(log_scale, _MIN_LOG_SCALE)
-    half = 1.0 / (levels - 1)
-    inverse_scale = jnp.exp(-log_scale)
-    upper = (x - mean + half) * inverse_scale
-    lower = (x - mean - half) * inverse_scale
-    log_below_upper = -softplus(-upper)
-    log_above_lower = -softplus(lower)
-    # sigmoid(u) - sigmoid(l) = sigmoid(u) sigmoid(-l) (1 - exp(l - u)): no difference of nearly equal numbers.
-    inner = log_below_upper + log_above_lower + _log1mexp_of_exp(math.log(2.0 * half) - log_scale)
-    log_prob = jnp.where(x > 1.0 - half, log_above_lower, inner)
-    return _sum_like("x", x, jnp.where(x < half - 1.0, log_below_upper, log_prob))
-
-
-def discretized_logistic_sample(
-    key: jax.Array, mean: ArrayLike, log_scale: ArrayLike, *, levels: int = 256
-) -> jax.Array:
-    """Draws from `discretized_logistic_log_prob`'s distribution, on its levels in [-1, 1]; no gradient passes rounding.
-
-    Args:
-      key: PRNG key.
-      mean: `[...]`.
-      log_scale: broadcast against `mean`.
-      levels: number of values a pixel can take, 2 or more.
-
-    Returns:
-      The shape of `mean` and `log_scale` broadcast.
-    """
-    mean, log_scale = jnp.broadcast_arrays(*at_least_float32(mean, log_scale))
-    x = mean + jnp.exp(log_scale) * jax.random.logistic(key, mean.shape, mean.dtype)
-    half = 1.0 / (levels - 1)
-    return jnp.round((jnp.clip(x, -1.0, 1.0) + 1.0) / (2.0 * half)) * (2.0 * half) - 1.0
-
-
-def _log1mexp_of_exp(log_distance: jax.Array) -> jax.Array:
-    """`log(1 - exp(-d))` of `d = exp(log_distance)`, also where d underflows."""
-    distance = jnp.exp(log_distance)
-    series = log_distance - distance / 2.0 + jnp.square(distance) / 24.0  # next term d^4 / 2880: 2e-16 where it is used
-    direct = jnp.log(-jnp.expm1(-jnp.maximum(distance, 1e-4)))
-    return jnp.where(log_distance < -7.0, series, direct)
+    return _sum_like("x", x, discretized.logistic_log_prob(x, mean, log_scale, levels=levels))
 
 
 def _sum_like(name: str, event: jax.Array, values: jax.Array) -> jax.Array:
