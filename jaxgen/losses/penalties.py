@@ -78,6 +78,33 @@ def squared_gradient(critic: Critic, x: ArrayLike) -> jax.Array:
     return sum_event_axes(jnp.square(gradient))
 
 
+def path_length(
+    synthesize: Callable[[jax.Array], jax.Array], w: ArrayLike, key: jax.Array, mean: ArrayLike, *, decay: float = 0.01
+) -> tuple[jax.Array, jax.Array]:
+    """`(|J^T y| - a)^2` with a the running mean of the lengths: Karras et al. 2020, equation 4 (there times 2).
+
+    y is a random image of variance 1 / (height * width) a channel. Zero where w moves the image equally far everywhere
+    and in all directions; `E |J^T y|^2` is the Jacobian's squared Frobenius norm over the number of pixels.
+
+    Args:
+      synthesize: w to images `[batch, height, width, channels]`, each example's from its own w alone.
+      w: `[batch, n]`, or `[batch, layers, n]`, of whose layers the squares are averaged.
+      key: PRNG key of y.
+      mean: the running mean before, `[]`, 0 at the start.
+      decay: how far it moves towards the batch's mean.
+
+    Returns:
+      The penalty `[batch]` and the running mean after, `[]`, a constant to differentiation.
+    """
+    images, pull = jax.vjp(synthesize, jnp.asarray(w))
+    y = jax.random.normal(key, images.shape, images.dtype) / (images.shape[1] * images.shape[2]) ** 0.5
+    (gradient,) = at_least_float32(pull(y)[0])
+    layers = gradient.shape[1] if gradient.ndim == 3 else 1
+    lengths = _norm(sum_event_axes(jnp.square(gradient)) / layers)
+    mean = jax.lax.stop_gradient(mean + decay * (jnp.mean(lengths) - mean))
+    return jnp.square(lengths - mean), mean
+
+
 def orthogonality(kernel: ArrayLike, *, norms: bool = False, output_axis: int = -1) -> jax.Array:
     """`|WᵀW - I|^2` without its diagonal, summed: filters at right angles, of any length. Brock et al. 2019, sec. 3.1.
 

@@ -115,3 +115,49 @@ def test_mode_seeking_of_a_linear_generator_is_the_inverse_of_its_slope(x64):
     check_grads(lambda slope: loss(slope).sum(), (4.0,), order=1, modes=["rev"])
     collapsed = penalties.mode_seeking(z, np.ones((5, 2, 2)), other, np.ones((5, 2, 2)))
     np.testing.assert_allclose(collapsed, 1e5 * np.abs(z - other).mean(1), rtol=1e-12)
+
+
+def test_path_length_of_a_linear_map_is_its_frobenius_norm(x64):
+    """E |A^T y|^2 = |A|_F^2 over the pixels, and the penalty's spread is that of the lengths."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=(3 * 4 * 2, 5))
+    w = jnp.asarray(rng.normal(size=(4000, 5)))
+    penalty, mean = penalties.path_length(lambda w: (w @ a.T).reshape(-1, 3, 4, 2), w, KEY, 0.0, decay=1.0)
+    # With the mean of this very batch, the penalty is the lengths' variance.
+    squares = float(jnp.mean(penalty) + mean**2)
+    assert squares == pytest.approx(np.sum(a**2) / 12, rel=0.03)
+    lengths = np.linalg.norm(rng.normal(size=(100_000, 24)) / np.sqrt(12) @ a, axis=1)
+    assert float(mean) == pytest.approx(lengths.mean(), rel=0.02)
+    assert float(jnp.mean(penalty)) == pytest.approx(lengths.var(), rel=0.1)
+
+
+def test_path_length_rests_where_all_paths_are_equally_long(x64):
+    """One pixel, a map that turns w: every length is |y|, and with y's size divided out the penalty is zero."""
+    w = jnp.asarray(np.random.default_rng(0).normal(size=(64, 6)))
+    turned = jnp.asarray(np.linalg.qr(np.random.default_rng(1).normal(size=(6, 6)))[0])
+
+    def images(w):  # all images move along one direction by w's first coordinate: J^T y = y_0 e
+        return jnp.sign(jax.random.normal(KEY, (64, 1, 1, 1))) * (w @ turned)[:, :1, None, None]
+
+    y = jax.random.normal(KEY, (64, 1, 1, 1))
+    penalty, _ = penalties.path_length(images, w, KEY, 1.0, decay=0.0)
+    np.testing.assert_allclose(penalty, (jnp.abs(y.ravel()) - 1) ** 2, atol=1e-12)
+
+
+def test_path_length_averages_layers_moves_its_mean_and_stays_finite(x64):
+    w = jnp.ones((8, 3, 5))
+    keep = jnp.asarray(np.random.default_rng(0).normal(size=(5, 12)))
+
+    def images(w):
+        return (w[:, 0] @ keep).reshape(-1, 2, 3, 2)  # of three layers one does something
+
+    def alone(w):
+        return (w @ keep).reshape(-1, 2, 3, 2)
+
+    penalty, mean = penalties.path_length(images, w, KEY, 2.0)
+    one, its = penalties.path_length(alone, w[:, 0], KEY, 0.0, decay=1.0)
+    batch = float(its) / np.sqrt(3)
+    assert float(mean) == pytest.approx(2.0 + 0.01 * (batch - 2.0))
+    assert float(jnp.mean(penalty)) == pytest.approx(float(jnp.mean(one)) / 3 + (batch - float(mean)) ** 2)
+    flat = jax.grad(lambda w: penalties.path_length(lambda w: 0 * alone(w) * w.sum(), w, KEY, 0.0)[0].sum())(w[:, 0])
+    assert np.isfinite(flat).all()
