@@ -22,7 +22,8 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from jaxgen.errors import UserError
-from jaxgen.losses.variational import bernoulli_log_prob, iwae
+from jaxgen.losses.ancestral import Draw, Rule, bits
+from jaxgen.losses.variational import iwae
 
 Sample = Callable[[jax.Array], jax.Array]
 LogJoint = Callable[[Sample], jax.Array]
@@ -34,62 +35,39 @@ class Estimator(Protocol):
     def __call__(self, key: jax.Array, log_joint: LogJoint, /, **settings: Any) -> jax.Array: ...
 
 
-class _Sampler:
-    """Draws layer after layer by `draw(key, logits)`, `[draws, batch, n]` each, and adds up log q of what it drew."""
-
-    def __init__(self, key: jax.Array, draws: int, draw: Callable[[jax.Array, jax.Array], jax.Array]):
-        self.key, self.draws, self.draw = key, draws, draw
-        self.logits: list[jax.Array] = []
-        self.log_q: jax.Array | float = 0.0
-
-    def __call__(self, logits: jax.Array) -> jax.Array:
-        key = jax.random.fold_in(self.key, len(self.logits))
-        logits = jnp.broadcast_to(logits, (self.draws, *logits.shape[-2:]))
-        self.logits.append(logits)
-        z = self.draw(key, logits)
-        self.log_q = self.log_q + jax.vmap(bernoulli_log_prob)(z, logits)
-        return z
-
-
-def _bits(key: jax.Array, logits: jax.Array) -> jax.Array:
-    return jax.random.bernoulli(key, jax.nn.sigmoid(logits)).astype(logits.dtype)
-
-
-def _run(
-    key: jax.Array, log_joint: LogJoint, draws: int, draw: Callable[[jax.Array, jax.Array], jax.Array] = _bits
-) -> tuple[jax.Array, jax.Array]:
+def _run(key: jax.Array, log_joint: LogJoint, draws: int, rule: Rule = bits) -> tuple[jax.Array, jax.Array]:
     """log p(x, z) and log q(z|x), `[draws, batch]` each."""
-    sampler = _Sampler(key, draws, draw)
-    log_p = log_joint(sampler)
-    return log_p, jnp.asarray(sampler.log_q)
+    sample = Draw(key, draws, rule)
+    log_p = log_joint(sample)
+    return log_p, sample.log_prob
 
 
 def _with_gradient(value: jax.Array, surrogate: jax.Array) -> jax.Array:
     return stop_gradient(value - surrogate) + surrogate
 
 
-def exact(key: jax.Array, log_joint: LogJoint, *, bits: int) -> jax.Array:
-    """The bound itself: the sum over all 2^bits states, `bits` being the latents of all layers together.
+def exact(key: jax.Array, log_joint: LogJoint, *, size: int) -> jax.Array:
+    """The bound itself: the sum over all 2^size states, `size` being the latents of all layers together.
 
     Raises:
       UserError: the model draws another number.
     """
-    states = jnp.arange(2**bits)[:, None] >> jnp.arange(bits) & 1
+    states = jnp.arange(2**size)[:, None] >> jnp.arange(size) & 1
     taken = 0
 
     def check(fits: bool) -> None:
         if not fits:
-            raise UserError(f"bits is {bits}, but the model draws {taken}: give the latents of all its layers together")
+            raise UserError(f"size is {size}, but the model draws {taken}: give the latents of all its layers together")
 
     def enumerate_states(key: jax.Array, logits: jax.Array) -> jax.Array:
         nonlocal taken
         taken += logits.shape[-1]
-        check(taken <= bits)
+        check(taken <= size)
         layer = states[:, None, taken - logits.shape[-1] : taken]
         return jnp.broadcast_to(layer, logits.shape).astype(logits.dtype)
 
-    log_p, log_q = _run(key, log_joint, 2**bits, enumerate_states)
-    check(taken == bits)
+    log_p, log_q = _run(key, log_joint, 2**size, enumerate_states)
+    check(taken == size)
     return jnp.sum(jnp.exp(log_q) * (log_p - log_q), 0)
 
 
@@ -135,13 +113,12 @@ def disarm(key: jax.Array, log_joint: LogJoint) -> jax.Array:
         uniform = jax.random.uniform(key, logits.shape[1:], logits.dtype)
         return (jnp.stack([1 - uniform, uniform]) < jax.nn.sigmoid(logits)).astype(logits.dtype)
 
-    drawn: list[jax.Array] = []
-    sampler = _Sampler(key, 2, lambda key, logits: drawn.append(antithetic(key, logits)) or drawn[-1])
-    log_p = log_joint(sampler)
-    if len(drawn) != 1:
-        raise UserError(f"disarm draws one layer of latents, but the model has {len(drawn)}; use rloo or vimco")
-    logits, (z, other) = sampler.logits[0][0], drawn[0]
-    signal = stop_gradient(log_p - sampler.log_q)
+    sample = Draw(key, 2, antithetic)
+    log_p = log_joint(sample)
+    if len(sample.layers) != 1:
+        raise UserError(f"disarm draws one layer of latents, but the model has {len(sample.layers)}; use rloo or vimco")
+    logits, (z, other) = sample.logits[0][0], sample.layers[0]
+    signal = stop_gradient(log_p - sample.log_prob)
     slope = (z - other) * jax.nn.sigmoid(jnp.abs(logits)) * (signal[0] - signal[1])[:, None] / 2
     return _with_gradient(jnp.mean(signal, 0), jnp.sum(stop_gradient(slope) * logits, -1) + jnp.mean(log_p, 0))
 
@@ -167,7 +144,7 @@ def straight_through(key: jax.Array, log_joint: LogJoint) -> jax.Array:
     """As if the draw were its probability, biased: Bengio et al. 2013."""
 
     def draw(key: jax.Array, logits: jax.Array) -> jax.Array:
-        return _with_gradient(_bits(key, logits), jax.nn.sigmoid(logits))
+        return _with_gradient(bits(key, logits), jax.nn.sigmoid(logits))
 
     log_p, log_q = _run(key, log_joint, 1, draw)
     return (log_p - log_q)[0]
@@ -177,7 +154,7 @@ def reinmax(key: jax.Array, log_joint: LogJoint) -> jax.Array:
     """Straight-through of second order, biased: Liu et al. 2023, algorithm 2, for two classes."""
 
     def draw(key: jax.Array, logits: jax.Array) -> jax.Array:
-        z = _bits(key, logits)
+        z = bits(key, logits)
         probability = jax.nn.sigmoid(logits)
         middle = stop_gradient((probability + z) / 2)
         tilted = jax.nn.sigmoid(stop_gradient(jax.scipy.special.logit(middle) - logits) + logits)

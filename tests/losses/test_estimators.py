@@ -54,7 +54,7 @@ def test_enumeration_is_the_bound_and_its_gradient(x64, model):
     params, x = benchmark.random_model(0)
     key = jax.random.key(0)
     found = jax.jit(
-        jax.value_and_grad(lambda p: estimators.exact(key, lambda s: model(p, x, s), bits=benchmark.BITS)[0])
+        jax.value_and_grad(lambda p: estimators.exact(key, lambda s: model(p, x, s), size=benchmark.BITS)[0])
     )(params)
     expected = jax.jit(jax.value_and_grad(lambda p: benchmark.exact_elbo(model, p, x)))(params)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12), found, expected)
@@ -99,6 +99,6 @@ def test_bad_settings_are_refused_in_a_sentence():
         estimators.gumbel_softmax(key, model, temperature=0)
     with pytest.raises(UserError, match="the model has 2; use rloo"):
         jax.eval_shape(lambda: estimators.disarm(key, deep))
-    for bits in (7, 9):
-        with pytest.raises(UserError, match=f"bits is {bits}, but the model draws 8"):
-            jax.eval_shape(lambda b=bits: estimators.exact(key, model, bits=b))
+    for size in (7, 9):
+        with pytest.raises(UserError, match=f"size is {size}, but the model draws 8"):
+            jax.eval_shape(lambda s=size: estimators.exact(key, model, size=s))
