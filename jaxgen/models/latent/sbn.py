@@ -29,7 +29,7 @@ class SigmoidBeliefNet(nn.Module):
 
     @nn.compact
     def __call__(self, *, lead: Sequence[int], sample: Sample) -> jax.Array:
-        """Latents `[*lead, units]` from the top down, by `sample`; returns the pixels' logits `[*lead, *event_shape]`."""
+        """Latents `[*lead, units]` from the top, by `sample`; returns the pixels' logits `[*lead, *event_shape]`."""
         top = self.param("prior", nn.initializers.zeros, (self.hidden[-1],))
         z = sample(jnp.broadcast_to(top, (*lead, self.hidden[-1])))
         for layer in reversed(range(len(self.hidden) - 1)):
@@ -51,7 +51,7 @@ class RecognitionNet(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, sample: Sample) -> None:
-        """Images `[batch, ...]`; latents from the data up, by `sample`, of logits `[batch, units]` or of its own shape."""
+        """Images `[batch, ...]`; latents from the data up, by `sample`, of logits `[batch, units]` or its own shape."""
         z = x.reshape(x.shape[0], -1)
         for layer, units in enumerate(self.hidden):
             z = sample(nn.Dense(units, dtype=self.dtype, name=f"layer_{layer}")(z))
