@@ -16,6 +16,7 @@ LEAVES = {
     "files",
     "chips",
     "settings",
+    "fields",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": set(),

@@ -3,6 +3,7 @@
 import numpy as np
 
 from jaxgen.data.source import Dataset, Examples, Memory, Source
+from jaxgen.fields import image, label
 
 DIGITS_LEVELS = 17
 
@@ -32,4 +33,4 @@ def _digits(split: str) -> Source:
             {"image": images[ids].reshape(-1, 8, 8, 1).astype(np.uint8), "label": labels[ids].astype(np.int32)}
         )
 
-    return Source("digits", split, describe, load)
+    return Source("digits", split, describe, load, lambda: {"image": image(DIGITS_LEVELS), "label": label(10)})

@@ -3,16 +3,26 @@
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import jax
 import numpy as np
 
 from jaxgen.errors import UserError
+from jaxgen.fields import Field, Fields
 
 Examples = dict[str, np.ndarray]  # field -> [batch, ...]
 Shapes = dict[str, Any]  # field -> jax.ShapeDtypeStruct, or stream -> such a dict
-Transform = Callable[[Examples], Examples]
+Transform = Callable[[Examples], Examples]  # may have a method `declare(fields) -> fields`, of the values it makes
+
+
+@runtime_checkable
+class Declares(Protocol):
+    """A transform that knows what values it makes."""
+
+    def declare(self, fields: Mapping[str, Field]) -> Mapping[str, Field]:
+        """What it makes of fields that have the values `fields`."""
+        ...
 
 
 class Table(Protocol):
@@ -81,12 +91,14 @@ class Source:
       split: "train", "validation" or "test".
       describe: gives one example of the right shapes and types, `field -> [1, ...]`, without reading data.
       load: opens the data.
+      declare: what values the fields have, as far as it is known, `field -> Field`.
     """
 
     name: str
     split: str
     describe: Callable[[], Examples]
     load: Callable[[], Table]
+    declare: Callable[[], Mapping[str, Field]] = dict
 
     @functools.cached_property
     def spec(self) -> Shapes:
@@ -96,6 +108,11 @@ class Source:
     def batch_spec(self, batch_size: int) -> Shapes:
         """`field -> shape and dtype` of a batch, `[batch, ...]`."""
         return {field: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype) for field, x in self.spec.items()}
+
+    @functools.cached_property
+    def fields(self) -> Fields:
+        """`field -> Field`, what values it has, of those that are declared."""
+        return dict(self.declare())
 
     @functools.cached_property
     def _table(self) -> Table:
@@ -109,10 +126,21 @@ class Source:
         return self._table[ids]
 
     def map(self, transform: Transform) -> "Source":
-        """This source with `transform` applied to every batch as it is fetched: for cheap fixed conversions."""
-        return dataclasses.replace(
-            self, describe=lambda: transform(self.describe()), load=lambda: _Mapped(self, transform)
-        )
+        """This source with `transform` applied to every batch as it is fetched: for cheap fixed conversions.
+
+        What is declared of a field stays so where the transform hands it on as it is, or has a method `declare`.
+        """
+        return self._changed(transform, lambda: _Mapped(self, transform))
+
+    def _changed(self, transform: Transform, load: Callable[[], Table]) -> "Source":
+        def declare() -> Mapping[str, Field]:
+            before = self.describe()
+            after = transform(before)
+            if isinstance(transform, Declares):
+                return {name: field for name, field in transform.declare(self.fields).items() if name in after}
+            return {name: field for name, field in self.fields.items() if name in after and after[name] is before[name]}
+
+        return dataclasses.replace(self, describe=lambda: transform(self.describe()), load=load, declare=declare)
 
     def beside(self, other: "Source", prefix: str) -> "Source":
         """This source, each example beside one of another's, in turn, as fields `prefix + name`.
@@ -131,11 +159,7 @@ class Source:
         For what should not be repeated every epoch (padding) or must not be drawn anew (static binarization). It runs
         when the data is first used and holds the whole split in memory.
         """
-        return dataclasses.replace(
-            self,
-            describe=lambda: transform(self.describe()),
-            load=lambda: Memory(transform(self[np.arange(len(self))])),
-        )
+        return self._changed(transform, lambda: Memory(transform(self[np.arange(len(self))])))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -147,15 +171,15 @@ class Streams(Source):
       batch_sizes: of the streams whose batches are not as large as the run's.
     """
 
-    sources: Mapping[str, Source]
-    batch_sizes: Mapping[str, int]
+    sources: Mapping[str, Source] = dataclasses.field(kw_only=True)
+    batch_sizes: Mapping[str, int] = dataclasses.field(kw_only=True)
 
     @classmethod
     def of(cls, sources: Mapping[str, Source], batch_sizes: Mapping[str, int]) -> "Streams":
         """Of sources of one split."""
         names = list(dict.fromkeys(source.name for source in sources.values()))
         split = next(iter(sources.values())).split
-        return cls("+".join(names), split, cls._refuse, cls._refuse, sources, batch_sizes)
+        return cls("+".join(names), split, cls._refuse, cls._refuse, sources=sources, batch_sizes=batch_sizes)
 
     @staticmethod
     def _refuse() -> Any:
@@ -179,6 +203,11 @@ class Streams(Source):
     def spec(self) -> Shapes:
         """`stream -> field -> shape and dtype` of one example, without the batch axis."""
         return {name: source.spec for name, source in self.sources.items()}
+
+    @functools.cached_property
+    def fields(self) -> Fields:
+        """`stream -> field -> Field`."""
+        return {name: source.fields for name, source in self.sources.items()}
 
     def batch_size(self, stream: str, default: int) -> int:
         """Of a stream: its own, or the run's."""
@@ -241,6 +270,11 @@ class Dataset:
     def spec(self) -> Shapes:
         """`field -> shape and dtype` of one example, without the batch axis, by stream if there are; reads no data."""
         return self.train.spec
+
+    @property
+    def fields(self) -> Fields:
+        """`field -> Field`, what values are declared, by stream if there are."""
+        return self.train.fields
 
     def map(self, transform: Transform) -> "Dataset":
         """`Source.map` on every split."""

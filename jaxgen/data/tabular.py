@@ -14,6 +14,7 @@ import numpy as np
 
 from jaxgen.data.source import Dataset, Examples, Memory, Source
 from jaxgen.errors import UserError
+from jaxgen.fields import label as classes_of
 
 Splits = dict[str, np.ndarray]  # "train", "validation" and "test" -> [examples, dimensions]
 
@@ -51,7 +52,7 @@ def breast_cancer() -> Dataset:
             return Memory({"x": x[ids].astype(np.float32), "label": label[ids].astype(np.int32)})
 
         example = {"x": np.zeros((1, 30), np.float32), "label": np.zeros(1, np.int32)}
-        return Source("breast_cancer", split, lambda: example, load)
+        return Source("breast_cancer", split, lambda: example, load, lambda: {"label": classes_of(2)})
 
     return Dataset(source("train"), source("test"), source("validation"))
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.source import Dataset, Examples, Memory, Source
+from jaxgen.fields import label as classes_of
 
 TYPES = 3
 TAGS = 2 * TYPES + 1  # O = 0 and, of type k, B = 2k + 1 and I = 2k + 2
@@ -55,7 +56,8 @@ def _source(split: str, count: int, labelled: int, seed: tuple[int, int]) -> Sou
         labels[labelled:] = -1
         return Memory({"word": words, "label": labels})
 
-    return Source("tagged_sentences", split, describe, load)
+    fields = {"word": classes_of(WORDS), "label": classes_of(TAGS, unlabelled=True)}
+    return Source("tagged_sentences", split, describe, load, lambda: fields)
 
 
 def _name_shares() -> np.ndarray:

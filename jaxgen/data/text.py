@@ -19,6 +19,7 @@ import numpy as np
 from jaxgen.data import tfds
 from jaxgen.data.source import Dataset, Examples, Memory, Source
 from jaxgen.errors import UserError
+from jaxgen.fields import Field, label
 
 PADDING, UNKNOWN = 0, 1
 _FILES = "stsa.binary"  # stsa.binary.train and so on: a label, a space and a tokenized sentence a line
@@ -117,7 +118,7 @@ class SentimentData:
     def dataset(self) -> Dataset:
         """Fields: "tokens", int32 `[length]`; "before" and "after" the last "but", alike; "label", int32 `[]`."""
         train, test = self._source("train", "train"), self._source("test", self.held_out)
-        return Dataset(train.map_once(self._subset), test)
+        return Dataset(dataclasses.replace(train.map_once(self._subset), declare=self._declare), test)
 
     def embedding_init(self, vectors: str = "") -> Callable[..., jax.Array]:
         """Initializer of word vectors `[vocabulary_size, dimensions]`: those of a file, or else normal noise of 0.1."""
@@ -137,7 +138,11 @@ class SentimentData:
             parts = zip(fields, (sentences, before, after), strict=True)
             return Memory({**{f: self.vocabulary.encode(x, self.length) for f, x in parts}, "label": labels})
 
-        return Source("sst2", split, describe, load)
+        return Source("sst2", split, describe, load, self._declare)
+
+    def _declare(self) -> dict[str, Field]:
+        words = label(self.vocabulary_size)
+        return {"tokens": words, "before": words, "after": words, "label": label(2, unlabelled=True)}
 
     def _subset(self, examples: Examples) -> Examples:
         count = len(examples["label"])

@@ -14,8 +14,10 @@ from absl import logging
 
 from jaxgen.data.source import Dataset, Examples, Memory, Source, Table
 from jaxgen.errors import UserError
+from jaxgen.fields import Field
+from jaxgen.fields import image as levels_of
+from jaxgen.fields import label as classes_of
 
-_DTYPES = {"image": np.uint8, "label": np.int32}
 MEMORY_BYTES = 2**29  # a split whose decoded images take no more than this is decoded once and kept
 
 
@@ -26,7 +28,8 @@ def images(name: str, *, size: int | None = None, held_out: str = "test", data_d
     decoded batch by batch. A set that is not prepared is downloaded by TFDS, which needs TensorFlow to prepare sets,
     though not to read them.
 
-    Fields: "image" uint8 `[height, width, channels]`, "label" int32 `[]` where the set has labels.
+    Fields: "image" `[height, width, channels]` of the set's own type, mostly uint8; "label" int32 `[]` where the set
+    has classes.
 
     Args:
       name: as TFDS spells it, with a version or config if wanted ("mnist:3.0.1").
@@ -36,12 +39,18 @@ def images(name: str, *, size: int | None = None, held_out: str = "test", data_d
       data_dir: folder of prepared sets; None is `$TFDS_DATA_DIR`, read at first use, else `~/tensorflow_datasets`.
 
     Raises:
-      UserError: at first use: no such set, not prepared and not to be had, no images, or images of varying size and
-        no `size` for them.
+      UserError: at first use: no such set, not prepared and not to be had, no images, images of varying size and no
+        `size` for them, or a type that resizing or labels cannot have.
     """
 
     def source(split: str) -> Source:
-        return Source(name, split, lambda: _describe(name, data_dir, size), lambda: _load(name, data_dir, split, size))
+        return Source(
+            name,
+            split,
+            lambda: _describe(name, data_dir, size),
+            lambda: _load(name, data_dir, split, size),
+            lambda: _declare(name, data_dir),
+        )
 
     return Dataset(source("train"), source(held_out))
 
@@ -51,7 +60,7 @@ class _OnDisk:
     """A table read and decoded a batch at a time; batched reads are four times as fast as single ones."""
 
     records: Any
-    fields: tuple[str, ...]
+    example: Examples
     size: int | None
 
     def __len__(self) -> int:
@@ -61,7 +70,7 @@ class _OnDisk:
         records = self.records.__getitems__(ids.tolist())
         if self.size is not None:
             records = [{**record, "image": _square(record["image"], self.size)} for record in records]
-        return {f: np.stack([r[f] for r in records]).astype(_DTYPES[f], copy=False) for f in self.fields}
+        return {f: np.stack([r[f] for r in records]).astype(x.dtype, copy=False) for f, x in self.example.items()}
 
 
 def _square(image: np.ndarray, size: int) -> np.ndarray:
@@ -76,7 +85,7 @@ def _square(image: np.ndarray, size: int) -> np.ndarray:
 
 def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
     features = _builder(name, _folder(data_dir)).info.features
-    shape: tuple[int | None, ...] = (features["image"].shape if "image" in features else None) or (None,)
+    shape: tuple[Any, ...] = (features["image"].shape if "image" in features else None) or (None,)
     if size is not None and len(shape) == 3:
         shape = (size, size, shape[2])
     if None in shape:
@@ -84,15 +93,31 @@ def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
             f"The data set {name!r} has no field 'image' of one fixed size; choose an image set that has, or in code a "
             "size for its images."
         )
-    shapes: dict[str, Any] = {"image": shape}
-    if "label" in features and features["label"].shape == ():
-        shapes["label"] = ()
-    return {field: np.zeros((1, *shape), _DTYPES[field]) for field, shape in shapes.items()}
+    dtype = np.dtype(features["image"].np_dtype)
+    if size is not None and dtype != np.uint8:
+        raise UserError(f"The images of {name!r} are {dtype}, and only uint8 ones are resized; leave the size out.")
+    example = {"image": np.zeros((1, *shape), dtype)}
+    if _classes(name, data_dir) is not None:
+        example["label"] = np.zeros(1, np.int32)
+    return example
+
+
+def _classes(name: str, data_dir: str | None) -> int | None:
+    """How many classes the set's labels have; None where it has none."""
+    features = _builder(name, _folder(data_dir)).info.features
+    return getattr(features["label"], "num_classes", None) if "label" in features else None
+
+
+def _declare(name: str, data_dir: str | None) -> dict[str, Field]:
+    dtype = np.dtype(_builder(name, _folder(data_dir)).info.features["image"].np_dtype)
+    fields = {"image": levels_of(int(np.iinfo(dtype).max) + 1) if dtype.kind == "u" else Field()}
+    classes = _classes(name, data_dir)
+    return fields if classes is None else {**fields, "label": classes_of(classes)}
 
 
 def _load(name: str, data_dir: str | None, split: str, size: int | None) -> Table:
     example = _describe(name, data_dir, size)
-    table = _OnDisk(records(name, data_dir=data_dir, split=split), tuple(example), size)
+    table = _OnDisk(records(name, data_dir=data_dir, split=split), example, size)
     with _quiet():
         table[np.zeros(1, int)]  # TFDS logs which decoder it chose at the first record; have that done in the quiet
         if len(table) * example["image"].nbytes > MEMORY_BYTES:

@@ -3,12 +3,14 @@
 import os
 import subprocess
 import sys
+import types
 
 import numpy as np
 import pytest
 
 from jaxgen.data import tfds
 from jaxgen.errors import UserError
+from jaxgen.fields import Field, image, label
 
 FOLDER = os.path.expanduser(os.environ.get("TFDS_DATA_DIR", ""))
 
@@ -65,12 +67,52 @@ def test_images_of_varying_size_are_cut_to_a_square_and_resized(tmp_path):
             wide, high = np.pad(square, ((0, 0), (5, 5))), np.pad(square, ((9, 9), (0, 0)))
             return [{"image": np.stack([(wide, high)[i]] * 3, -1), "label": i} for i in ids]
 
-    table = tfds._OnDisk(Records(), ("image", "label"), size=4)
+    table = tfds._OnDisk(Records(), data.test.describe(), size=4)
     images = table[np.asarray([1, 0])]["image"]
     assert images.shape == (2, 4, 4, 3)
     assert images.dtype == np.uint8
     np.testing.assert_array_equal(images[0], images[1])
     np.testing.assert_allclose(images[0, [0, 0, 3, 3], [0, 3, 0, 3], 0], [0, 100, 100, 255], atol=8)
+
+
+class Feature:
+    """As TFDS describes a field."""
+
+    def __init__(self, shape, dtype, **more):
+        self.shape, self.np_dtype = shape, dtype
+        vars(self).update(more)
+
+
+@pytest.mark.parametrize(
+    ("values", "declared"),
+    [
+        (np.array([0, 256, 300, 65535], np.uint16), image(65536)),
+        (np.array([0, 0.25, 0.5, 1], np.float32), Field()),
+        (np.array([0, 1, 17, 255], np.uint8), image(256)),
+        (np.array([-5, 0, 3, 300], np.int16), Field()),
+    ],
+)
+def test_images_keep_their_type(values, declared, monkeypatch):
+    pictures = values.reshape(-1, 1, 1, 1)
+    features = {"image": Feature((1, 1, 1), values.dtype.type), "label": Feature((), np.int64, num_classes=7)}
+    builder = types.SimpleNamespace(info=types.SimpleNamespace(features=features))
+
+    class Records(list):
+        def __getitems__(self, ids):
+            return [self[i] for i in ids]
+
+    table = Records({"image": x, "label": np.int64(6), "id": b"x"} for x in pictures)
+    monkeypatch.setattr(tfds, "_builder", lambda name, folder: builder)
+    monkeypatch.setattr(tfds, "records", lambda name, data_dir, split: table)
+    data = tfds.images("own")
+    found = data.train[np.arange(4)]
+    np.testing.assert_array_equal(found["image"], pictures)
+    assert found["image"].dtype == data.spec["image"].dtype == values.dtype
+    assert found["label"].dtype == np.int32
+    assert data.fields == {"image": declared, "label": label(7)}
+    if values.dtype != np.uint8:
+        with pytest.raises(UserError, match=f"images of 'own' are {values.dtype}, and only uint8 ones are resized"):
+            tfds.images("own", size=4).spec  # noqa: B018
 
 
 def test_a_set_that_is_not_prepared_is_one_sentence_without_tensorflow(tmp_path, monkeypatch):
