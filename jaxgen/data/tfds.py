@@ -96,7 +96,7 @@ def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
     dtype = np.dtype(features["image"].np_dtype)
     if size is not None and dtype != np.uint8:
         raise UserError(f"The images of {name!r} are {dtype}, and only uint8 ones are resized; leave the size out.")
-    example = {"image": np.zeros((1, *shape), dtype)}
+    example: Examples = {"image": np.zeros((1, *shape), dtype)}
     if _classes(name, data_dir) is not None:
         example["label"] = np.zeros(1, np.int32)
     return example
