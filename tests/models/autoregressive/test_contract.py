@@ -14,7 +14,9 @@ from jaxgen import sampling
 from jaxgen.errors import UserError
 from jaxgen.models.autoregressive.contract import AutoregressiveModel
 from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
+from jaxgen.models.autoregressive.lstm import LSTM
 from jaxgen.models.autoregressive.pixelcnn import PixelCNN
+from jaxgen.models.autoregressive.transformer import Transformer
 
 
 class Row(NamedTuple):
@@ -29,6 +31,8 @@ TABLE = {
     "pixelcnn colour": Row(PixelCNN(3, width=24, layers=2, size=3), (2, 2, 3), (1, 2, 2)),
     "gated pixelcnn": Row(GatedPixelCNN(3, width=6, layers=3, size=3), (4, 4, 1), (2, 2, 1)),
     "gated pixelcnn colour": Row(GatedPixelCNN(3, width=6, layers=3, size=3, classes=2), (2, 3, 3), (1, 2, 2), 2),
+    "transformer": Row(Transformer(3, width=8, layers=2, heads=2, classes=2, remat=True), (6,), (4,), 2),
+    "lstm": Row(LSTM(3, width=6, layers=2), (6,), (4,)),
 }
 BLIND = {"pixelcnn"}  # see less than all that is earlier
 
@@ -42,14 +46,18 @@ def condition(row: Row, batch: int) -> np.ndarray | None:
     return np.arange(batch) % row.classes if row.classes else None
 
 
-@functools.cache
 def variables(name: str, tiny: bool = False):
     """Parameters none of which is zero."""
+    return jax.tree.map(jnp.asarray, numbers(name, tiny))
+
+
+@functools.cache
+def numbers(name: str, tiny: bool):
     row = TABLE[name]
     x = np.zeros((1, *(row.tiny if tiny else row.event)), np.int32)
     shapes = jax.eval_shape(lambda: row.model.init(jax.random.key(0), x, condition(row, 1)))
     rng = np.random.default_rng(0)
-    return jax.tree.map(lambda p: rng.normal(0, 0.1 if p.ndim < 2 else p.shape[0] ** -0.5, p.shape), shapes)
+    return jax.tree.map(lambda p: rng.normal(0, 0.1 if p.ndim < 2 else p.shape[-2] ** -0.5, p.shape), shapes)
 
 
 def flat_logits(name: str, x: np.ndarray, tiny: bool = False, classes: np.ndarray | None = None):

@@ -1,0 +1,94 @@
+"""The pre-norm transformer block over a sequence, whole or position by position with keys and values kept."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+from jaxgen.errors import UserError
+from jaxgen.layers.rotary import rotary
+
+Attend = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # queries, keys, values [batch, length, heads, size]
+
+
+def causal(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+    """Every position attends to itself and all before it."""
+    return jax.nn.dot_product_attention(query, key, value, is_causal=True)
+
+
+class Block(nn.Module):
+    """`x + Attention(LayerNorm(x))`, then `x + MLP(LayerNorm(x))`, four times as wide inside: Xiong et al., 2020.
+
+    Projections back to x are initialized smaller by √(2·depth), as so many are added up: Radford et al., 2019.
+
+    Attributes:
+      heads: of the attention; they divide the width.
+      depth: blocks in the network.
+      attend: which positions mix, in a whole sequence; causal.
+      rotate: whether queries and keys are turned by their positions.
+      dropout: rate on both branches.
+      dtype: of the computation; parameters and normalization stay float32.
+    """
+
+    heads: int
+    depth: int
+    attend: Attend = causal
+    rotate: bool = True
+    dropout: float = 0.0
+    dtype: DTypeLike | None = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, cache: Any = None, position: Any = None) -> tuple[jax.Array, Any]:
+        """A whole sequence, or one position of it.
+
+        Args:
+          x: `[batch, length, width]`; length is 1 where there is a cache.
+          cache: keys and values of all positions, `[batch, total, heads, width / heads]` each; None has none.
+          position: of x in the cache, int `[]`.
+
+        Returns:
+          x, and the cache with this position's keys and values.
+
+        Raises:
+          UserError: heads do not divide the width.
+        """
+        width = x.shape[-1]
+        if width % self.heads:
+            raise UserError(f"width is {width}: make it a multiple of heads={self.heads}.")
+        positions = jnp.arange(x.shape[1]) if position is None else jnp.reshape(position, (1,))
+
+        def dense(features: Any, name: str, scale: float = 1.0, axis: Any = -1) -> nn.DenseGeneral:
+            init = nn.initializers.normal(0.02 * scale)
+            return nn.DenseGeneral(features, axis, kernel_init=init, dtype=self.dtype, name=name)
+
+        def dropped(y: jax.Array) -> jax.Array:
+            return nn.Dropout(self.dropout, deterministic=not self.has_rng("dropout"))(y)
+
+        small = (2 * self.depth) ** -0.5
+        y = nn.LayerNorm(use_bias=False)(x)
+        query, key, value = (dense((self.heads, width // self.heads), name)(y) for name in ("query", "key", "value"))
+        if self.rotate:
+            query, key = rotary(query, positions), rotary(key, positions)
+        if cache is None:
+            y = self.attend(query, key, value)
+        else:
+            cache = tuple(
+                jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), position, axis=1)
+                for kept, new in zip(cache, (key, value), strict=True)
+            )
+            seen = jnp.arange(cache[0].shape[1]) <= position
+            y = jax.nn.dot_product_attention(query, *cache, mask=seen[None, None, None, :])
+        x = x + dropped(dense(width, "mix", small, (-2, -1))(y))
+        y = nn.gelu(dense(4 * width, "up")(nn.LayerNorm(use_bias=False)(x)))
+        return x + dropped(dense(width, "back", small)(y)), cache
+
+
+def empty_cache(
+    batch: int, length: int, width: int, heads: int, dtype: DTypeLike | None
+) -> tuple[jax.Array, jax.Array]:
+    """Keys and values of a `Block` before the first position."""
+    empty = jnp.zeros((batch, length, heads, width // heads), dtype or float)
+    return empty, empty

@@ -1,0 +1,87 @@
+"""The decoder-only transformer over characters, bytes, or any sequence of symbols.
+
+Pre-norm blocks, rotary positions, symbol embeddings tied to the output: Radford et al., 2019; Su et al., 2021; Press &
+Wolf, 2017.
+"""
+
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax.typing import DTypeLike
+
+from jaxgen.errors import UserError
+from jaxgen.layers.transformer import Block, empty_cache
+from jaxgen.models.autoregressive.contract import AutoregressiveModel
+
+
+def shifted(y: jax.Array, first: jax.Array) -> jax.Array:
+    """What is known before each position of `[batch, length, width]`: the one before, and `first` before all."""
+    return jnp.concatenate([jnp.broadcast_to(first, y[:, :1].shape).astype(y.dtype), y[:, :-1]], axis=1)
+
+
+class Transformer(AutoregressiveModel):
+    """Symbols `[batch, *event]` in raster order; the layers run as one compiled loop.
+
+    Attributes:
+      width: of the residual stream, a multiple of heads.
+      layers: blocks.
+      heads: of each block's attention.
+      classes: of the condition, which the first position is told; 0 has none.
+      dropout: rate on embeddings and branches.
+      remat: keep only what passes between blocks for the gradient.
+      dtype: of the computation; parameters, normalization and logits stay float32.
+    """
+
+    width: int = 128
+    layers: int = 4
+    heads: int = 4
+    classes: int = 0
+    dropout: float = 0.0
+    remat: bool = False
+    dtype: DTypeLike | None = None
+
+    def setup(self):
+        init = nn.initializers.normal(0.02)
+        self.embed = nn.Embed(self.levels, self.width, embedding_init=init, dtype=self.dtype)
+        self.first = self.param("first", init, (max(self.classes, 1), self.width))
+        block = nn.scan(
+            nn.remat(Block, prevent_cse=False) if self.remat else Block,
+            variable_axes={"params": 0},
+            split_rngs={"params": True, "dropout": True},
+            in_axes=(0, nn.broadcast),
+            length=self.layers,
+        )
+        self.blocks = block(self.heads, self.layers, dropout=self.dropout, dtype=self.dtype)
+        self.norm = nn.LayerNorm(use_bias=False)
+        self.drop = nn.Dropout(self.dropout)
+
+    def _start_of_sequence(self, condition: jax.Array | None) -> jax.Array:
+        """`[batch or 1, 1, width]`."""
+        if self.classes and condition is None:
+            raise UserError(f"this model is conditional on {self.classes} classes: give it labels [batch].")
+        return (self.first if condition is None else jnp.take(self.first, condition, axis=0))[:, None]
+
+    def _out(self, y: jax.Array) -> jax.Array:
+        return self.norm(y) @ self.embed.embedding.T
+
+    def logits(self, x: jax.Array, condition: jax.Array | None = None) -> jax.Array:
+        y = shifted(self.embed(x.reshape(x.shape[0], -1)), self._start_of_sequence(condition))
+        y = self.drop(y, deterministic=not self.has_rng("dropout"))
+        y, _ = self.blocks(y, None, None)
+        return self._out(y).reshape(*x.shape, self.levels)
+
+    def start(self, event: tuple[int, ...], batch: int, condition: jax.Array | None = None) -> Any:
+        """Keys and values of every layer, `[layers, batch, length, heads, width / heads]`, and the first input."""
+        empty = empty_cache(batch, math.prod(event), self.width, self.heads, self.dtype)
+        kept = jax.tree.map(lambda e: jnp.zeros((self.layers, *e.shape), e.dtype), empty)
+        return kept, jnp.broadcast_to(self._start_of_sequence(condition), (batch, 1, self.width))
+
+    def step(self, cache: Any, position: jax.Array, previous: jax.Array) -> tuple[Any, jax.Array]:
+        kept, first = cache
+        embedded = self.embed(previous[:, None])
+        y = jnp.where(position > 0, embedded, first.astype(embedded.dtype))
+        y, kept = self.blocks(y, kept, position)
+        return (kept, first), self._out(y)[:, 0]
