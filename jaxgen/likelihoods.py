@@ -7,6 +7,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from jaxgen.fields import Field
 from jaxgen.losses import discretized, variational
 from jaxgen.losses.arrays import sum_event_axes
 
@@ -22,6 +23,7 @@ class Likelihood(NamedTuple):
       sample: `(key, *outputs) -> x`, on the values `log_prob` is defined on.
       outputs: how many numbers a decoder gives for each element of x.
       cdf: `(x, *outputs) -> P(X <= x)`, element by element, in the shape of x; None where x is continuous.
+      takes: the values that x has.
     """
 
     log_prob: Callable[..., Array]
@@ -29,6 +31,7 @@ class Likelihood(NamedTuple):
     sample: Callable[..., Array]
     outputs: int = 1
     cdf: Callable[..., Array] | None = None
+    takes: Field = Field()
 
 
 bernoulli = Likelihood(
@@ -37,6 +40,7 @@ bernoulli = Likelihood(
     lambda key, logits: jax.random.bernoulli(key, jax.nn.sigmoid(logits)).astype(logits.dtype),
     outputs=1,
     cdf=lambda x, logits: jnp.where(x < 1, jax.nn.sigmoid(-logits), 1.0),
+    takes=Field(0, 1),
 )
 """Pixels 0 and 1; the output is the logit of 1."""
 
@@ -57,6 +61,7 @@ def discretized_logistic(levels: int) -> Likelihood:
         functools.partial(discretized.logistic_sample, levels=levels),
         outputs=2,
         cdf=functools.partial(discretized.logistic_cdf, levels=levels),
+        takes=Field(-1, 1, levels),
     )
 
 
@@ -79,7 +84,7 @@ def logistic_mixture(levels: int, components: int = 10) -> Likelihood:
     def cdf(x: Array, *outputs: Array) -> Array:
         return discretized.logistic_mixture_cdf(x, *parts(outputs), levels=levels)
 
-    return Likelihood(log_prob, mean, sample, 3 * components, cdf)
+    return Likelihood(log_prob, mean, sample, 3 * components, cdf, Field(-1, 1, levels))
 
 
 def categorical(levels: int) -> Likelihood:
@@ -103,4 +108,4 @@ def categorical(levels: int) -> Likelihood:
         below = jnp.cumsum(jax.nn.softmax(jnp.stack(logits, -1)), -1)
         return jnp.where(x < 1, jnp.take_along_axis(below, index(x), -1)[..., 0], 1.0)
 
-    return Likelihood(log_prob, mean, sample, levels, cdf)
+    return Likelihood(log_prob, mean, sample, levels, cdf, Field(-1, 1, levels))

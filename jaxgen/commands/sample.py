@@ -236,11 +236,10 @@ class _Model:
 
     def beside_neighbors(self, samples: np.ndarray) -> np.ndarray:
         """Each sample, then the training image nearest to it by Euclidean distance."""
-        train = self.run.experiment.data.train
-        images = train[np.arange(min(_NEIGHBORS, len(train)))].get("image", np.empty(0))
-        if images.shape[1:] != samples.shape[1:]:
+        data = self.run.experiment.data
+        if "image" not in data.spec or data.spec["image"].shape != samples.shape[1:]:
             raise UserError(f"neighbors needs images, but samples have shape {list(samples.shape[1:])}; leave it out.")
-        images = images.astype(np.float32)
-        images = 2 * (images - images.min()) / (images.max() - images.min()) - 1  # from their levels to [-1, 1]
+        train = signed_images(data).train
+        images = train[np.arange(min(_NEIGHBORS, len(train)))]["image"]
         _, nearest = jax.jit(nearest_neighbors)(*(x.reshape(len(x), -1) for x in (samples, images)))
         return np.stack([samples, images[np.asarray(nearest)]], axis=1).reshape(-1, *samples.shape[1:])

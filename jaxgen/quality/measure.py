@@ -9,8 +9,9 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxgen.data.source import Dataset, Source
-from jaxgen.data.transforms import signed_unit
+from jaxgen.data.transforms import on_image, signed_unit
 from jaxgen.errors import UserError
+from jaxgen.fields import SIGNED, Field
 from jaxgen.metrics import frechet, inception_score
 from jaxgen.metrics.classes import conditional_accuracy, intra_class_diversity
 from jaxgen.metrics.coverage import mode_coverage
@@ -40,17 +41,23 @@ _ORDER = (
 
 
 def signed_images(data: Dataset) -> Dataset:
-    """The data with images in [-1, 1], as samples are; whole numbers are levels from 0 to the highest there is.
+    """The data with images in [-1, 1], as samples are, by the range and the levels that it declares.
 
     Raises:
-      UserError: the examples are no images.
+      UserError: the examples are no images, or of no declared range.
     """
     if "image" not in data.spec or len(data.spec["image"].shape) != 3:
-        raise UserError(f"{data.name} has no images to compare samples with; leave --features out.")
-    if not np.issubdtype(data.spec["image"].dtype, np.integer):
+        raise UserError(f"{data.name} has no images to compare samples with; leave the comparison out.")
+    field = data.fields.get("image", Field())
+    if (field.low, field.high) == (-1, 1):
         return data
-    highest = int(data.train[np.arange(min(len(data.train), 1024))]["image"].max())
-    return data.map(signed_unit(highest + 1))
+    if field.low == 0 and field.levels is not None:
+        return data.map(signed_unit(field.levels))
+    if (field.low, field.high) == (0, 1):
+        return data.map(on_image(lambda images: 2 * images - 1, lambda _: SIGNED))
+    raise UserError(
+        f"image of {data.name} has {field}, as far as it says, and samples are from -1 to 1; declare its range."
+    )
 
 
 def check_enough(data: Dataset, count: int) -> None:

@@ -10,8 +10,9 @@ from rich.console import Console
 from jaxgen.data.embedded import digits
 from jaxgen.data.source import Dataset
 from jaxgen.data.stacked import stacked
-from jaxgen.data.transforms import signed_unit
+from jaxgen.data.transforms import on_image, signed_unit
 from jaxgen.errors import UserError
+from jaxgen.fields import SIGNED, UNIT
 from jaxgen.quality import classifier as classifiers
 from jaxgen.quality.classifier import Settings, classifier, combined
 from jaxgen.quality.extractor import batch_size, pixels, see
@@ -154,11 +155,21 @@ def test_labels_combine_as_independent_ones():
     np.testing.assert_allclose(np.exp(combined(np.log(p))), expected, rtol=1e-5)
 
 
-def test_whole_numbers_become_signed_images():
-    for data, highest in ((digits(), 16), (digits().map(lambda x: {"image": (x["image"] > 8).astype(np.uint8)}), 1)):
-        x = images(signed_images(data).train, 50)
-        np.testing.assert_allclose(x, images(data.train, 50) * 2.0 / highest - 1, atol=1e-6)
+@pytest.mark.parametrize("brightest", [16, 12, 0])
+def test_whole_numbers_become_signed_images_by_the_levels_that_are_declared(brightest):
+    """FAULTS 2: all dark or all black images are of as many levels as others."""
+    dark = digits().map(on_image(lambda x: np.minimum(x, brightest), lambda field: field))
+    np.testing.assert_allclose(images(signed_images(dark).train, 50), images(dark.train, 50) / 8.0 - 1, atol=1e-6)
     assert signed_images(DATA) is DATA
+
+
+def test_images_from_0_to_1_are_stretched_and_those_of_unknown_range_refused():
+    halves = digits().map(on_image(lambda x: x / np.float32(32), lambda _: UNIT))
+    np.testing.assert_allclose(images(signed_images(halves).train, 50), images(halves.train, 50) * 2 - 1, atol=1e-6)
+    assert signed_images(halves).fields["image"] == SIGNED
+    for function in (lambda x: x.astype(np.int16) - 8, lambda x: x / 16):
+        with pytest.raises(UserError, match="image of digits has any values, as far as it says, and samples are from"):
+            signed_images(digits().map(on_image(function)))
 
 
 def test_what_cannot_be_measured_is_one_sentence():
