@@ -1,0 +1,57 @@
+"""Linear encoders and decoders: as an autoencoder principal components, as a VAE the probabilistic ones."""
+
+import math
+from collections.abc import Sequence
+
+import jax
+from flax import linen as nn
+from jax import numpy as jnp
+
+
+class LinearEncoder(nn.Module):
+    """q(z | x) with a mean linear in x and variances that are the same for all x.
+
+    Attributes:
+      latent_size: dimensions of z.
+    """
+
+    latent_size: int
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:
+        """`[batch, ...]` to (mean, log_variance), `[batch, latent]` each."""
+        mean = nn.Dense(self.latent_size, name="mean")(x.reshape(x.shape[0], -1))
+        log_variance = self.param("log_variance", nn.initializers.zeros, (self.latent_size,))
+        return mean, jnp.broadcast_to(log_variance, mean.shape)
+
+
+class LinearDecoder(nn.Module):
+    """p(x | z) with a mean linear in z and one variance for all of x, to go with `likelihoods.gaussian`.
+
+    Attributes:
+      event_shape: of one example.
+    """
+
+    event_shape: Sequence[int]
+
+    @nn.compact
+    def __call__(self, z: jax.Array, *, train: bool = False) -> jax.Array:
+        """`[batch, latent]` to mean and log-variance, `[batch, *event_shape, 2]`."""
+        mean = nn.Dense(math.prod(self.event_shape), name="mean")(z).reshape(-1, *self.event_shape)
+        log_variance = self.param("log_variance", nn.initializers.zeros, ())
+        return jnp.stack([mean, jnp.broadcast_to(log_variance, mean.shape)], -1)
+
+
+class LowerTriangular(nn.Module):
+    """Makes a full covariance of a diagonal one: z = L z_0, L unit lower triangular, from the encoder's context.
+
+    The linear inverse autoregressive flow, one triangle an example (Kingma et al. 2016): z is Gaussian with covariance
+    `L diag(variance) L^T`, which every covariance can be written as (Rezende et al. 2014, section 4.1, by Cholesky).
+    """
+
+    @nn.compact
+    def __call__(self, z_0: jax.Array, context: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """z_0 `[batch, latent]` and what is below L's diagonal, `[batch, latent (latent - 1) / 2]`, to (z, log_det)."""
+        size = z_0.shape[-1]
+        triangle = jnp.zeros((*z_0.shape, size), z_0.dtype).at[:, *jnp.tril_indices(size, -1)].set(context)
+        return z_0 + jnp.einsum("bij,bj->bi", triangle, z_0), jnp.zeros(z_0.shape[0], z_0.dtype)
