@@ -94,11 +94,11 @@ def checkpoints(repeats: int) -> list[dict[str, Any]]:
         for _ in range(repeats):
             with tempfile.TemporaryDirectory() as folder, contextlib.closing(Checkpoints(Path(folder))) as saved:
                 start = time.perf_counter()
-                saved.save(state)
+                saved.save(state, one.stage)
                 waits.append(time.perf_counter() - start)
                 saved.wait()
                 saves.append(time.perf_counter() - start)
-                restores.append(seconds(lambda saved=saved, one=one: saved.restore(one.abstract_state())))
+                restores.append(seconds(lambda saved=saved, one=one: saved.restore(lambda _: one.abstract_state())))
         rows.append(
             {
                 "network": name,

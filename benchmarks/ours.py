@@ -18,6 +18,7 @@ from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import regularizers
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.adversarial import resnet_gan
@@ -26,7 +27,7 @@ from jaxgen.models.flow.glow import glow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training import process
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
-from jaxgen.training.step import build_step, compile_step, init_state
+from jaxgen.training.step import build_step, compile_step, due_phases, init_state
 
 RNG = np.random.default_rng(0)
 
@@ -38,7 +39,7 @@ def dcgan() -> tuple[Method, Batch, int]:
         Net(Generator((32, 32, 1), 64), optimizer),
         Net(Discriminator(64), optimizer),
         adversarial.non_saturating,
-        latent_size=100,
+        prior=normal(100),
     )
     return method, {"image": RNG.uniform(-1, 1, (64, 32, 32, 1)).astype(np.float32)}, 1
 
@@ -50,7 +51,7 @@ def wgan_gp() -> tuple[Method, Batch, int]:
         Net(Generator((32, 32, 1), 64), optimizer),
         Net(Discriminator(64, normalization=None), optimizer),
         adversarial.wasserstein,
-        latent_size=100,
+        prior=normal(100),
         critic_regularizers=[regularizers.gradient_penalty()],
     )
     return method, {"image": RNG.uniform(-1, 1, (64, 32, 32, 1)).astype(np.float32)}, 1
@@ -63,7 +64,7 @@ def sngan_resnet() -> tuple[Method, Batch, int]:
         Net(resnet_gan.Generator(), optimizer),
         Net(resnet_gan.Discriminator(), optimizer),
         adversarial.non_saturating,
-        latent_size=128,
+        prior=normal(128),
     )
     return method, {"image": RNG.uniform(-1, 1, (16, 32, 32, 3)).astype(np.float32)}, 1
 
@@ -113,7 +114,7 @@ class Critic(MLP):
 def toy_gan() -> tuple[Method, Batch, int]:
     """A GAN of points in the plane, both networks with two hidden layers of 32 units, batch 128."""
     optimizer = optax.flatten(optax.adam(1e-3, b1=0.5))  # 6 small arrays, one update
-    method = gan(Net(MLP(2), optimizer), Net(Critic(), optimizer), adversarial.non_saturating, latent_size=2)
+    method = gan(Net(MLP(2), optimizer), Net(Critic(), optimizer), adversarial.non_saturating, prior=normal(2))
     return method, {"image": RNG.normal(size=(128, 2)).astype(np.float32)}, 100
 
 
@@ -141,8 +142,10 @@ def main(name: str) -> None:
     key = jax.device_put(jax.random.key(1), replicated(mesh))
     stacked = jax.tree.map(lambda x: np.broadcast_to(x, (steps_per_call, 1, *x.shape)), batch)
     batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
-    step = build_step(method, reports=lambda step: step % 100 == 0)  # as in a run that logs every hundred steps
-    call = compile_step(step, mesh, shardings_of(state))
+    step = build_step(
+        method, reports=lambda state: (state.step + 1) % 100 == 0
+    )  # as in a run that logs every hundred steps
+    call = compile_step(step, mesh, shardings_of(state), [due_phases(method, 0)] * steps_per_call)
 
     def run(count: int) -> None:
         nonlocal state

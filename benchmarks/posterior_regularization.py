@@ -70,7 +70,7 @@ def svm_judge() -> Judge:
 def training(experiment: Experiment, every: int) -> Iterator[TrainState]:
     """The state after each `every` steps."""
     trainer = experiment.trainer(MESH)
-    state, call = trainer.init(), trainer.compile()
+    state, call = trainer.init(), trainer.program(0)
     calls = experiment.schedule.steps // experiment.schedule.steps_per_call
     with contextlib.closing(trainer.batches(0)) as batches:
         for done, batch in enumerate(itertools.islice(batches, calls), 1):

@@ -14,6 +14,7 @@ from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
 from jaxgen.training.schedule import Schedule
 
@@ -46,7 +47,7 @@ def experiment(config: Config) -> Experiment:
             generator=Net(Generator((32, 32, 3), config.width, config.dtype), optimizer, ema_decay=0.999),
             critic=Net(Discriminator(config.width, config.dtype), optimizer),
             loss=adversarial.non_saturating,
-            latent_size=config.latent_size,
+            prior=normal(config.latent_size),
         ),
         data=tfds.images("cifar10").map(signed_unit()),
         schedule=Schedule(config.steps),

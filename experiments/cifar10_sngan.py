@@ -14,6 +14,7 @@ from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial.resnet_gan import Discriminator, Generator, plain
 from jaxgen.training.schedule import Schedule
 
@@ -49,7 +50,7 @@ def experiment(config: Config) -> Experiment:
             generator=Net(generator, optimizer, ema_decay=0.999),
             critic=Net(critic, critic_optimizer),
             loss=adversarial.hinge,
-            latent_size=config.latent_size,
+            prior=normal(config.latent_size),
             critic_steps=5,
         ),
         data=tfds.images("cifar10").map(signed_unit()),

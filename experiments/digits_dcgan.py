@@ -14,6 +14,7 @@ from jaxgen.data.transforms import enlarge, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
 from jaxgen.training.schedule import Schedule
 
@@ -46,7 +47,7 @@ def experiment(config: Config) -> Experiment:
             generator=Net(Generator((16, 16, 1), config.width, config.dtype), optimizer, ema_decay=0.999),
             critic=Net(Discriminator(config.width, config.dtype), optimizer),
             loss=adversarial.non_saturating,
-            latent_size=config.latent_size,
+            prior=normal(config.latent_size),
         ),
         data=digits().map_once(enlarge(16)).map(signed_unit(DIGITS_LEVELS)),
         schedule=Schedule(config.steps, sample_every=1000, checkpoint_every=1000),

@@ -58,7 +58,7 @@ def experiment(config: Config) -> Experiment:
     on_logits = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
     flow = Chain((Logit(alpha=1e-6), on_logits))
     classes = 10 if config.conditional else None
-    net = Net(ClassPrior(flow, 10) if config.conditional else flow, optimizer, ema_decay=0.99)
+    net = Net(ClassPrior(flow, 10) if config.conditional else flow, optimizer, ema_decay=0.99, streams=("dropout",))
     noise = Net(Dequantizer(2, config.width, dtype=config.dtype), optimizer, ema_decay=0.99)
     watch = config.memory == "reversible"
     return Experiment(

@@ -49,7 +49,9 @@ def experiment(config: Config) -> Experiment:
     size = config.couplings, config.levels, config.width
     flow = Chain((Logit(alpha=1e-6), image_realnvp(*size, dtype=config.dtype, dropout=config.dropout)))
     return Experiment(
-        method=image_flow(Net(flow, optimizer, ema_decay=0.99), event_shape=shape, levels=DIGITS_LEVELS),
+        method=image_flow(
+            Net(flow, optimizer, ema_decay=0.99, streams=("dropout",)), event_shape=shape, levels=DIGITS_LEVELS
+        ),
         data=digits(),
         schedule=Schedule(config.steps),
         batch_size=config.batch_size,

@@ -14,6 +14,7 @@ from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.regularizers import orthogonal
 from jaxgen.models.adversarial import biggan
 from jaxgen.training.schedule import Schedule
@@ -48,7 +49,7 @@ def experiment(config: Config) -> Experiment:
             generator=Net(generator, optax.adam(config.learning_rate, b1=0.0), ema_decay=0.9999),
             critic=Net(critic, optax.adam(config.critic_learning_rate, b1=0.0)),
             loss=adversarial.hinge,
-            latent_size=biggan.latent_size(128),
+            prior=normal(biggan.latent_size(128)),
             critic_steps=2,
             classes=1000,
             generator_regularizers=(orthogonal(1e-4),),

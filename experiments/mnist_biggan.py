@@ -14,6 +14,7 @@ from jaxgen.data.transforms import pad, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.regularizers import orthogonal
 from jaxgen.models.adversarial import biggan
 from jaxgen.training.schedule import Schedule
@@ -46,7 +47,7 @@ def experiment(config: Config) -> Experiment:
             generator=Net(generator, optimizer, ema_decay=0.999),
             critic=Net(biggan.discriminator(32, 10, config.width, config.dtype), optimizer),
             loss=adversarial.hinge,
-            latent_size=biggan.latent_size(32),
+            prior=normal(biggan.latent_size(32)),
             classes=10,
             generator_regularizers=(orthogonal(1e-4),),
         ),

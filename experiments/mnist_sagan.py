@@ -14,6 +14,7 @@ from jaxgen.data.transforms import pad, signed_unit
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial import sagan
 from jaxgen.training.schedule import Schedule
 
@@ -49,7 +50,7 @@ def experiment(config: Config) -> Experiment:
             generator=Net(generator, optax.adam(config.learning_rate, b1=0.0, b2=0.9), ema_decay=0.999),
             critic=Net(critic, optax.adam(config.critic_learning_rate, b1=0.0, b2=0.9)),
             loss=adversarial.hinge,
-            latent_size=config.latent_size,
+            prior=normal(config.latent_size),
             classes=10,
         ),
         data=tfds.images("mnist").map_once(pad(32)).map(signed_unit()),

@@ -8,6 +8,7 @@ import dataclasses
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 
 
@@ -18,7 +19,7 @@ class Config(Modes):
 
 def experiment(config: Config) -> Experiment:
     """Nothing keeps it from collapse."""
-    method = gan(*players(config), adversarial.minimax, latent_size=LATENT_SIZE, field="x")
+    method = gan(*players(config), adversarial.minimax, prior=normal(LATENT_SIZE), field="x")
     return ring(
         config,
         method,

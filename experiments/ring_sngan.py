@@ -8,6 +8,7 @@ import dataclasses
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 
 
@@ -24,7 +25,7 @@ class Config(Modes):
 def experiment(config: Config) -> Experiment:
     """Five critic updates for one of the generator, and Adam without momentum."""
     nets = players(config, spectral=True, critic_steps=5)
-    method = gan(*nets, adversarial.hinge, latent_size=LATENT_SIZE, critic_steps=5, field="x")
+    method = gan(*nets, adversarial.hinge, prior=normal(LATENT_SIZE), critic_steps=5, field="x")
     return ring(
         config,
         method,

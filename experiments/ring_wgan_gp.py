@@ -9,6 +9,7 @@ from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import regularizers
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.modes import LATENT_SIZE, Modes, players, ring
 
 
@@ -29,7 +30,7 @@ def experiment(config: Config) -> Experiment:
     method = gan(
         *players(config, critic_steps=5),
         adversarial.wasserstein,
-        latent_size=LATENT_SIZE,
+        prior=normal(LATENT_SIZE),
         critic_steps=5,
         critic_regularizers=[regularizers.gradient_penalty(config.penalty)],
         field="x",

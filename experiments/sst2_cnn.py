@@ -56,7 +56,7 @@ def experiment(config: Config) -> Experiment:
         dtype=config.dtype,
     )
     return Experiment(
-        method=classification(Net(network, optax.adam(config.learning_rate)), inputs="tokens"),
+        method=classification(Net(network, optax.adam(config.learning_rate), streams=("dropout",)), inputs="tokens"),
         data=data.dataset(),
         schedule=Schedule(steps=config.steps, log_every=50, checkpoint_every=200, steps_per_call=10),
         batch_size=config.batch_size,

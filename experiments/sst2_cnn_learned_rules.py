@@ -81,7 +81,7 @@ def experiment(config: Config) -> Experiment:
     both, validation = data.dataset(), dataclasses.replace(data, held_out="dev").dataset().test
     return Experiment(
         method=rule_distillation(
-            student=Net(network, optax.adam(config.learning_rate)),
+            student=Net(network, optax.adam(config.learning_rate), streams=("dropout",)),
             confidences=Net(Confidences([1.0, 1.0]), optax.adam(config.confidence_rate)),
             rules=rules,
             inputs="tokens",

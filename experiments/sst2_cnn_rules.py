@@ -81,7 +81,7 @@ def experiment(config: Config) -> Experiment:
     )
     return Experiment(
         method=rule_distillation(
-            student=Net(network, optax.adam(config.learning_rate)),
+            student=Net(network, optax.adam(config.learning_rate), streams=("dropout",)),
             confidences=Net(Confidences([1.0])),
             rules=rules,
             inputs="tokens",

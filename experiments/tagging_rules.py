@@ -67,7 +67,7 @@ def experiment(config: Config) -> Experiment:
     student = BiLSTMTagger(WORDS, TAGS, config.hidden, dropout=0.3, dtype=config.dtype)
     return Experiment(
         method=sequence_distillation(
-            Net(student, optax.adam(config.learning_rate)),
+            Net(student, optax.adam(config.learning_rate), streams=("dropout",)),
             Net(Confidences([1.0] * 4)),
             transitions(),
             single_tags,

@@ -16,7 +16,7 @@ from scipy import stats
 from jaxgen.core import Array, Drawing, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
-from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial import priors, regularizers
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.recording import history, recorded
 from jaxgen.models.mlp import MLP, MLPCritic
@@ -38,14 +38,15 @@ class Config(Theory):
 MEAN, STD = 2.0, 0.5  # of the data
 X = np.linspace(-2, 5, 71).astype(np.float32)
 FRAMES = 5
+_STEPS_PER_CALL = 100
 
 
 def observe(view: View) -> Array:
     """D(x), and the density of 4,000 samples in the cells around x, `[2, points]`."""
-    samples = view("generator", jax.random.normal(jax.random.key(0), (4000, 1)), train=False)[:, 0]
+    samples = view("generator", jax.random.normal(jax.random.key(0), (4000, 1)))[:, 0]
     half = (X[1] - X[0]) / 2
     density, _ = jnp.histogram(samples, bins=jnp.append(X - half, X[-1] + half))
-    logits = view("critic", jnp.asarray(X)[:, None], train=False).astype(jnp.float32)
+    logits = view("critic", jnp.asarray(X)[:, None]).astype(jnp.float32)
     return jnp.stack([jax.nn.sigmoid(logits), density / (len(samples) * 2 * half)])
 
 
@@ -69,11 +70,12 @@ def experiment(config: Config) -> Experiment:
         Net(MLP(1, (32,), dtype=config.dtype), optimizer),
         Net(MLPCritic(hidden=(64, 64), dtype=config.dtype), optimizer),
         adversarial.non_saturating,
-        latent_size=1,
+        prior=priors.normal(1),
         critic_regularizers=[regularizers.r1(0.3)],
         field="x",
     )
-    watched = recorded(method, observe, frames=FRAMES, every=max(config.steps // FRAMES, 1))
+    every = max(config.steps // FRAMES // _STEPS_PER_CALL, 1) * _STEPS_PER_CALL
+    watched = recorded(method, observe, frames=FRAMES, shape=(2, len(X)), every=every)
 
     def frames(view: View) -> Array:
         return jnp.concatenate([history(view), observe(view)[None]])
@@ -81,7 +83,7 @@ def experiment(config: Config) -> Experiment:
     return Experiment(
         method=dataclasses.replace(watched, latents=None),  # points of the line make no picture
         data=normal(MEAN, STD),
-        schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
+        schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=_STEPS_PER_CALL),
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Goodfellow et al., 2014, figure 1",

@@ -39,7 +39,7 @@ NAMES = [f"epsilon={epsilon}" for epsilon in EPSILONS]
 
 def measure(view: View) -> Array:
     """D(x) along the line, `[epsilons, points]`."""
-    logits = [part(view, name)("critic", jnp.asarray(X)[:, None], train=False) for name in NAMES]
+    logits = [part(view, name)("critic", jnp.asarray(X)[:, None]) for name in NAMES]
     return jax.nn.sigmoid(jnp.stack(logits).astype(jnp.float32))
 
 

@@ -18,6 +18,7 @@ from jaxgen.layers.minibatch import MinibatchDiscrimination
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import augmentation, regularizers
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.models.mlp import MLP
 from jaxgen.modes import LATENT_SIZE, Modes, draw_points, mode_drawing, on_mixture, players
@@ -71,7 +72,7 @@ def contenders(config: Config) -> Mapping[str, Method]:
         ),
     }
     return {
-        name: gan(*nets, loss, latent_size=LATENT_SIZE, field="x", **settings)
+        name: gan(*nets, loss, prior=normal(LATENT_SIZE), field="x", **settings)
         for name, (nets, loss, settings) in games.items()
     }
 

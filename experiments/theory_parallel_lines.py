@@ -57,7 +57,7 @@ def estimate(view: View) -> dict[str, Array]:
     fake = other_segment(jax.random.normal(keys[1], (len(label), 1)), label)
 
     def scores(name: str, x: Array) -> Array:
-        return part(view, name)("critic", x, label, train=False).astype(jnp.float32).reshape(len(THETA), count)
+        return part(view, name)("critic", x, label).astype(jnp.float32).reshape(len(THETA), count)
 
     loss = adversarial.minimax.critic(scores("discriminator", real), scores("discriminator", fake))
     return {
@@ -98,7 +98,7 @@ def experiment(config: Config) -> Experiment:
     penalty = regularizers.gradient_penalty(100.0)
     kinds = {"discriminator": (adversarial.minimax, []), "critic": (adversarial.wasserstein, [penalty])}
     methods = {
-        name: judged(net, loss, other_segment, classes=len(THETA), critic_regularizers=terms)
+        name: judged(net, loss, other_segment, classes=len(THETA), regularizers=terms)
         for name, (loss, terms) in kinds.items()
     }
     return Experiment(

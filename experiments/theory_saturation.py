@@ -55,7 +55,7 @@ def against_the_best(loss: adversarial.AdversarialLoss, config: Config) -> Metho
         return {"theta": jnp.full(batch["x"].shape[0], view("generator"))}
 
     nets = {"generator": Net(Scalar(config.start), optax.sgd(config.learning_rate))}
-    return Method("generator", nets, (Phase(("generator",), generator_loss),), init, None, evaluate)
+    return Method("generator", nets, (Phase("generator", ("generator",), generator_loss),), init, None, evaluate)
 
 
 def means(view: View) -> Array:
@@ -84,7 +84,7 @@ def experiment(config: Config) -> Experiment:
     """Where D(G(z)) is nearly 0, the pull of minimax is D(G(z)) and that of the other 1 - D(G(z))."""
     games = {name: against_the_best(loss, config) for name, loss in LOSSES.items()}
     return Experiment(
-        method=recorded(side_by_side(games), means, frames=config.steps),
+        method=recorded(side_by_side(games), means, frames=config.steps, shape=(len(LOSSES),)),
         data=nothing(),
         schedule=Schedule(config.steps, log_every=10),
         batch_size=config.batch_size,

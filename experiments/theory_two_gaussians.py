@@ -41,7 +41,7 @@ def measure(view: View) -> dict[str, Array]:
     x = jnp.linspace(-4.0, 4.0, 321)
 
     def score(name: str, x: Array) -> Array:
-        return part(view, name)("critic", x.reshape(1, 1), train=False)[0].astype(jnp.float32)
+        return part(view, name)("critic", x.reshape(1, 1))[0].astype(jnp.float32)
 
     def along(function: Any) -> Array:
         return jax.vmap(function)(x)
@@ -81,7 +81,7 @@ def experiment(config: Config) -> Experiment:
     penalty = regularizers.gradient_penalty(100.0)
     methods = {
         "discriminator": judged(net, adversarial.minimax, samples),
-        "critic": judged(net, adversarial.wasserstein, samples, critic_regularizers=[penalty]),
+        "critic": judged(net, adversarial.wasserstein, samples, regularizers=[penalty]),
     }
     return Experiment(
         method=side_by_side(methods),

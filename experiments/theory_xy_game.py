@@ -52,7 +52,7 @@ def alternating(learning_rate: float) -> Method:
         return {"radius": jnp.full(batch["x"].shape[0], jnp.hypot(view("x"), view("y")) / jnp.sqrt(2.0))}
 
     nets = {name: Net(Scalar(1.0), optax.sgd(learning_rate)) for name in ("x", "y")}
-    return Method("xy game", nets, (Phase(("x",), x_loss), Phase(("y",), y_loss)), init, None, evaluate)
+    return Method("xy game", nets, (Phase("x", ("x",), x_loss), Phase("y", ("y",), y_loss)), init, None, evaluate)
 
 
 def extragradient(base: Method, learning_rate: float) -> Method:
@@ -63,7 +63,7 @@ def extragradient(base: Method, learning_rate: float) -> Method:
         ahead_x, ahead_y = stop_gradient((x - learning_rate * y, y + learning_rate * x))
         return x * ahead_y - y * ahead_x, Aux()
 
-    return dataclasses.replace(base, phases=(Phase(("x", "y"), loss),))
+    return dataclasses.replace(base, phases=(Phase("extragradient", ("x", "y"), loss),))
 
 
 def positions(view: View) -> Array:
@@ -96,7 +96,7 @@ def experiment(config: Config) -> Experiment:
         "extragradient": extragradient(base, config.learning_rate),
     }
     return Experiment(
-        method=recorded(side_by_side(games), positions, frames=config.steps),
+        method=recorded(side_by_side(games), positions, frames=config.steps, shape=(len(RULES), 2)),
         data=nothing(),
         schedule=Schedule(config.steps, log_every=10),
         batch_size=config.batch_size,

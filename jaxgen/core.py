@@ -1,23 +1,27 @@
 """The vocabulary: every algorithm is coordinate descent, some networks moving downhill while the others stand still.
 
-A `Method` is a list of `Phase`s over named `Net`s. The state of all networks is a `TrainState` of arrays; a phase's
-loss sees it through a `View`, and whatever is not a parameter moves only by what the loss returns in `Aux.variables`.
+A `Method` is a list of named `Phase`s over named `Net`s. The state of all networks is a `TrainState` of arrays; a
+phase's loss sees it through a `View`, and whatever is not a parameter moves only by what the loss returns in `Aux`.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import jax
+import jax.numpy as jnp
 import optax
 from flax import struct
+from jax.typing import ArrayLike
 
+from jaxgen import linen
 from jaxgen.errors import UserError
 
 Array = jax.Array
 Params = Any  # a pytree of arrays
 Variables = Mapping[str, Any]  # collection name -> pytree of arrays, without "params"
-Batch = Mapping[str, Any]  # field -> array [batch, ...]
+Batch = Mapping[str, Any]  # field -> array [batch, ...], or stream -> such a mapping
+Weight = float | Callable[[Array], ArrayLike]  # of a term: a number, or a function of the step as optax's schedules are
 
 
 class Module(Protocol):
@@ -29,18 +33,31 @@ class Module(Protocol):
 
 
 @dataclasses.dataclass(frozen=True)
+class Start:
+    """First parameters from another run: see `jaxgen.from_run`."""
+
+    run: str
+    net: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Net:
     """What a network is.
 
     Attributes:
       module: a Linen module (or anything with its `init` and `apply`).
-      optimizer: the optax transformation that moves it; None leaves it frozen.
-      ema_decay: decay of the exponential moving average of its parameters; None keeps no average.
+      optimizer: the optax transformation that moves it, its schedules functions of the step; None leaves it frozen.
+      ema_decay: decay of the exponential moving average of its parameters, once in each step that trains it, after the
+        last phase; None keeps no average.
+      streams: the streams of random numbers that it draws from in training, such as "dropout".
+      start: where its first parameters come from; None is the method's `init`.
     """
 
     module: Module
     optimizer: optax.GradientTransformation | None = None
     ema_decay: float | None = None
+    streams: tuple[str, ...] = ()
+    start: Start | None = None
 
 
 @struct.dataclass
@@ -55,10 +72,12 @@ class NetState:
 
 @struct.dataclass
 class TrainState:
-    """Everything a checkpoint holds: the step, int32 `[]`, and the networks' arrays."""
+    """Everything a checkpoint holds: steps, int32 `[]`, of the run and when its stage began; networks; memory."""
 
     step: Array
+    start: Array
     nets: dict[str, NetState]
+    memory: dict[str, Any] = struct.field(default_factory=dict)
 
 
 class Aux(NamedTuple):
@@ -67,10 +86,12 @@ class Aux(NamedTuple):
     Attributes:
       metrics: name -> scalar, logged as `<phase>/<name>`.
       variables: network -> collection -> new value; collections not named keep theirs.
+      memory: name -> new value; what is not named stays.
     """
 
     metrics: Mapping[str, Array] = {}
     variables: Mapping[str, Variables] = {}
+    memory: Mapping[str, Any] = {}
 
 
 # (network, its variables with "params", its inputs) -> the last two, laid out over the devices; values stay the same.
@@ -87,21 +108,62 @@ class View:
     """The networks as a loss sees them: `view("critic", x)` is `module.apply` on this step's arrays, a pure call.
 
     On several devices `place` decides which of them computes what; inputs have their examples along the first axis.
+
+    Attributes:
+      step: steps since the run's stage began, int32 `[]`.
+      repeat: which of its phase's repeats this is, from 0, int32 `[]`.
+      memory: arrays of no network.
+      counts: what the phase counted on the whole batch; for one of n micro-batches, an n-th of it.
     """
 
-    modules: Mapping[str, Module]
+    nets: Mapping[str, Net]
     params: Mapping[str, Params]
     variables: Mapping[str, Variables]
     ema: Mapping[str, Params | None]
     step: Array
+    memory: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    repeat: ArrayLike = 0
+    counts: Mapping[str, Array] = dataclasses.field(default_factory=dict)
     place: Place = as_they_are
 
-    def __call__(self, name: str, *args: Any, **kwargs: Any) -> Any:
-        """Applies network `name`; with `mutable=[...]` returns `(output, new_collections)` as Linen's `apply` does."""
-        variables, inputs = self.place(name, {"params": self.params[name], **self.variables[name]}, args)
-        return self.modules[name].apply(variables, *inputs, **kwargs)
+    def __call__(self, name: str, *inputs: Any, **settings: Any) -> Any:
+        """Evaluates network `name`: nothing random, nothing moves; `train=False` where the module asks."""
+        variables, inputs = self._placed(name, inputs)
+        return linen.evaluate(self.nets[name].module, variables, inputs, settings)
 
-    def moved(self, name: str, variables: Variables) -> "View":
+    def train(
+        self, name: str, *inputs: Any, key: Array, hold: Sequence[str] = (), **settings: Any
+    ) -> tuple[Any, Variables]:
+        """Applies network `name` as training does, and returns its output and the collections that moved.
+
+        The declared streams get keys, every collection of the state may move, and `train=True` goes to modules that
+        ask. Parameters, sown values and the collection `constants` never move. What moved is kept only if the loss
+        returns it: `Aux(variables={name: moved})`.
+
+        Args:
+          name: the network.
+          *inputs: of the module.
+          key: PRNG key; every stream of every network gets another from it.
+          hold: collections that stand still, as "spectral" does where the phase does not train the network.
+          **settings: keyword arguments of the module's `apply`.
+
+        Raises:
+          UserError: the module draws from a stream that its `Net` does not declare.
+        """
+        variables, inputs = self._placed(name, inputs)
+        mutable = [collection for collection in self.variables[name] if collection not in (*hold, linen.CONSTANTS)]
+        return linen.train(name, self.nets[name], variables, inputs, key, mutable, settings)
+
+    def training(self, key: Array, hold: Sequence[str] = ()) -> "Training":
+        """This view in training mode, for a loss that applies several networks: see `Training`."""
+        return Training(self, key, hold)
+
+    def stopped(self, *names: str) -> "View":
+        """The same view, through which no gradient reaches the networks named."""
+        held = {name: jax.lax.stop_gradient(p) if name in names else p for name, p in self.params.items()}
+        return dataclasses.replace(self, params=held)
+
+    def with_variables(self, name: str, variables: Variables) -> "View":
         """The same view with collections of network `name` replaced, for a loss that applies it twice in sequence."""
         merged = {**self.variables[name], **variables}
         return dataclasses.replace(self, variables={**self.variables, name: merged})
@@ -111,7 +173,46 @@ class View:
         params = {name: p if self.ema[name] is None else self.ema[name] for name, p in self.params.items()}
         return dataclasses.replace(self, params=params)
 
+    def weight(self, weight: Weight) -> Array:
+        """A term's weight at this step, `[]`."""
+        return jnp.asarray(weight(self.step) if callable(weight) else weight)
 
+    def _placed(self, name: str, inputs: tuple[Any, ...]) -> tuple[Variables, tuple[Any, ...]]:
+        if name not in self.nets:
+            raise UserError(f"no network is named {name!r}; there are {', '.join(self.nets)}.")
+        return self.place(name, {"params": self.params[name], **self.variables[name]}, inputs)
+
+
+class Training:
+    """Applies networks by `View.train` and gathers what they move: called as a view is, with which it is exchangeable.
+
+    A network that is applied again goes on from what it moved before, with other noise.
+
+    Args:
+      view: the networks.
+      key: PRNG key of their streams.
+      hold: as of `View.train`.
+
+    Attributes:
+      moved: network -> collections, for `Aux.variables`.
+    """
+
+    def __init__(self, view: View, key: Array, hold: Sequence[str] = ()):
+        self._view, self._key, self._hold = view, key, hold
+        self._uses: dict[str, int] = {}
+        self.moved: dict[str, Variables] = {}
+
+    def __call__(self, name: str, *inputs: Any, **settings: Any) -> Any:
+        use = self._uses.get(name, 0)
+        self._uses[name] = use + 1
+        view = self._view.with_variables(name, self.moved[name]) if use else self._view
+        key = jax.random.fold_in(self._key, use)
+        output, moved = view.train(name, *inputs, key=key, hold=self._hold, **settings)
+        self.moved[name] = {**self.moved.get(name, {}), **moved}
+        return output
+
+
+Apply = Callable[..., Any]  # `(network, *inputs, **settings) -> output`: a `View`, or a `Training` of one
 Loss = Callable[[View, Batch, Array], tuple[Array, Aux]]
 
 
@@ -120,21 +221,30 @@ class Phase:
     """One move of coordinate descent.
 
     Attributes:
-      trains: names of the networks that move; gradients are taken with respect to these alone.
+      name: how metrics and messages name it; another for every phase.
+      trains: names of the networks that move; gradients are taken with respect to these alone. There may be none.
       loss: `(view, batch, key) -> (scalar, Aux)`.
-      repeats: how many times the phase runs in a step, each on a fresh batch.
-      accumulate: micro-batches per update; their gradients and metrics are averaged.
+      repeats: how many times the phase runs in a step.
+      fresh: whether each repeat gets a batch of its own; otherwise all see the step's first.
+      every: the phase is due at steps of its stage, from 0, that `every` divides.
+      accumulate: micro-batches per update; their gradients and metrics are averaged, variables and memory pass on.
+      counts: `batch -> {name: number}`, taken of the whole batch before it is cut into micro-batches: what a loss
+        divides by, for `view.counts`.
     """
 
+    name: str
     trains: tuple[str, ...]
     loss: Loss
     repeats: int = 1
+    fresh: bool = True
+    every: int = 1
     accumulate: int = 1
+    counts: Callable[[Batch], Mapping[str, Array]] | None = None
 
-    @property
-    def name(self) -> str:
-        """How metrics and messages name the phase: the networks it trains."""
-        return "+".join(self.trains)
+    def counted(self, view: View, batch: Batch) -> View:
+        """The view with what this phase counts on the whole batch, an n-th of it for each of n micro-batches."""
+        counts = {} if self.counts is None else self.counts(batch)
+        return dataclasses.replace(view, counts={name: x / self.accumulate for name, x in counts.items()})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,17 +255,20 @@ class Latents:
     so that they may be scaled, truncated and interpolated; others (a `label`, say, or random keys) stay as drawn.
 
     Attributes:
-      prior: `(key, count) -> latents`.
-      decode: `(view, latents) -> [count, ...]`, samples; images are in [-1, 1].
+      prior: `(key, count, batch) -> latents`; of `count` examples to translate or complete where `batch` is given,
+        freely drawn where it is None.
+      decode: `(view, latents, key) -> [count, ...]`, samples; images are in [-1, 1].
       encode: `(view, batch) -> latents` of data, for arithmetic with them; None where there is no such map.
       standing: `(view, key) -> {net: {collection: value}}`, what `decode` applies that follows from the parameters, as
         the statistics of batch normalization do, computed anew for those of the view; None where nothing does.
+      conditional: whether `prior` needs a batch.
     """
 
-    prior: Callable[[Array, int], Any]
-    decode: Callable[[View, Any], Array]
+    prior: Callable[[Array, int, Batch | None], Any]
+    decode: Callable[[View, Any, Array], Array]
     encode: Callable[[View, Batch], Any] | None = None
     standing: Callable[[View, Array], Mapping[str, Variables]] | None = None
+    conditional: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +300,9 @@ class Method:
       latents: what samples are made of; None for a method that draws none, such as a classifier.
       evaluate: `(view, batch, key) -> {metric: [batch]}` held-out figures of each example.
       watch: what else training logs, if anything.
+      memory: `(key, batch) -> {name: arrays}`, what training keeps that belongs to no network; None keeps nothing.
+      split: names of memory whose first axis is spread over the devices, as a batch is; the rest is on all of them.
+      evaluations: figures of whole sets.
     """
 
     name: str
@@ -196,21 +312,49 @@ class Method:
     latents: Latents | None
     evaluate: Callable[[View, Batch, Array], Mapping[str, Array]]
     watch: Watch | None = None
+    memory: Callable[[Array, Batch], Mapping[str, Any]] | None = None
+    split: tuple[str, ...] = ()
+    evaluations: tuple["Evaluation", ...] = ()
 
     @property
     def batches_per_step(self) -> int:
-        """Fresh batches a step consumes: the most any phase repeats."""
-        return max(phase.repeats for phase in self.phases)
+        """Fresh batches a step consumes: the most any phase takes."""
+        return max(phase.repeats if phase.fresh else 1 for phase in self.phases)
 
-    def sample(self, view: View, key: Array, count: int) -> Array:
-        """Draws `[count, ...]` from the model.
+    @property
+    def modules(self) -> dict[str, Module]:
+        """The networks' modules, as `init` takes them."""
+        return {name: net.module for name, net in self.nets.items()}
+
+    def sample(self, view: View, key: Array, count: int, batch: Batch | None = None) -> Array:
+        """Draws `[count, ...]` from the model, of a batch of `count` examples where it is conditional.
 
         Raises:
           UserError: it draws none.
         """
         if self.latents is None:
             raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
-        return self.latents.decode(view, self.latents.prior(key, count))
+        latents = self.latents.prior(key, count, batch)
+        return self.latents.decode(view, latents, jax.random.fold_in(key, 1))
+
+
+@dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A figure of a whole set, which is no mean over examples: accuracy of clusters, expected return, a distance.
+
+    Attributes:
+      name: of the figure; `compute` may add others beginning with it.
+      compute: `(model, data) -> {figure: number}` on the host; `model` samples and applies the networks
+        (`jaxgen.training.model.Model`), `data` is the data set.
+      every: steps between evaluations while training; None evaluates at the end only.
+      nulls: name of a null control -> the like of `compute`, given the untrained model: what a figure is worth stands
+        beside what costs nothing.
+    """
+
+    name: str
+    compute: Callable[[Any, Any], Mapping[str, float]]
+    every: int | None = None
+    nulls: Mapping[str, Callable[[Any, Any], Mapping[str, float]]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -229,10 +373,11 @@ class Drawing:
 def view_of(method: Method, state: TrainState, place: Place = as_they_are) -> View:
     """The view of a state."""
     return View(
-        modules={name: net.module for name, net in method.nets.items()},
+        nets=method.nets,
         params={name: net.params for name, net in state.nets.items()},
         variables={name: net.variables for name, net in state.nets.items()},
         ema={name: net.ema for name, net in state.nets.items()},
-        step=state.step,
+        step=jnp.subtract(state.step, state.start),
+        memory=state.memory,
         place=place,
     )

@@ -15,6 +15,7 @@ from jaxgen.losses import adversarial
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.methods.adversarial import regularizers
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial.conditional import WithLabel
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
 from jaxgen.optimizers import clip_weights
@@ -103,7 +104,7 @@ def original(config: Digits, objective: AdversarialLoss = adversarial.non_satura
         Net(config.generator(), optimizer, ema_decay=0.999),
         Net(config.critic("batch"), optimizer),
         objective,
-        latent_size=config.latent_size,
+        prior=normal(config.latent_size),
     )
 
 
@@ -114,7 +115,7 @@ def spectrally_normalized(config: Digits) -> Method:
         Net(config.generator(), optimizer, ema_decay=0.999),
         Net(config.critic("spectral"), optimizer),
         adversarial.hinge,
-        latent_size=config.latent_size,
+        prior=normal(config.latent_size),
     )
 
 
@@ -125,7 +126,7 @@ def clipped(config: Digits, limit: float) -> Method:
         Net(config.generator(), optimizer, ema_decay=0.99),
         Net(config.critic(), optax.chain(optimizer, clip_weights(limit))),
         adversarial.wasserstein,
-        latent_size=config.latent_size,
+        prior=normal(config.latent_size),
         critic_steps=5,
     )
 
@@ -137,7 +138,7 @@ def penalized(config: Digits, weight: float) -> Method:
         Net(config.generator(), optimizer, ema_decay=0.99),
         Net(config.critic(), optimizer),
         adversarial.wasserstein,
-        latent_size=config.latent_size,
+        prior=normal(config.latent_size),
         critic_steps=5,
         critic_regularizers=[regularizers.gradient_penalty(weight)],
     )
@@ -150,6 +151,6 @@ def conditional(config: Digits) -> Method:
         Net(WithLabel(config.generator(), 10), optimizer, ema_decay=0.999),
         Net(WithLabel(config.critic("batch"), 10), optimizer),
         adversarial.non_saturating,
-        latent_size=config.latent_size,
+        prior=normal(config.latent_size),
         classes=10,
     )

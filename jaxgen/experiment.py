@@ -21,17 +21,19 @@ from jaxgen.errors import UserError
 from jaxgen.settings import config_to_json, restore, survives_json
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import Masked, evaluate
-from jaxgen.training.loop import Trainer
 from jaxgen.training.schedule import Schedule
-from jaxgen.training.sharding import Patterns, batch_sharding
+from jaxgen.training.sharding import Patterns, batch_sharding, matching
+from jaxgen.training.stages import Planned, Stage, check_stages
+from jaxgen.training.trainer import Trainer
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What `jaxgen train` runs.
+    """What `jaxgen train` runs: one method, or several in stages.
 
     Attributes:
-      method: networks, losses and optimizers.
+      method: networks, losses and optimizers; where there are stages, left out, and the last one's.
+      stages: what happens in order, where there are several.
       data: training and held-out examples, and for early stopping validation examples.
       schedule: how many steps, and when to log, draw and save.
       batch_size: examples in a batch, over all devices.
@@ -40,63 +42,140 @@ class Experiment:
       measured: the figure this configuration reached, with its spread and the hardware, or "not yet run".
       drawings: pictures of what was learned beside its samples, `drawings/<name>.png` in the run folder.
       sharding: exceptions to the rule that splits the state over the mesh (`jaxgen.training.sharding.state_shardings`).
-      early_stopping: ends training when validation examples say so, and goes back to the best state; None never does.
+      early_stopping: of a single method, ends training when validation examples say so, and goes back to the best
+        state; None never does.
     """
 
-    method: Method
+    method: Method = None  # pyright: ignore[reportAssignmentType]  # `__post_init__` sees to it
+    stages: tuple[Stage, ...] = ()
     data: Dataset
     schedule: Schedule
     batch_size: int
     seed: int
-    paper: str
-    measured: str
+    paper: str = ""
+    measured: str = "not yet run"
     drawings: Mapping[str, Drawing] = dataclasses.field(default_factory=dict)
     sharding: Patterns = dataclasses.field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
 
     def __post_init__(self) -> None:
-        if self.batch_size < 1:
-            raise UserError(f"batch_size is {self.batch_size}; it must be at least 1.")
         check_seed(self.seed)
-        if self.early_stopping and self.data.validation is None:
-            raise UserError(f"early_stopping needs validation examples, which {self.data.name} has not; leave it out.")
+        if self.stages and self.method in (None, self.stages[-1].method):
+            object.__setattr__(self, "method", self.stages[-1].method)
+        elif self.stages or self.method is None:
+            raise UserError("an experiment has either a method or stages; give it one of the two.")
+        if self.stages and self.early_stopping:
+            raise UserError("early_stopping is given beside stages; give it to a stage.")
+        for stage in self.plan:
+            where = f" of stage {stage.name!r}" if self.stages else ""
+            if stage.batch_size < 1:
+                raise UserError(f"batch_size{where} is {stage.batch_size}; it must be at least 1.")
+            if stage.early_stopping and stage.data.validation is None:
+                raise UserError(
+                    f"early_stopping{where} needs validation examples, which {stage.data.name} has not; leave it out."
+                )
 
-    def trainer(self, mesh: Mesh) -> Trainer:
-        """The experiment on a mesh.
+    @functools.cached_property
+    def plan(self) -> tuple[Planned, ...]:
+        """The stages, with nothing left open: a single method is one of them, named "train"."""
+        stages = self.stages or (Stage("train", self.method, early_stopping=self.early_stopping),)
+        lengths = check_stages(stages, self.schedule.steps, self.schedule.steps_per_call)
+        return tuple(
+            Planned(
+                stage.name,
+                stage.method,
+                steps,
+                stage.data or self.data,
+                self.batch_size if stage.batch_size is None else stage.batch_size,
+                stage.carry,
+                stage.early_stopping,
+            )
+            for stage, steps in zip(stages, lengths, strict=True)
+        )
+
+    def stage(self, name: str = "") -> Planned:
+        """The stage of a name; the last one where none is given.
 
         Raises:
-          UserError: its batch size, data, method and early stopping do not fit each other or the mesh.
+          UserError: there is none of that name.
         """
+        if not name:
+            return self.plan[-1]
+        for stage in self.plan:
+            if stage.name == name:
+                return stage
+        raise UserError(f"stage is {name!r}; choose {' or '.join(stage.name for stage in self.plan)}.")
+
+    def trainers(self, mesh: Mesh) -> tuple[Trainer, ...]:
+        """The stages on a mesh.
+
+        Raises:
+          UserError: batch size, data, method and early stopping do not fit each other or the mesh, or a sharding
+            pattern matches an array of no stage.
+        """
+        trainers = tuple(self._trainer(index, mesh) for index in range(len(self.plan)))
+        if len(trainers) > 1:
+            own = [matching(self.sharding, trainer.shapes) for trainer in trainers]
+            if unused := sorted(set(self.sharding) - {pattern for patterns in own for pattern in patterns}):
+                raise UserError(f"sharding pattern {unused[0]!r} matches no array of any stage; correct or remove it.")
+            for trainer, patterns in zip(trainers, own, strict=True):
+                trainer.sharding = patterns
+        return trainers
+
+    def trainer(self, mesh: Mesh, stage: str = "") -> Trainer:
+        """One stage on a mesh: the one of that name, or the last."""
+        return self.trainers(mesh)[self.plan.index(self.stage(stage))]
+
+    def _trainer(self, index: int, mesh: Mesh) -> Trainer:
+        stage = self.plan[index]
         stream = functools.partial(
             batches,
-            self.data.train,
-            batch_size=self.batch_size,
+            stage.data.train,
+            batch_size=stage.batch_size,
             seed=self.seed,
-            batches_per_step=self.method.batches_per_step,
+            batches_per_step=stage.method.batches_per_step,
             steps_per_call=self.schedule.steps_per_call,
             sharding=batch_sharding(mesh),
         )
-        batch = self.data.train.batch_spec(self.batch_size)
 
         def start(step: int) -> Generator[Batch, None, None]:
             return stream(start_step=step)
 
         def validation() -> Generator[Masked, None, None]:
-            assert self.data.validation is not None  # `__post_init__` has seen to it
-            return self._padded(self.data.validation, mesh)
+            assert stage.data.validation is not None  # `__post_init__` has seen to it
+            return self._padded(stage, stage.data.validation, mesh)
 
         return Trainer(
-            self.method, self.schedule, start, batch, self.seed, mesh, self.sharding, self.early_stopping, validation
+            stage.method,
+            self.schedule,
+            start,
+            stage.data.train.batch_spec(stage.batch_size),
+            self.seed,
+            mesh,
+            self.sharding,
+            stage.early_stopping,
+            validation,
+            stage=stage.name,
+            index=index,
+            length=stage.steps,
+            carry=stage.carry,
+            data=stage.data,
         )
 
-    def evaluate(self, state: TrainState, mesh: Mesh) -> dict[str, Any]:
-        """The method's figures on the held-out examples, as `eval.json` holds them."""
-        held_out = self.data.test
-        figures = evaluate(self.method, state, self._padded(held_out, mesh), mesh)
+    def evaluate(self, state: TrainState, mesh: Mesh, stage: str = "") -> dict[str, Any]:
+        """A stage's own figures on the held-out examples, as `eval.json` holds them."""
+        of = self.stage(stage)
+        held_out = of.data.test
+        figures = evaluate(of.method, state, self.held_out(mesh, stage), mesh)
         return {"step": int(state.step), "split": held_out.split, "examples": len(held_out), "figures": figures}
 
-    def _padded(self, source: Source, mesh: Mesh) -> Generator[Masked, None, None]:
-        return evaluation_batches(source, batch_size=self.batch_size, sharding=batch_sharding(mesh))
+    def held_out(self, mesh: Mesh, stage: str = "") -> Generator[Masked, None, None]:
+        """A stage's held-out examples in batches."""
+        of = self.stage(stage)
+        return self._padded(of, of.data.test, mesh)
+
+    def _padded(self, stage: Planned, source: Source, mesh: Mesh) -> Generator[Masked, None, None]:
+        return evaluation_batches(source, batch_size=stage.batch_size, sharding=batch_sharding(mesh))
 
 
 @dataclasses.dataclass(frozen=True)

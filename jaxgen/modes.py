@@ -48,15 +48,15 @@ def players(config: Modes, *, spectral: bool = False, critic_steps: int = 1) -> 
     """A generator of points and their critic, moved by Adam with a first-moment decay of 0.5, or of 0 in long turns."""
     hidden, b1 = (config.width, config.width), 0.5 if critic_steps == 1 else 0.0
 
-    def adam(learning_rate: float, updates: int) -> optax.GradientTransformation:
-        rate = optax.cosine_decay_schedule(learning_rate, updates, alpha=0.1)
+    def adam(learning_rate: float) -> optax.GradientTransformation:
+        rate = optax.cosine_decay_schedule(learning_rate, config.steps, alpha=0.1)
         return optax.flatten(optax.adam(rate, b1=b1, b2=0.999 if critic_steps == 1 else 0.9))
 
     generator = MLP(2, hidden, dtype=config.dtype)
     critic = MLPCritic(hidden=hidden, spectral=spectral, dtype=config.dtype)
     return (
-        Net(generator, adam(config.learning_rate, config.steps), ema_decay=0.99),
-        Net(critic, adam(config.critic_learning_rate, critic_steps * config.steps)),
+        Net(generator, adam(config.learning_rate), ema_decay=0.99),
+        Net(critic, adam(config.critic_learning_rate)),
     )
 
 

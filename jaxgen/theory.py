@@ -1,7 +1,7 @@
 """What the experiments `theory_*` share: settings, data drawn from a formula, and players that are hardly networks."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
-from jaxgen.core import Array, Method, Net
+from jaxgen import linen
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, Variables, View
 from jaxgen.data.source import Dataset, Examples, Memory, Source
 from jaxgen.losses.adversarial import AdversarialLoss
-from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial import priors
+from jaxgen.methods.adversarial.players import Players
+from jaxgen.methods.adversarial.regularizers import Regularizer, regularize
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,23 +64,57 @@ class Scalar(nn.Module):
         return self.param("value", lambda key: jnp.asarray(self.start))
 
 
-class Push(nn.Module):
-    """A generator that cannot learn: `push(z, *label)`."""
-
-    push: Callable[..., Array]
-
-    def __call__(self, *latents: jax.Array, train: bool) -> jax.Array:
-        return self.push(*latents)
-
-
-def judged(critic: Net, loss: AdversarialLoss, push: Callable[..., Array], **settings: Any) -> Method:
+def judged(
+    critic: Net,
+    loss: AdversarialLoss,
+    push: Callable[..., Array],
+    *,
+    classes: int | None = None,
+    regularizers: Sequence[Regularizer] = (),
+) -> Method:
     """A critic alone, of the data field `x` and of `push(z [batch, 1])`, whose distribution does not move.
 
     Args:
       critic: as `gan` wants it.
       loss: the game.
       push: what generated examples are, a function of z and, with `classes`, of labels.
-      **settings: others of `gan`.
+      classes: as of `gan`.
+      regularizers: what is added to the critic's loss.
     """
-    method = gan(Net(Push(push)), critic, loss, latent_size=1, field="x", **settings)
-    return dataclasses.replace(method, phases=method.phases[:1], latents=None)
+    prior = priors.normal(1) if classes is None else priors.joint(priors.normal(1), priors.categorical(classes))
+    players = Pushed(prior, classes is not None, push=push)
+
+    def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        keys = jax.random.split(key, 4)
+        game, _ = players.play(view, batch["x"], batch, keys[0])
+        (real, fake), _, moved = players.discriminate(view, game, batch, keys[1:3])
+        added, aux = regularize(regularizers, game, keys[3])
+        metrics = {"real": jnp.mean(real), "fake": jnp.mean(fake), **aux.metrics}
+        return jnp.mean(loss.critic(real, fake)) + added, Aux(metrics, {"critic": moved})
+
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        return {
+            "critic": linen.init(
+                modules["critic"], jax.random.split(key)[1], batch["x"], *players.condition(batch).values()
+            )
+        }
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        return {"critic_accuracy": players.critic_accuracy(view, batch["x"], batch, key)}
+
+    return Method("critic", {"critic": critic}, (Phase("critic", ("critic",), critic_loss),), init, None, evaluate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pushed(Players):
+    """Players of which the generator is no network but a function of the latents."""
+
+    push: Callable[..., Array] = lambda z: z
+
+    def generate(
+        self, view: View, latents: Mapping[str, Array], key: Array, hold: Sequence[str] = ()
+    ) -> tuple[Array, Variables]:
+        return self.push(*self.prior.inputs(latents)), {}
+
+    def decode(self, view: View, latents: Mapping[str, Array], key: Array) -> Array:
+        return self.push(*self.prior.inputs(latents))

@@ -18,6 +18,7 @@ from rich.console import Console
 
 from jaxgen import cli
 from jaxgen.experiment import ExperimentFile
+from jaxgen.training.loop import train as train_stages
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh
 
@@ -79,8 +80,8 @@ def trained(tmp_path_factory):
         experiment = file.build(file.config_type(**settings))
         run = RunFolder(tmp_path_factory.mktemp(name) / "run")
         run.create({})
-        trainer = experiment.trainer(make_mesh(devices=jax.devices()[:1]))
-        return experiment, trainer.run(run, lambda path, samples: None, Console(quiet=True))
+        trainers = experiment.trainers(make_mesh(devices=jax.devices()[:1]))
+        return experiment, train_stages(trainers, run, lambda path, samples: None, Console(quiet=True))
 
     return train
 

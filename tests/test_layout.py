@@ -16,6 +16,7 @@ LEAVES = {
     "files",
     "chips",
     "settings",
+    "linen",
     "fields",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
@@ -31,7 +32,7 @@ ALLOWED = {
     "sampling": set(),
     "models": {"layers", "bijectors", "losses"},
     "methods": {"core", "losses", "likelihoods", "sampling"},
-    "training": {"core"},
+    "training": {"core", "data"},
     "report": {"core"},
     "aot": {"training"},
     "experiment": {"core", "training", "data"},

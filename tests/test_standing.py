@@ -18,8 +18,10 @@ import optax
 from jaxgen.core import Net
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.experiment import Experiment
+from jaxgen.fields import SIGNED
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.training.schedule import Schedule
 
 @dataclasses.dataclass(frozen=True)
@@ -43,10 +45,11 @@ def experiment(config):
         x = np.random.default_rng(seed).normal(size=(512, 1, 1, 1))
         images = (np.tanh(x) * np.ones((1, 8, 8, 1))).astype(np.float32)
         examples = {"image": images, "label": (x[:, 0, 0, 0] > 0).astype(np.int64)}
-        return Source("tones", split, lambda: {k: v[:1] for k, v in examples.items()}, lambda: Memory(examples))
+        describe, declare = lambda: {k: v[:1] for k, v in examples.items()}, lambda: {"image": SIGNED}
+        return Source("tones", split, describe, lambda: Memory(examples), declare)
     still = optax.sgd(0.0)
     return Experiment(
-        method=gan(Net(Tone(), still), Net(Critic(), still), adversarial.hinge, latent_size=1),
+        method=gan(Net(Tone(), still), Net(Critic(), still), adversarial.hinge, prior=normal(1)),
         data=Dataset(load("train", 0), load("test", 1)),
         schedule=Schedule(config.steps), batch_size=32, seed=0, paper="", measured="",
     )

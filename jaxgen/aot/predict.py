@@ -17,7 +17,7 @@ from jaxgen.aot.topology import Topology
 from jaxgen.aot.traffic import memory_traffic
 from jaxgen.errors import UserError
 from jaxgen.training.flops import count_flops
-from jaxgen.training.loop import Trainer
+from jaxgen.training.trainer import Trainer
 
 _GIB = 2**30
 

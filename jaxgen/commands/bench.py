@@ -16,8 +16,8 @@ from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training import process
 from jaxgen.training.bench import compare, measure
-from jaxgen.training.loop import Trainer
 from jaxgen.training.sharding import are_there
+from jaxgen.training.trainer import Trainer
 
 STEPS = 100  # timed unless --steps says otherwise; a multiple of all the steps_per_call there are
 
@@ -36,6 +36,8 @@ class Options(DataOptions):
     """Numbers of devices, as in 1,2,4: the same batch on the first one, two and four of them."""
     against: Path | None = None
     """A file of what --json printed before: how many times as fast is this, and is that beyond the spread?"""
+    stage: str = ""
+    """Which stage of an experiment that has several (default: the last)."""
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
@@ -71,7 +73,7 @@ def _trainer(experiment: Experiment, count: int, options: Options) -> Trainer:
     devices = jax.devices()
     if not 1 <= count <= len(devices):
         raise UserError(f"sweep holds {count} but there {are_there(devices)}; choose from 1 to {len(devices)}.")
-    trainer = experiment.trainer(options.mesh.make(devices[:count]))
+    trainer = experiment.trainer(options.mesh.make(devices[:count]), options.stage)
     trainer.batches(0).close()
     return trainer
 

@@ -30,6 +30,8 @@ class Options:
     """Numbers of chips, as in 16,64,256: how the step scales with the batch per chip of --topology."""
     json: bool = False
     """Print one JSON object, or of a sweep one a line, instead of tables."""
+    stage: str = ""
+    """Which stage of an experiment that has several (default: the last)."""
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
@@ -63,7 +65,7 @@ def main(args: Sequence[str]) -> None:
 
 
 def _predict(experiment: Experiment, topology: Topology, options: Options) -> Prediction:
-    return predict(experiment.trainer(options.mesh.make(topology.devices())), topology)
+    return predict(experiment.trainer(options.mesh.make(topology.devices()), options.stage), topology)
 
 
 def _tables(name: str, prediction: Prediction) -> list[Table]:

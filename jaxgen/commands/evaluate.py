@@ -8,7 +8,7 @@ import tyro
 from rich.console import Console
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.figures import figures_table, samples_table
+from jaxgen.commands.figures import figures_table, held_out_figures, samples_table
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.commands.samples import FeatureOptions
 from jaxgen.report.page import write_report
@@ -32,7 +32,8 @@ def main(args: Sequence[str]) -> None:
     console = Console()
     run = Run.open(options.run, options.mesh.make())
     compared = options.compare(run, console)
-    evaluation = {**run.experiment.evaluate(run.state, run.mesh), **compared}
+    trainer = run.experiment.trainer(run.mesh, run.stage.name)
+    evaluation = {**held_out_figures(run.experiment, trainer, run.state, run.folder), **compared}
     run.folder.write_evaluation(evaluation)
     write_report(run.folder.path)
     console.print(figures_table(evaluation))

@@ -1,8 +1,24 @@
-"""Held-out figures as a table."""
+"""Held-out figures beside their null controls, and as a table."""
 
 from typing import Any
 
 from rich.table import Table
+
+from jaxgen.core import TrainState
+from jaxgen.experiment import Experiment
+from jaxgen.training.evaluations import Evaluations
+from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.trainer import Trainer
+
+
+def held_out_figures(experiment: Experiment, trainer: Trainer, state: TrainState, folder: RunFolder) -> dict[str, Any]:
+    """What `eval.json` holds: means over held-out examples, figures of whole sets, and what either is untrained."""
+    stage, mesh = trainer.stage, trainer.mesh
+    evaluations = Evaluations(trainer, folder)
+    found = experiment.evaluate(state, mesh, stage)
+    for name, value in evaluations.of_untrained(experiment.held_out(mesh, stage)).items():
+        found["figures"][name]["untrained"] = value
+    return {**found, "stage": stage, "whole_sets": evaluations.at_the_end(state)}
 
 
 def figures_table(evaluation: dict[str, Any]) -> Table:
@@ -11,9 +27,19 @@ def figures_table(evaluation: dict[str, Any]) -> Table:
     table.add_column("figure")
     table.add_column("mean", justify="right")
     table.add_column("standard error", justify="right")
+    table.add_column("null controls")
     for name, figure in evaluation["figures"].items():
-        table.add_row(name, f"{figure['mean']:.4f}", f"{figure['standard_error']:.4f}")
+        error, null = figure["standard_error"], figure.get("untrained")
+        beside = "" if null is None else f"untrained {_shown(null)}"
+        table.add_row(name, _shown(figure["mean"]), "" if error is None else f"{error:.4f}", beside)
+    for name, figure in evaluation.get("whole_sets", {}).items():
+        beside = ", ".join(f"{null} {_shown(value)}" for null, value in figure["nulls"].items())
+        table.add_row(name, _shown(figure["value"]), "", beside)
     return table
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
 
 
 def samples_table(samples: dict[str, Any]) -> Table:

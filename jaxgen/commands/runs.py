@@ -12,14 +12,16 @@ from typing import Any, Literal
 from jax.sharding import Mesh
 
 from jaxgen.commands.trust import check_trusted
-from jaxgen.core import TrainState
+from jaxgen.core import Method, TrainState
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.training import distributed
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.evaluate import standing
+from jaxgen.training.model import Model
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh, shardings_of
+from jaxgen.training.stages import Planned
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,8 +95,19 @@ class Run:
     folder: RunFolder
     settings: dict[str, Any]
     experiment: Experiment
+    stage: Planned
     mesh: Mesh
     state: TrainState
+
+    @property
+    def method(self) -> Method:
+        """Of the stage that was restored."""
+        return self.stage.method
+
+    @property
+    def model(self) -> Model:
+        """What was trained, ready to be applied."""
+        return Model(self.method, self.state, self.mesh)
 
     @classmethod
     def open(cls, path: Path, mesh: Mesh) -> "Run":
@@ -117,8 +130,9 @@ class Run:
             raise UserError(f"run folder {path} has no checkpoints; train it first.")
         say = functools.partial(print, "jaxgen:", file=sys.stderr)
         with contextlib.closing(Checkpoints(folder.checkpoints, read_only=True, say=say)) as checkpoints:
-            state = checkpoints.restore_best(experiment.trainer(mesh).abstract_state())
-        if state is None:
+            restored = checkpoints.restore_best(lambda stage: experiment.trainer(mesh, stage).abstract_state())
+        if restored is None:
             raise UserError(f"run folder {path} has no checkpoint yet; train it first.")
-        state = standing(experiment.method, mesh, shardings_of(state))(state)
-        return cls(folder, settings, experiment, mesh, state)
+        stage, state = experiment.stage(restored.stage), restored.state
+        state = standing(stage.method, mesh, shardings_of(state))(state)
+        return cls(folder, settings, experiment, stage, mesh, state)

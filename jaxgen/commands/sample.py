@@ -153,7 +153,7 @@ class _Model:
 
     @property
     def latents(self) -> Latents:
-        method = self.run.experiment.method
+        method = self.run.method
         if method.latents is None:
             raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
         return method.latents
@@ -161,7 +161,7 @@ class _Model:
     def prior(self, columns: int, draw: int = 0) -> Any:
         """Latents for as many rows of so many columns as hold `count`."""
         rows = -(-self.options.count // columns)
-        latents = self.latents.prior(jax.random.fold_in(jax.random.key(self.options.seed), draw), rows)
+        latents = self.latents.prior(jax.random.fold_in(jax.random.key(self.options.seed), draw), rows, None)
         classes = numbers("classes", self.options.classes)
         if not classes:
             return latents
@@ -172,7 +172,7 @@ class _Model:
 
     def on_view(self, function: Any) -> Any:
         """`function(view, *arrays)`, compiled, of the run's state."""
-        call = compiled_on_view(self.run.experiment.method, function, self.run.mesh, shardings_of(self.run.state))
+        call = compiled_on_view(self.run.method, function, self.run.mesh, shardings_of(self.run.state))
         return functools.partial(call, self.run.state)
 
     def decode(self, latents: Any) -> np.ndarray:
@@ -180,18 +180,19 @@ class _Model:
         count = len(jax.tree.leaves(latents)[0])
         chunk = min(count, _CHUNK)
 
-        def decode(view: View, latents: Any) -> jax.Array:
-            return self.latents.decode(view, latents).astype(jnp.float32)
+        def decode(view: View, latents: Any, key: jax.Array) -> jax.Array:
+            return self.latents.decode(view, latents, key).astype(jnp.float32)
 
         call, chunks = self.on_view(decode), []
         for start in range(0, count, chunk):
             ids = np.minimum(np.arange(start, start + chunk), count - 1)
-            chunks.append(jax.device_get(call(jax.tree.map(lambda x, ids=ids: x[ids], latents))))
+            key = jax.random.fold_in(jax.random.key(self.options.seed), start)
+            chunks.append(jax.device_get(call(jax.tree.map(lambda x, ids=ids: x[ids], latents), key)))
         return np.concatenate(chunks)[:count]
 
     def of_classes(self, classes: Sequence[int], option: str) -> dict[int, dict[str, np.ndarray]]:
         """The training examples of each class, of the first 5,000."""
-        train = self.run.experiment.data.train
+        train = self.run.stage.data.train
         examples = train[np.arange(min(_EXAMPLES, len(train)))]
         if "label" not in examples:
             raise UserError(f"{option} is given, but the examples of {train.name} have no label; leave it out.")
@@ -221,10 +222,10 @@ class _Model:
             return {number: encode(batch) for number, batch in examples.items()}
         size = batch_size(mesh)
         count = -(-_EXAMPLES // size) * size
-        latents = self.latents.prior(jax.random.key(self.options.seed), count)
+        latents = self.latents.prior(jax.random.key(self.options.seed), count, None)
         if isinstance(latents, Mapping) and "label" in latents:
             raise UserError("arithmetic is given, but this model is told the class of what it draws; give --classes.")
-        judge = classifier(signed_images(self.run.experiment.data), Console())
+        judge = classifier(signed_images(self.run.stage.data), Console())
         judged = see(judge, np.split(self.decode(latents), count // size), count, mesh).classes
         found = {}
         for number in classes:
@@ -236,7 +237,7 @@ class _Model:
 
     def beside_neighbors(self, samples: np.ndarray) -> np.ndarray:
         """Each sample, then the training image nearest to it by Euclidean distance."""
-        data = self.run.experiment.data
+        data = self.run.stage.data
         if "image" not in data.spec or data.spec["image"].shape != samples.shape[1:]:
             raise UserError(f"neighbors needs images, but samples have shape {list(samples.shape[1:])}; leave it out.")
         train = signed_images(data).train

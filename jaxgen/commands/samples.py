@@ -43,7 +43,7 @@ class FeatureOptions:
         """
         if self.features is None:
             return {}
-        data, mesh, state = signed_images(run.experiment.data), run.mesh, run.state
+        data, mesh, state = signed_images(run.stage.data), run.mesh, run.state
         check_enough(data, self.samples)
         draw = _draw(run, batch_size(mesh))
         key = jax.random.key(_SEED)
@@ -70,13 +70,13 @@ class FeatureOptions:
 
 def _draw(run: Run, count: int) -> Any:
     """The compiled `(state, key) -> (images [count, ...], the classes they are drawn for, int [count] or None)`."""
-    latents = run.experiment.method.latents
+    latents = run.method.latents
     if latents is None:
         raise UserError("features is given, but this method draws no samples; leave it out.")
 
     def draw(view: View, key: jax.Array) -> tuple[jax.Array, jax.Array | None]:
-        z = latents.prior(key, count)
+        z = latents.prior(key, count, None)
         label = z.get("label") if isinstance(z, Mapping) else None
-        return latents.decode(view, z).astype(jnp.float32), label
+        return latents.decode(view, z, key).astype(jnp.float32), label
 
-    return compiled_on_view(run.experiment.method, draw, run.mesh, shardings_of(run.state))
+    return compiled_on_view(run.method, draw, run.mesh, shardings_of(run.state))

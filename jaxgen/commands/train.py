@@ -17,7 +17,7 @@ from rich.console import Console
 
 import jaxgen
 from jaxgen.commands.arguments import parse_experiment
-from jaxgen.commands.figures import figures_table
+from jaxgen.commands.figures import figures_table, held_out_figures
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.errors import NonFiniteError
 from jaxgen.experiment import Experiment, ExperimentFile
@@ -29,10 +29,11 @@ from jaxgen.training import process
 from jaxgen.training.checkpoint import check_name
 from jaxgen.training.distributed import failing_together, on_first_process
 from jaxgen.training.evaluate import compiled_on_view, standing
-from jaxgen.training.loop import Trainer
+from jaxgen.training.loop import train
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import shardings_of
+from jaxgen.training.trainer import Trainer
 
 _ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
 
@@ -66,9 +67,10 @@ def main(args: Sequence[str]) -> None:
     console = Console(quiet=jax.process_index() != 0)
     mesh = options.mesh.make()
     experiment = _scheduled(file.build(config), options)
-    trainer = experiment.trainer(mesh)
-    trainer.batches(0).close()  # refuses what does not fit the data before anything is written
-    trainer.abstract_state()  # and what does not fit the mesh
+    trainers = experiment.trainers(mesh)
+    for trainer in trainers:
+        trainer.batches(0).close()  # refuses what does not fit the data before anything is written
+        trainer.abstract_state()  # and what does not fit the mesh
 
     name = _name(file, config)
     folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
@@ -78,18 +80,18 @@ def main(args: Sequence[str]) -> None:
     multihost_utils.sync_global_devices("jaxgen has checked the run folder")
     with contextlib.ExitStack() as held:
         on_first_process(lambda: _take(folder, settings, options.fresh, held))
-        what = f"{experiment.method.name} on {experiment.data.name}"
+        what = f"{', then '.join(stage.method.name for stage in experiment.plan)} on {experiment.data.name}"
         console.print(f"Training {file.name} ({what}) in {folder.path}", markup=False, soft_wrap=True)
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
-        evaluation = _train(experiment, trainer, folder, settings, console, rollbacks)
+        evaluation = _train(experiment, trainers, folder, settings, console, rollbacks)
     console.print(figures_table(evaluation))
-    farewell = _farewell(folder, again, options.data_dir, draws=experiment.method.latents is not None)
+    farewell = _farewell(folder, again, options.data_dir, draws=trainers[-1].method.latents is not None)
     console.print(farewell, markup=False, highlight=False, soft_wrap=True)
 
 
 def _train(
     experiment: Experiment,
-    trainer: Trainer,
+    trainers: Sequence[Trainer],
     folder: RunFolder,
     settings: dict[str, Any],
     console: Console,
@@ -102,15 +104,16 @@ def _train(
         on_first_process(lambda: folder.write_config(settings))
 
     try:
-        state = trainer.run(folder, _draw, console, rollbacks, started)
+        state = train(trainers, folder, _draw, console, rollbacks, started)
     except (NonFiniteError, KeyboardInterrupt):
         if first:
             write_report(folder.path)
         raise
-    state = standing(experiment.method, trainer.mesh, shardings_of(state))(state)
-    evaluation = experiment.evaluate(state, trainer.mesh)
+    trainer = trainers[-1]
+    state = standing(trainer.method, trainer.mesh, shardings_of(state))(state)
+    evaluation = held_out_figures(experiment, trainer, state, folder)
     for name, drawing in experiment.drawings.items():
-        compute = compiled_on_view(experiment.method, drawing.compute, trainer.mesh, shardings_of(state))
+        compute = compiled_on_view(trainer.method, drawing.compute, trainer.mesh, shardings_of(state))
         arrays = jax.device_get(compute(state))
         if first:
             save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
@@ -169,7 +172,8 @@ def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experime
         "name": name,
         "file": str(file.path),
         "config": config_to_json(config),
-        "method": experiment.method.name,
+        "method": experiment.stage().method.name,
+        "stages": {stage.name: stage.steps for stage in experiment.plan},
         "data": experiment.data.name,
         "versions": {"jaxgen": jaxgen.__version__, "jax": jax.__version__},
         "device": f"{mesh.devices.flat[0].device_kind} x{mesh.size}",

@@ -20,9 +20,10 @@ def side_by_side(methods: Mapping[str, Method]) -> Method:
     def phase_of(name: str, phase: Phase) -> Phase:
         def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
             value, aux = phase.loss(part(view, name), batch, key)
-            return value, Aux(aux.metrics, _prefixed(name, aux.variables))
+            return value, Aux(aux.metrics, _prefixed(name, aux.variables), _prefixed(name, aux.memory))
 
-        return dataclasses.replace(phase, trains=tuple(f"{name}.{net}" for net in phase.trains), loss=loss)
+        trains = tuple(f"{name}.{net}" for net in phase.trains)
+        return dataclasses.replace(phase, name=f"{name}.{phase.name}", trains=trains, loss=loss)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         initial = {}
@@ -36,11 +37,18 @@ def side_by_side(methods: Mapping[str, Method]) -> Method:
             figures |= _prefixed(name, method.evaluate(part(view, name), batch, key))
         return figures
 
-    nets, phases = {}, ()
+    def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
+        kept = {}
+        for name, method in methods.items():
+            kept |= {} if method.memory is None else _prefixed(name, method.memory(key, batch))
+        return kept
+
+    nets, phases, split = {}, (), ()
     for name, method in methods.items():
         nets |= _prefixed(name, method.nets)
         phases += tuple(phase_of(name, phase) for phase in method.phases)
-    return Method(", ".join(methods), nets, phases, init, None, evaluate)
+        split += tuple(f"{name}.{kept}" for kept in method.split)
+    return Method(", ".join(methods), nets, phases, init, None, evaluate, memory=memory, split=split)
 
 
 def part(view: View, name: str) -> View:
@@ -49,7 +57,7 @@ def part(view: View, name: str) -> View:
     def place(net: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Variables, tuple[Any, ...]]:
         return view.place(f"{name}.{net}", variables, inputs)
 
-    owned = {field: _own(name, getattr(view, field)) for field in ("modules", "params", "variables", "ema")}
+    owned = {field: _own(name, getattr(view, field)) for field in ("nets", "params", "variables", "ema", "memory")}
     return dataclasses.replace(view, **owned, place=place)
 
 

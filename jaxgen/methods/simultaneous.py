@@ -16,25 +16,27 @@ def simultaneous(base: Method) -> Method:
     still descends its own loss. Alternating play sees the other player's last move; simultaneous play does not.
 
     Raises:
-      UserError: a phase repeats, two phases train the same network, or they accumulate over different micro-batches.
+      UserError: a phase repeats, two phases train the same network, or they are not due alike.
     """
     names = [name for phase in base.phases for name in phase.trains]
-    accumulate = {phase.accumulate for phase in base.phases}
-    if any(phase.repeats > 1 for phase in base.phases) or len(set(names)) < len(names) or len(accumulate) > 1:
+    alike = {(phase.accumulate, phase.every) for phase in base.phases}
+    if any(phase.repeats > 1 for phase in base.phases) or len(set(names)) < len(names) or len(alike) > 1:
         raise UserError(
-            f"the phases of {base.name} cannot move at once: each must train other networks, only once, and "
-            "over as many micro-batches."
+            f"the phases of {base.name} cannot move at once: each must train other networks, only once, as "
+            "often, and over as many micro-batches."
         )
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        total, metrics, variables = jnp.zeros(()), {}, dict[str, Variables]()
+        total, metrics, variables, memory = jnp.zeros(()), {}, dict[str, Variables](), {}
         for index, phase in enumerate(base.phases):
-            held = {n: p if n in phase.trains else jax.lax.stop_gradient(p) for n, p in view.params.items()}
-            own_view = dataclasses.replace(view, params=held)
-            value, aux = phase.loss(own_view, batch, jax.random.fold_in(key, index))
+            others = view.stopped(*(name for name in view.params if name not in phase.trains))
+            value, aux = phase.loss(others, batch, jax.random.fold_in(key, index))
             total += value
+            memory |= aux.memory
             metrics |= {f"{phase.name}_{name}": x for name, x in {"loss": value, **aux.metrics}.items()}
             variables |= {name: {**variables.get(name, {}), **moved} for name, moved in aux.variables.items()}
-        return total, Aux(metrics, variables)
+        return total, Aux(metrics, variables, memory)
 
-    return dataclasses.replace(base, phases=(Phase(tuple(names), loss, accumulate=accumulate.pop()),))
+    ((accumulate, every),) = alike
+    phase = Phase("simultaneous", tuple(names), loss, accumulate=accumulate, every=every)
+    return dataclasses.replace(base, phases=(phase,))

@@ -32,6 +32,7 @@ from jaxgen.files import write_atomically
 from jaxgen.methods.classification import classification
 from jaxgen.models.image_cnn import ImageCNN, PerChannel
 from jaxgen.quality.extractor import Extractor
+from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
@@ -140,7 +141,7 @@ def _train(data: Dataset, module: Any, settings: Settings, console: Console) -> 
     with tempfile.TemporaryDirectory() as folder:
         run = RunFolder(Path(folder) / "run")
         run.create({})
-        state = experiment.trainer(mesh).run(run, lambda path, samples: None, console)
+        state = train(experiment.trainers(mesh), run, lambda path, samples: None, console)
     accuracy = experiment.evaluate(state, mesh)["figures"]["accuracy"]["mean"]
     params: dict[str, Any] = flatten_dict({"params": jax.device_get(state.nets["classifier"].params)}, sep="/")
     return {**params, "accuracy": np.array(accuracy)}

@@ -1,6 +1,7 @@
 """What a training step costs: compile time, throughput, operations, memory, and what its input can deliver."""
 
 import contextlib
+import itertools
 import resource
 import statistics
 import tempfile
@@ -14,7 +15,8 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxgen.chips import chip_of
 from jaxgen.training.flops import count_flops
-from jaxgen.training.loop import Trainer
+from jaxgen.training.step import calls_of_a_period, due_in_call
+from jaxgen.training.trainer import Trainer
 
 _ROUNDS = 5  # the spread is over these
 _WARM_UP = 2  # calls not counted
@@ -36,7 +38,9 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
     with _fresh_compilation_cache():
         cold, compiled, flops = _compile(trainer)
         warm, compiled, flops = _compile(trainer)
-    per_call = trainer.schedule.steps_per_call
+    method, per_call = trainer.method, trainer.schedule.steps_per_call
+    calls_of = [compiled[due_in_call(method, step, per_call)] for step in calls_of_a_period(method, per_call)]
+    programs = itertools.cycle(calls_of)
     calls = max(1, steps // (_ROUNDS * per_call))
 
     state = trainer.init()
@@ -45,7 +49,7 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
 
         def run(state: Any, count: int) -> Any:
             for _ in range(count):
-                state, _ = compiled(state, next(data), trainer.run_key)
+                state, _ = next(programs)(state, next(data), trainer.run_key)
             return jax.block_until_ready(state)
 
         state = run(state, _WARM_UP)
@@ -83,7 +87,7 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
         "flops_per_step": flops,
         "flops_per_second": flops * rate,
         "mfu": flops * rate / (chip.flops * trainer.mesh.size) if chip else None,
-        "step_memory_bytes": getattr(compiled.memory_analysis(), "peak_memory_in_bytes", None),
+        "step_memory_bytes": max((_peak(program) for program in calls_of), key=lambda peak: peak or 0),
         "device_peak_bytes": memory.get("peak_bytes_in_use"),
         "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
@@ -102,13 +106,23 @@ def compare(figures: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _compile(trainer: Trainer) -> tuple[float, jax.stages.Compiled, int]:
-    """Seconds, the program, and its operations a step."""
-    start = time.perf_counter()
-    traced = trainer.trace()
-    compiled = traced.lower().compile()
+def _compile(trainer: Trainer) -> tuple[float, dict[Any, jax.stages.Compiled], int]:
+    """Seconds, the programs by what is due in them, and the mean operations of a step."""
+    method, per_call = trainer.method, trainer.schedule.steps_per_call
+    start, programs, flops = time.perf_counter(), {}, {}
+    calls = calls_of_a_period(method, per_call)
+    for step in calls:
+        due = due_in_call(method, step, per_call)
+        if due not in programs:
+            traced = trainer.trace(step)
+            programs[due], flops[due] = traced.lower().compile(), count_flops(traced.jaxpr)
     seconds = time.perf_counter() - start
-    return seconds, compiled, count_flops(traced.jaxpr) // trainer.schedule.steps_per_call
+    total = sum(flops[due_in_call(method, step, per_call)] for step in calls)
+    return seconds, programs, total // (len(calls) * per_call)
+
+
+def _peak(program: jax.stages.Compiled) -> int | None:
+    return getattr(program.memory_analysis(), "peak_memory_in_bytes", None)
 
 
 @contextlib.contextmanager

@@ -11,7 +11,7 @@ import shutil
 import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,18 @@ from jaxgen.training.integrity import agreed, checksums, named
 _TRASH = "trash"
 _DAMAGED = "damaged"
 _SCORE = "score"
+_STAGE = "stage"
 _DISK_ERRORS = ("RESOURCE_EXHAUSTED", "No space left", "quota exceeded", "Read-only", "Permission denied")
+
+
+Like = Callable[[str], TrainState]  # a stage's name -> shapes, types and shardings of its state
+
+
+class Restored(NamedTuple):
+    """A checkpoint that was whole: the name of its stage, and the state."""
+
+    stage: str
+    state: Any
 
 
 class Checkpoints:
@@ -52,43 +63,61 @@ class Checkpoints:
         self._writing: int | None = None
 
     @property
-    def best_step(self) -> int | None:
-        """The step saved with the best score, the first of equals; None where none was saved with a score."""
-        return max(filter(self._scores.__contains__, self._manager.all_steps()), key=self._rank, default=None)
+    def newest(self) -> int | None:
+        """The step of the newest checkpoint."""
+        return max(self._manager.all_steps(), default=None)
 
-    def is_best(self, score: float | None) -> bool:
-        """Whether no checkpoint was saved with a score as good."""
+    def best_step(self, stage: str) -> int | None:
+        """The step of a stage saved with the best score, the first of equals; None where none was with a score."""
+        scored = (step for step in self._manager.all_steps() if step in self._scores and self._stages[step] == stage)
+        return max(scored, key=self._rank, default=None)
+
+    def stage_of(self, step: int) -> str:
+        """The stage whose state was saved at a step; "" where that can no longer be read."""
+        return self._stages.get(step, "")
+
+    def is_best(self, stage: str, score: float | None) -> bool:
+        """Whether no checkpoint of a stage was saved with a score as good."""
         if score is None:
             return False
-        best = self.best_step
+        best = self.best_step(stage)
         return best is None or score > self._scores[best]
 
-    def restore(self, like: TrainState) -> TrainState | None:
-        """The state of the newest whole checkpoint; None where there is no checkpoint.
+    def restore(self, like: Like, before: int | None = None) -> "Restored | None":
+        """The newest whole checkpoint, of those before a step if one is named; None where there is none.
 
         Damaged ones that are newer are moved to `damaged/`, nothing of them deleted, so that training can write those
         steps again; a reader passes over them.
 
         Args:
-          like: shapes, types and shardings to restore to (`jax.ShapeDtypeStruct` leaves).
+          like: a stage's name to shapes, types and shardings to restore to (`jax.ShapeDtypeStruct` leaves).
+          before: a checkpoint of that step or later is passed over, and set aside so that it can be written again.
 
         Raises:
           UserError: there are checkpoints and none is whole, or it was written by other networks.
         """
-        return self._restore(like, lambda step: step)
-
-    def restore_best(self, like: TrainState) -> TrainState | None:
-        """As `restore`, but the state of the best score; the newest where none was saved with a score."""
-        return self._restore(like, self._rank)
-
-    def _restore(self, like: TrainState, rank: Callable[[int], Any]) -> TrainState | None:
         self.wait()  # the manager counts a step as there when its write has only begun
+        steps = self._manager.all_steps()
+        earlier = [step for step in steps if before is None or step < before]
+        if before is not None and earlier:
+            on_first_process(lambda: [self._set_aside(step) for step in steps if step >= before])
+            self._manager.reload()
+        return self._restore(like, earlier or steps, lambda step: step)
+
+    def restore_best(self, like: Like) -> "Restored | None":
+        """As `restore`, but of the newest's stage the best score; the newest where none was saved with a score."""
+        self.wait()
+        steps = self._manager.all_steps()
+        stage = self._stages.get(max(steps, default=0))
+        return self._restore(like, [step for step in steps if self._stages.get(step) == stage], self._rank)
+
+    def _restore(self, like: Like, steps: Sequence[int], rank: Callable[[int], Any]) -> "Restored | None":
         damaged: dict[int, str] = {}
-        for step in sorted(self._manager.all_steps(), key=rank, reverse=True):
-            state, reason = self._read(step, like)
+        for step in sorted(steps, key=rank, reverse=True):
+            restored, reason = self._read(step, like)
             if reason is None:
                 self._pass_over(damaged, step)
-                return state
+                return restored
             damaged[step] = reason
         if damaged:
             first, reason = next(iter(damaged.items()))
@@ -98,7 +127,7 @@ class Checkpoints:
             )
         return None
 
-    def save(self, state: TrainState, score: float | None = None) -> None:
+    def save(self, state: TrainState, stage: str, score: float | None = None) -> None:
         """Starts writing the state under its step; a step already there is left as it is.
 
         The state may be donated as soon as this returns. When the disk takes no more, that is said, what the write left
@@ -106,20 +135,21 @@ class Checkpoints:
 
         Args:
           state: what to write.
+          stage: the run's, whose state it is.
           score: how good it is, finite, larger being better; None where that is not known.
         """
         self.wait()
-        if reason := self._start(state, score):
+        if reason := self._start(state, stage, score):
             self._say(self._failure(int(state.step), reason) + "; training goes on, and tries again at the next.")
 
-    def save_and_wait(self, state: TrainState, score: float | None = None) -> None:
+    def save_and_wait(self, state: TrainState, stage: str, score: float | None = None) -> None:
         """As `save`, and returns when the state is on disk.
 
         Raises:
           UserError: the disk takes no more.
         """
         self.wait()
-        if reason := self._start(state, score) or self._finish():
+        if reason := self._start(state, stage, score) or self._finish():
             raise UserError(
                 f"{self._failure(int(state.step), reason)}; free some space and run the same command again, the "
                 "checkpoints already there are whole."
@@ -147,6 +177,7 @@ class Checkpoints:
         manager = _Manager(self.directory, options=options)
         found = {step: _read_score(self.directory / str(step)) for step in manager.all_steps()}
         self._scores = {step: score for step, score in found.items() if score is not None}
+        self._stages = {step: _read_stage(self.directory / str(step)) for step in manager.all_steps()}
         return manager
 
     def _rank(self, step: int) -> tuple[float, int]:
@@ -162,7 +193,7 @@ class Checkpoints:
         for folder in (self.directory / _TRASH, *self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*")):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _start(self, state: TrainState, score: float | None) -> str | None:
+    def _start(self, state: TrainState, stage: str, score: float | None) -> str | None:
         """Begins a write; returns why it cannot."""
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -170,7 +201,12 @@ class Checkpoints:
         size = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
         if reason := agreed(self._lack_of_room(size)):
             return reason
-        items = {"state": ocp.args.StandardSave(state), "checksums": ocp.args.JsonSave(checksums(state))}
+        items = {
+            "state": ocp.args.StandardSave(state),
+            "checksums": ocp.args.JsonSave(checksums(state)),
+            _STAGE: ocp.args.JsonSave({"name": stage, "first_step": int(state.start)}),
+        }
+        self._stages[step] = stage
         if score is not None:
             self._scores[step] = score
             items[_SCORE] = ocp.args.JsonSave({_SCORE: score})
@@ -223,10 +259,15 @@ class Checkpoints:
         earlier = len(list(aside.glob(f"{step}.*")))
         (self.directory / str(step)).rename(aside / f"{step}.{earlier + 1}")
 
-    def _read(self, step: int, like: TrainState) -> tuple[TrainState | None, str | None]:
-        """The state of a step, or why it is not whole."""
+    def _read(self, step: int, like: Like) -> "tuple[Restored | None, str | None]":
+        """The state of a step and its stage, or why it is not whole."""
         folder: Any = self.directory / str(step)
-        state = expected = reason = None
+        state = expected = reason = stage = None
+        if not (folder / _STAGE).exists() and (folder / "checksums").exists():
+            raise UserError(
+                f"checkpoint {folder} was written by an earlier version of jaxgen, which knew no stages; finish the "
+                "run there, or start over with --fresh."
+            )
         try:
             # Orbax's handlers, unlike its manager, wait for no other process: one of them may fail alone.
             expected = ocp.JsonCheckpointHandler().restore(folder / "checksums")
@@ -234,8 +275,11 @@ class Checkpoints:
             found = _shapes(getattr(saved, "tree", saved))
             if found.keys() != expected.keys():
                 raise ValueError("its metadata and its checksums name different arrays")
-            _check_fits(found, _shapes(like), folder)
-            state = ocp.StandardCheckpointHandler().restore(folder / "state", args=ocp.args.StandardRestore(like))
+            stage = str(ocp.JsonCheckpointHandler().restore(folder / _STAGE)["name"])
+            _check_fits(found, _shapes(like(stage)), folder)
+            state = ocp.StandardCheckpointHandler().restore(
+                folder / "state", args=ocp.args.StandardRestore(like(stage))
+            )
         except UserError:
             raise
         except Exception as error:  # whatever the damaged file made its reader raise
@@ -243,7 +287,7 @@ class Checkpoints:
         reason = agreed(reason)
         if reason is None and checksums(state) != expected:
             return None, "its checksums do not match"
-        return state, reason
+        return (None if reason else Restored(str(stage), state)), reason
 
 
 def check_name(directory: Path) -> None:
@@ -279,7 +323,9 @@ class _NewestAndBest:
         self._newest, self._checkpoints = newest, checkpoints
 
     def should_preserve(self, checkpoints: Sequence[Any], *, context: Any) -> list[bool]:
-        kept = {self._checkpoints.best_step, *(checkpoint.step for checkpoint in checkpoints[-self._newest :])}
+        newest = [checkpoint.step for checkpoint in checkpoints[-self._newest :]]
+        stages = {self._checkpoints.stage_of(step) for step in newest}
+        kept = {*newest, *(self._checkpoints.best_step(stage) for stage in stages)}
         return [checkpoint.step in kept for checkpoint in checkpoints]
 
 
@@ -289,6 +335,13 @@ def _read_score(folder: Any) -> float | None:
         return ocp.JsonCheckpointHandler().restore(folder / _SCORE)[_SCORE]
     except Exception:  # whatever the damaged file made its reader raise
         return None
+
+
+def _read_stage(folder: Any) -> str:
+    try:
+        return str(ocp.JsonCheckpointHandler().restore(folder / _STAGE)["name"])
+    except Exception:  # whatever the damaged file made its reader raise
+        return ""
 
 
 def _check_fits(found: dict[str, str], wanted: dict[str, str], folder: Path) -> None:

@@ -1,16 +1,14 @@
 """Early stopping: training ends when a figure of validation examples no longer improves, and the best state is kept."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
-import jax
 import numpy as np
 
-from jaxgen.core import Batch, Method, TrainState, view_of
+from jaxgen.core import TrainState
 from jaxgen.errors import UserError
 from jaxgen.training.checkpoint import Checkpoints
-from jaxgen.training.evaluate import Figures, Masked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +42,13 @@ class EarlyStopping:
         """Whether patience is used up at `step`, the best evaluation yet having been at step `best`."""
         return best is not None and step - best >= self.every * self.patience
 
-    def check(self, method: Method, log_every: int, state: TrainState, batch: Batch) -> None:
-        """Refuses a metric that the method does not have, and an evaluation that no row would log; computes nothing.
+    def check(self, method: str, log_every: int, figures: Sequence[str]) -> None:
+        """Refuses a metric that the method does not have, and an evaluation that no row would log.
 
         Args:
-          method: the algorithm.
+          method: its name.
           log_every: steps between rows of metrics.
-          state: shapes and types.
-          batch: shapes and types of leaves `[batch, ...]`.
+          figures: names of its held-out figures.
 
         Raises:
           UserError: one of the two.
@@ -60,13 +57,9 @@ class EarlyStopping:
             raise UserError(
                 f"early_stopping.every {self.every} is not a multiple of log_every {log_every}; change one of them."
             )
-        key = jax.eval_shape(lambda: jax.random.key(0))
-        figures = jax.eval_shape(
-            lambda state, batch, key: method.evaluate(view_of(method, state).averaged(), batch, key), state, batch, key
-        )
         if self.metric not in figures:
             raise UserError(
-                f"early_stopping.metric is {self.metric!r}, which {method.name} has not; choose {' or '.join(figures)}."
+                f"early_stopping.metric is {self.metric!r}, which {method} has not; choose {' or '.join(figures)}."
             )
 
 
@@ -75,8 +68,8 @@ class Validation:
 
     Args:
       rule: when to end training.
-      evaluate: `(state, batches) -> figures`.
-      batches: opens those of the validation examples.
+      evaluate: `state -> {figure: number}` of the validation examples.
+      stage: of the run, whose best state is kept.
       checkpoints: of the run. What they were saved with is all that is remembered, so that a kill loses none of it.
       say: takes a sentence about the state that was best.
     """
@@ -84,31 +77,36 @@ class Validation:
     def __init__(
         self,
         rule: EarlyStopping | None,
-        evaluate: Callable[[TrainState, Iterable[Masked]], Figures],
-        batches: Callable[[], Iterable[Masked]],
+        evaluate: Callable[[TrainState], Mapping[str, float]],
+        stage: str,
         checkpoints: Checkpoints,
         say: Callable[[str], None],
     ):
-        self._rule, self._evaluate, self._batches = rule, evaluate, batches
+        self._rule, self._evaluate, self._stage = rule, evaluate, stage
         self._checkpoints, self._say = checkpoints, say
 
     def evaluate(self, state: TrainState, due: Callable[[int], bool]) -> tuple[dict[str, np.ndarray], float | None]:
         """The state's figure as a metric `[1]`, and its score; neither where no evaluation is `due(every)`."""
         if self._rule is None or not due(self._rule.every):
             return {}, None
-        figure = self._evaluate(state, self._batches())[self._rule.metric]["mean"]
+        figure = self._evaluate(state)[self._rule.metric]
         return {f"validation/{self._rule.metric}": np.reshape(figure, 1)}, self._rule.score(figure)
 
     def is_over(self, step: int) -> bool:
         """Whether training ends at `step`."""
-        return self._rule is not None and self._rule.is_over(self._checkpoints.best_step, step)
+        return self._rule is not None and self._rule.is_over(self._checkpoints.best_step(self._stage), step)
 
-    def best(self, last: TrainState, like: TrainState) -> TrainState:
-        """The best of the states saved, as `like`; without a rule the last one."""
+    def is_best(self, score: float | None) -> bool:
+        """Whether no checkpoint of the stage was saved with a score as good."""
+        return self._checkpoints.is_best(self._stage, score)
+
+    def best(self, last: TrainState, like: Callable[[str], TrainState]) -> TrainState:
+        """The best of the stage's states saved, as `like`; without a rule the last one."""
         if self._rule is None:
             return last
-        state = self._checkpoints.restore_best(like)
-        assert state is not None  # the last has been saved
+        restored = self._checkpoints.restore_best(like)
+        assert restored is not None  # the last has been saved
+        state = restored.state
         self._say(
             f"{self._rule.metric} on validation examples was best at step {state.step} of {last.step}, to which the "
             "run goes back."

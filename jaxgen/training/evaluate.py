@@ -15,7 +15,7 @@ from jaxgen.training.sharding import batch_sharding, placement, replicated, shar
 _KEY_SEED = 0  # the noise of an evaluation is the same every time
 
 
-Figures = dict[str, dict[str, float]]
+Figures = dict[str, dict[str, Any]]
 Masked = tuple[Batch, Array]  # leaves [batch, ...], and 1 for an example, 0 for padding, [batch]
 
 
@@ -54,11 +54,16 @@ def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[Tr
                 columns.setdefault(name, []).append(np.asarray(values, np.float64)[real > 0])
         joined = {name: np.concatenate(parts) for name, parts in columns.items()}
         return {
-            name: {"mean": float(values.mean()), "standard_error": float(values.std(ddof=1) / np.sqrt(len(values)))}
+            name: {"mean": float(values.mean()), "standard_error": _standard_error(values)}
             for name, values in joined.items()
         }
 
     return over
+
+
+def _standard_error(values: np.ndarray) -> float | None:
+    """Of the mean; of one example there is none."""
+    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
 
 
 def standing(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState], TrainState]:

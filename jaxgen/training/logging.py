@@ -3,8 +3,9 @@
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -15,7 +16,8 @@ from jaxgen.files import AppendedFile, write_atomically
 from jaxgen.training.event_file import EventFile
 from jaxgen.training.run_folder import RunFolder
 
-Held = list[tuple[int, Mapping[str, Any]]]
+Due = Mapping[str, Sequence[int]]  # phase -> the numbers of the steps its metrics are of
+Held = list[tuple[int, Mapping[str, Any], Due]]
 
 
 class MetricLog:
@@ -54,9 +56,9 @@ class MetricLog:
         self._last = (start_step, now, now)
         self._written: dict[str, float] | None = None
 
-    def add(self, step: int, metrics: Mapping[str, jax.Array]) -> None:
-        """Holds the metrics `[steps]` of a call whose last step was `step`."""
-        self._since_row.append((step, metrics))
+    def add(self, step: int, metrics: Mapping[str, jax.Array], due: Due = MappingProxyType({})) -> None:
+        """Holds the metrics `[steps]` of a call whose last step was `step`, those of a phase of the steps `due`."""
+        self._since_row.append((step, metrics, due))
 
     def row(self) -> dict[str, float] | None:
         """Ends a row at the last step added; returns the last row written.
@@ -76,7 +78,7 @@ class MetricLog:
           NonFiniteError: a metric of one of the steps is NaN or infinite.
         """
         self._write()
-        _check_finite(jax.device_get(self._since_row))
+        _check_finite(_fetch(self._since_row))
 
     def close(self) -> None:
         """Writes the last row."""
@@ -100,11 +102,12 @@ class MetricLog:
         self._disk_full = error is not None
 
     def _complete(self) -> dict[str, float]:
-        fetched, self._row = jax.device_get(self._row), []
+        fetched, self._row = _fetch(self._row), []
         _check_finite(fetched)
-        step, metrics = fetched[-1]
+        step = fetched[-1][0]
         speed = self._speed(step)
-        values = {name: float(values[-1]) for name, values in metrics.items()}
+        # Of a phase that is not due in every step, the last that there is.
+        values = {name: float(values[-1]) for _, metrics, _ in fetched for name, values in metrics.items()}
         row = {"step": step, **values, "images_per_second": round(speed, 1)}
         self._written = row
         self._warn(row)
@@ -128,10 +131,18 @@ class MetricLog:
             self._watch = None
 
 
+def _fetch(held: Held) -> Held:
+    fetched = jax.device_get([metrics for _, metrics, _ in held])
+    return [(step, metrics, due) for (step, _, due), metrics in zip(held, fetched, strict=True)]
+
+
 def _check_finite(fetched: Held) -> None:
-    for last_step, metrics in fetched:
+    for last_step, metrics, due in fetched:
         for name, values in metrics.items():
-            for step, value in enumerate(values, start=last_step - len(values) + 1):
+            steps = due.get(name.rpartition("/")[0], ())
+            if len(steps) != len(values):  # not a phase's own, but of the last steps
+                steps = range(last_step - len(values) + 1, last_step + 1)
+            for step, value in zip(steps, values, strict=True):
                 if not math.isfinite(value):
                     raise _non_finite(step, name, value)
 

@@ -1,281 +1,193 @@
-"""The training loop: data in, steps out, and nothing lost on the way."""
+"""The training loop: data in, steps out, one stage after the other, and nothing lost on the way."""
 
 import contextlib
 import dataclasses
 import functools
-import types
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import jax
-from jax.sharding import Mesh
 from rich.console import Console
 
-from jaxgen.core import Array, Batch, Method, Place, TrainState
+from jaxgen.core import TrainState
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
-from jaxgen.training.early_stopping import EarlyStopping, Validation
-from jaxgen.training.evaluate import Masked, evaluator, standing
+from jaxgen.training.early_stopping import Validation
+from jaxgen.training.evaluations import Evaluations
+from jaxgen.training.finite import check_state
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.pictures import Draw, Pictures
 from jaxgen.training.preemption import StopRequests, stop_requests
 from jaxgen.training.progress import progress_bar, summary
-from jaxgen.training.rollback import Batches, Rollbacks
+from jaxgen.training.rollback import Rollbacks
 from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.schedule import Schedule
-from jaxgen.training.sharding import Patterns, batch_sharding, placement, replicated, state_shardings
-from jaxgen.training.step import build_step, compile_step, init_state
+from jaxgen.training.trainer import Trainer
 from jaxgen.training.watch import watcher
 
 
-class Trainer:
-    """A method made ready to train on a mesh.
+def train(
+    stages: Sequence[Trainer],
+    folder: RunFolder,
+    draw: Draw,
+    console: Console,
+    rollbacks: int = 0,
+    started: Callable[[], None] = lambda: None,
+) -> TrainState:
+    """Trains from the newest checkpoint in the folder, or from the start, to the last stage's last step or early stop.
+
+    With early stopping, what is returned is the best state. A full disk is said and does not stop the run: only its
+    last checkpoint must be written.
 
     Args:
-      method: the algorithm.
-      schedule: how long, and when to log, draw and save.
-      batches: `start_step -> iterator` over what the compiled step consumes from that step on, leaves
-        `[steps_per_call, batches_per_step, batch, ...]`; a function of the step alone.
-      batch: shapes and types of one batch, leaves `[batch, ...]`.
-      seed: of initialization and noise.
-      mesh: the devices; they may be another machine's, for which the step is only compiled.
-      sharding: exceptions to the rule by which the state is split over the mesh.
-      early_stopping: ends training before the last step; None never does.
-      validation: opens the batches for it, as `evaluator` takes them.
+      stages: what happens, in order.
+      folder: where metrics, pictures and checkpoints go.
+      draw: `(path, samples [SAMPLES, ...])` writes a picture.
+      console: where progress is shown.
+      rollbacks: how often a run may go back to a checkpoint when a metric or its state is not finite, and on past the
+        batches used since; again at the same checkpoint, it goes back to the one before.
+      started: called once, when the run has been found fit to go on and there is a state to train.
 
     Raises:
-      UserError: `early_stopping` does not fit the method or the schedule.
+      NonFiniteError: a metric or the state became NaN or infinite, once more than `rollbacks`.
+      UserError: no checkpoint is whole, or the last one cannot be written.
+      KeyboardInterrupt: Ctrl-C was pressed, or (`Preempted`) SIGTERM came; the state has been saved.
     """
-
-    def __init__(
-        self,
-        method: Method,
-        schedule: Schedule,
-        batches: Batches,
-        batch: Batch,
-        seed: int,
-        mesh: Mesh,
-        sharding: Patterns = types.MappingProxyType({}),
-        early_stopping: EarlyStopping | None = None,
-        validation: Callable[[], Iterable[Masked]] = tuple,
+    say = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
+    with (
+        contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints,
+        stop_requests() as stop,
+        crashing_at_once(),
     ):
-        self.method = method
-        self.schedule = schedule
-        self.batches = batches
-        self.batch = batch
-        self.seed = seed
-        self.mesh = mesh
-        self.sharding = sharding
-        self.early_stopping = early_stopping
-        self.validation = validation
-        self._step = build_step(method, lambda *arrays: self._place(*arrays), schedule.reports)  # placed when traced
-        if early_stopping:
-            early_stopping.check(method, schedule.log_every, self._shapes, batch)
-
-    @property
-    def images_per_step(self) -> int:
-        """Examples a step consumes."""
-        return jax.tree.leaves(self.batch)[0].shape[0] * self.method.batches_per_step
-
-    @property
-    def run_key(self) -> Array:
-        """The key of all training noise."""
-        return self._keys[1]
-
-    def init(self) -> TrainState:
-        """The state before the first step, each part created where it belongs: no device ever holds all of it."""
-        with contextlib.closing(self.batches(0)) as data:
-            return self.trace_init().lower().compile()(self._keys[0], next(data))
-
-    def trace_init(self) -> jax.stages.Traced:
-        """`(key, batches) -> state` before the compiler; no data is read."""
-
-        def first(key: Array, batches: Batch) -> TrainState:
-            return init_state(self.method, key, jax.tree.map(lambda x: x[0, 0], batches))
-
-        whole, split = replicated(self.mesh), batch_sharding(self.mesh, leading_axes=2)
-        compiled = jax.jit(first, in_shardings=(whole, split), out_shardings=self._shardings)
-        return compiled.trace(_abstract_key(), self._batches)
-
-    def abstract_state(self) -> TrainState:
-        """Shapes, types and shardings of the state; nothing is computed and no data is read.
-
-        Raises:
-          UserError: `sharding` does not fit it.
-        """
-        return jax.tree.map(
-            lambda x, sharding: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=sharding), self._shapes, self._shardings
-        )
-
-    def compile(self) -> jax.stages.Compiled:
-        """`(state, batch, run_key) -> (state, metrics)`, ahead of time: a compiled call cannot retrace."""
-        return self.trace().lower().compile()
-
-    def trace(self) -> jax.stages.Traced:
-        """The training step before the compiler; no data is read."""
-        call = compile_step(self._step, self.mesh, self._shardings)
-        return call.trace(self.abstract_state(), self._batches, _abstract_key())
-
-    def run(
-        self,
-        folder: RunFolder,
-        draw: Draw,
-        console: Console,
-        rollbacks: int = 0,
-        started: Callable[[], None] = lambda: None,
-    ) -> TrainState:
-        """Trains from the newest checkpoint in the folder, or from the start, to the last step or an early stop.
-
-        With early stopping, what is returned is the best state. A full disk is said and does not stop the run: only its
-        last checkpoint must be written.
-
-        Args:
-          folder: where metrics, pictures and checkpoints go.
-          draw: `(path, samples [SAMPLES, ...])` writes a picture.
-          console: where progress is shown.
-          rollbacks: how often a run may go back to its last checkpoint when a metric is not finite, and on past the
-            batches used since.
-          started: called once, when the run has been found fit to go on and there is a state to train.
-
-        Raises:
-          NonFiniteError: a metric became NaN or infinite, once more than `rollbacks`.
-          UserError: no checkpoint is whole, or the last one cannot be written.
-          KeyboardInterrupt: Ctrl-C was pressed, or (`Preempted`) SIGTERM came; the state has been saved.
-        """
-        say = functools.partial(console.print, markup=False, highlight=False, soft_wrap=True)
-        done = Rollbacks(folder.rollbacks_file)
-        with (
-            contextlib.closing(Checkpoints(folder.checkpoints, say=say)) as checkpoints,
-            stop_requests() as stop,
-            crashing_at_once(),
-        ):
-            pictures = Pictures(self.method, self.mesh, self._shardings, self._keys[2], folder, draw, say)
-            settled = standing(self.method, self.mesh, self._shardings)
-            evaluate = evaluator(self.method, self.mesh, self._shardings)
-            validation = Validation(
-                self.early_stopping, lambda s, data: evaluate(settled(s), data), self.validation, checkpoints, say
-            )
-            run = _Run(folder, console, say, pictures, validation, checkpoints, done, stop)
-            state = self._restore_or_init(run)
-            started()
-            while True:
-                try:
-                    last = self._train(state, run)
-                    best = validation.best(last, self.abstract_state())
-                    if best is not last:
-                        pictures(best)
-                    if stop.error:  # which came when there was nothing left to train, and to save
-                        raise stop.error
-                    return best
-                except NonFiniteError as error:
-                    if len(done) >= rollbacks:
-                        raise NonFiniteError(error.finding, error.step, rollbacks) from error
-                    state = self._restore_or_init(run)
-                    skipped = done.add(int(state.step), error).skipped
-                    say(f"{error.finding}; skipping {skipped} batches (rollback {len(done)} of {rollbacks}).")
-
-    def _train(self, state: TrainState, run: "_Run") -> TrainState:
-        schedule, step, score = self.schedule, int(state.step), None
-        watched = watcher(self.method, self.mesh, self._shardings)
-
-        def due(every: int) -> bool:
-            return step % every == 0 or step == schedule.steps
-
-        def ended() -> bool:
-            return step == schedule.steps or run.validation.is_over(step)
-
-        if ended():
-            return state
-        with contextlib.ExitStack() as stack:
-            progress = stack.enter_context(progress_bar(run.console))
-            task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
-            call = self._call
-            progress.update(task, description="training")
-            log = MetricLog(run.folder, step, self.images_per_step, run.say, self.method.watch)
-            stack.enter_context(contextlib.closing(log))
-            batches = run.rollbacks.batches(self.batches, step, schedule.steps_per_call)
-            data = stack.enter_context(contextlib.closing(batches))
-            while not (ended() or run.stop()):
-                batch = next(data)
-                state, metrics = call(state, batch, self.run_key)
-                step += schedule.steps_per_call
-                if schedule.logs(step):
-                    metrics |= watched(state, batch, self._keys[2])
-                figure, score = run.validation.evaluate(state, due)
-                log.add(step, metrics | figure)
-                if schedule.logs(step):
-                    progress.update(task, completed=step, shown=summary(log.row()))
-                if due(schedule.sample_every):
-                    run.pictures(state)
-                if due(schedule.checkpoint_every) or run.checkpoints.is_best(score):
-                    log.check()
-                    run.checkpoints.save(state, score)
-            log.check()
-            run.checkpoints.save_and_wait(state, score)
-            if run.stop.error:
-                run.say("Stopped and saved; the same command continues.")
-                raise run.stop.error
-        return state
-
-    @property
-    def _batches(self) -> Batch:
-        leading = (self.schedule.steps_per_call, self.method.batches_per_step)
-        return jax.tree.map(lambda x: jax.ShapeDtypeStruct((*leading, *x.shape), x.dtype), self.batch)
-
-    @functools.cached_property
-    def _shapes(self) -> TrainState:
-        return jax.eval_shape(lambda key, batch: init_state(self.method, key, batch), _abstract_key(), self.batch)
-
-    @functools.cached_property
-    def _shardings(self) -> TrainState:
-        return state_shardings(self._shapes, self.mesh, self.sharding)
-
-    @functools.cached_property
-    def _place(self) -> Place:
-        return placement(self.mesh, self._shardings)
-
-    @functools.cached_property
-    def _keys(self) -> tuple[Array, Array, Array]:
-        """Of initialization, training and pictures; computed, since no process may copy its own to all devices."""
-
-        def keys() -> tuple[Array, ...]:
-            return tuple(jax.random.split(jax.random.key(self.seed), 3))
-
-        return jax.jit(keys, out_shardings=replicated(self.mesh))()
-
-    @functools.cached_property
-    def _call(self) -> jax.stages.Compiled:
-        return self.compile()
-
-    def _restore_or_init(self, run: "_Run") -> TrainState:
-        state = run.checkpoints.restore(self.abstract_state())
-        if state is None:
-            if run.folder.metrics_file.exists():
-                run.say("There is no checkpoint yet; starting from the beginning.")
-            return self.init()
-        step, steps, per_call = int(state.step), self.schedule.steps, self.schedule.steps_per_call
-        if step > steps:
-            raise UserError(f"steps is {steps} but the run is at step {step} already; ask for more, or use --fresh.")
-        if step % per_call:
-            raise UserError(f"steps_per_call {per_call} does not divide step {step}, where the run is; use a divisor.")
-        run.say(f"Resuming at step {step} of {steps}.")
-        return state
+        run = _Run(tuple(stages), folder, console, say, draw, checkpoints, Rollbacks(folder.rollbacks_file), stop)
+        at, state = run.resume()
+        started()
+        while True:
+            try:
+                for trainer in run.stages[at:]:
+                    if trainer is not run.stages[at]:
+                        state = trainer.begin(state, say)
+                    state = _train(trainer, state, run)
+                return state
+            except NonFiniteError as error:
+                if len(run.rollbacks) >= rollbacks:
+                    raise NonFiniteError(error.finding, error.step, rollbacks) from error
+                at, state = run.resume(in_vain=run.rollbacks.last)
+                skipped = run.rollbacks.add(int(state.step), error).skipped
+                say(f"{error.finding}; skipping {skipped} batches (rollback {len(run.rollbacks)} of {rollbacks}).")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Run:
-    """What goes on while a trainer runs."""
+    """What goes on while stages train."""
 
+    stages: tuple[Trainer, ...]
     folder: RunFolder
     console: Console
     say: Callable[[str], None]
-    pictures: Pictures
-    validation: Validation
+    draw: Draw
     checkpoints: Checkpoints
     rollbacks: Rollbacks
     stop: StopRequests
 
+    def like(self, stage: str) -> TrainState:
+        """Shapes, types and shardings of a stage's state."""
+        return self.stages[self._index(stage)].abstract_state()
 
-def _abstract_key() -> Any:
-    return jax.eval_shape(lambda: jax.random.key(0))
+    def resume(self, in_vain: int | None = None) -> tuple[int, TrainState]:
+        """The number of a stage and a state of it: of the newest checkpoint, or the first of all.
+
+        Where the newest is of step `in_vain`, it is that of the checkpoint before.
+        """
+        newest = self.checkpoints.newest
+        restored = self.checkpoints.restore(self.like, before=newest if newest == in_vain else None)
+        if restored is None:
+            if self.folder.metrics_file.exists():
+                self.say("There is no checkpoint yet; starting from the beginning.")
+            return 0, self.stages[0].init()
+        state, schedule = restored.state, self.stages[0].schedule
+        step, taken = int(state.step), int(state.step) - int(state.start)
+        if step > schedule.steps:
+            raise UserError(
+                f"steps is {schedule.steps} but the run is at step {step} already; ask for more, or use --fresh."
+            )
+        if taken % schedule.steps_per_call:
+            raise UserError(
+                f"steps_per_call {schedule.steps_per_call} does not divide step {step}, where the run is; use a "
+                "divisor."
+            )
+        stage = f", in stage {restored.stage}" if len(self.stages) > 1 else ""
+        self.say(f"Resuming at step {step} of {schedule.steps}{stage}.")
+        return self._index(restored.stage), state
+
+    def _index(self, stage: str) -> int:
+        names = [trainer.stage for trainer in self.stages]
+        if stage not in names:
+            raise UserError(
+                f"the run is in a stage named {stage!r}, which the experiment has not; it has {', '.join(names)}: put "
+                "it back, or start over with --fresh."
+            )
+        return names.index(stage)
+
+
+def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
+    """Trains one stage from a state of it to its end, and returns its last state, or with early stopping its best."""
+    schedule, step, start, score = trainer.schedule, int(state.step), int(state.start), None
+    end = start + trainer.length
+    evaluations = Evaluations(trainer, run.folder)
+    validation = Validation(trainer.early_stopping, evaluations.on_validation, trainer.stage, run.checkpoints, run.say)
+    method, mesh, shardings = trainer.method, trainer.mesh, trainer.shardings
+    pictures = Pictures(method, mesh, shardings, trainer.picture_key, run.folder, run.draw, run.say)
+
+    def due(every: int) -> bool:
+        return step % every == 0 or step == end
+
+    def ended() -> bool:
+        return step >= end or validation.is_over(step)
+
+    if not ended():
+        watched = watcher(method, mesh, shardings)
+        with contextlib.ExitStack() as stack:
+            progress = stack.enter_context(progress_bar(run.console))
+            task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
+            trainer.program(step - start)
+            progress.update(task, description="training" if len(run.stages) == 1 else trainer.stage)
+            log = MetricLog(run.folder, step, trainer.images_per_step, run.say, trainer.method.watch)
+            stack.enter_context(contextlib.closing(log))
+            batches = run.rollbacks.batches(trainer.batches, step, start, schedule.steps_per_call)
+            data = stack.enter_context(contextlib.closing(batches))
+            while not (ended() or run.stop()):
+                batch = next(data)
+                first, (state, metrics) = step, trainer.program(step - start)(state, batch, trainer.run_key)
+                step += schedule.steps_per_call
+                logs = schedule.logs(step) or step == end
+                if logs:
+                    metrics |= watched(state, batch, trainer.picture_key)
+                metrics |= evaluations.due(state, step)
+                figure, score = validation.evaluate(state, due)
+                log.add(step, metrics | figure, _numbered(trainer.due_steps(first - start), first))
+                if logs:
+                    progress.update(task, completed=step, shown=summary(log.row()))
+                if due(schedule.sample_every):
+                    pictures(state)
+                if due(schedule.checkpoint_every) or validation.is_best(score):
+                    log.check()
+                    check_state(state, step)
+                    run.checkpoints.save(state, trainer.stage, score)
+            log.check()
+            check_state(state, step)
+            run.checkpoints.save_and_wait(state, trainer.stage, score)
+            if run.stop.error:
+                run.say("Stopped and saved; the same command continues.")
+                raise run.stop.error
+    best = validation.best(state, run.like)
+    if best is not state:
+        pictures(best)
+    if run.stop.error:  # which came when there was nothing left to train, and to save
+        raise run.stop.error
+    if trainer is run.stages[-1]:
+        return best
+    return dataclasses.replace(best, step=state.step)  # from where the next stage goes on
+
+
+def _numbered(due: dict[str, list[int]], first: int) -> dict[str, list[int]]:
+    """Steps of a call, from 0, as steps of the run, from 1."""
+    return {phase: [first + 1 + index for index in steps] for phase, steps in due.items()}

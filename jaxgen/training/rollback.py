@@ -61,12 +61,17 @@ class Rollbacks:
             write_json(self._file, [dataclasses.asdict(rollback) for rollback in self._done])
         return rollback
 
-    def position(self, step: int) -> int:
-        """Where in the data the training after `step` steps goes on."""
-        return step + sum(rollback.skipped for rollback in self._done if rollback.step <= step)
+    @property
+    def last(self) -> int | None:
+        """The step of the last return, if that did not help; a return to the same one would be the same again."""
+        return self._done[-1].step if self._done else None
 
-    def batches(self, batches: Batches, step: int, steps_per_call: int) -> Generator[Batch, None, None]:
-        """`batches` for the training after `step` steps, with a leap at every step that was returned to.
+    def position(self, step: int, start: int = 0) -> int:
+        """Where in a stage's data, which began after `start` steps of the run, the training after `step` goes on."""
+        return step - start + sum(rollback.skipped for rollback in self._done if start <= rollback.step <= step)
+
+    def batches(self, batches: Batches, step: int, start: int, steps_per_call: int) -> Generator[Batch, None, None]:
+        """`batches` of a stage for the training after `step` steps, with a leap at every step that was returned to.
 
         Raises:
           UserError: such a step is not a multiple of `steps_per_call`.
@@ -78,8 +83,8 @@ class Rollbacks:
                 raise UserError(
                     f"steps_per_call {steps_per_call} does not divide step {end}, of a rollback; change it."
                 )
-            with contextlib.closing(batches(self.position(step))) as data:
+            with contextlib.closing(batches(self.position(step, start))) as data:
                 yield from itertools.islice(data, calls)
             step = end
-        with contextlib.closing(batches(self.position(step))) as data:
+        with contextlib.closing(batches(self.position(step, start))) as data:
             yield from data

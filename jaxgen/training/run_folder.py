@@ -44,6 +44,10 @@ class RunFolder:
         return self.path / "eval.json"
 
     @property
+    def nulls_file(self) -> Path:
+        return self.path / "nulls.json"
+
+    @property
     def report_file(self) -> Path:
         return self.path / "report.html"
 

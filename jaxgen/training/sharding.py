@@ -119,6 +119,15 @@ def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainS
     return shardings
 
 
+def matching(patterns: Patterns, state: TrainState) -> Patterns:
+    """The patterns that `state_shardings` would use: each is the first that a leaf's path contains a match of."""
+    paths = [
+        jax.tree_util.keystr(path, simple=True, separator="/") for path, _ in jax.tree_util.tree_leaves_with_path(state)
+    ]
+    used = {next((p for p in patterns if re.search(p, path)), None) for path in paths}
+    return {pattern: spec for pattern, spec in patterns.items() if pattern in used}
+
+
 def shardings_of(state: TrainState) -> TrainState:
     """Where the arrays of a state are."""
     return jax.tree.map(lambda leaf: leaf.sharding, state)

@@ -17,9 +17,9 @@ from jaxgen.aot.topology import Topology
 from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
-from jaxgen.training.loop import Trainer
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
+from jaxgen.training.trainer import Trainer
 
 UNITS, BATCH = 256, 32
 EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
@@ -38,7 +38,7 @@ def trainer(topology, *, fsdp=1, batch=BATCH, steps_per_call=1):
     method = Method(
         "regression",
         {"line": Net(nn.Dense(UNITS, use_bias=False), optax.sgd(0.1, momentum=0.9))},
-        (Phase(("line",), loss),),
+        (Phase("line", ("line",), loss),),
         lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
         None,
         lambda view, batch, key: {},
@@ -63,7 +63,9 @@ def test_data_parallelism_holds_the_state_and_sums_the_gradient(steps_per_call):
     topology = Topology.parse("cpu:4")
     prediction = predict(trainer(topology, steps_per_call=steps_per_call), topology)
     weights = UNITS * UNITS * 4
-    state = 2 * weights + 4  # parameters, momentum and the step; the key, which the loss does not use, is left out
+    state = (
+        2 * weights + 8
+    )  # parameters, momentum, the step and when its stage began; the key, which the loss does not use, is left out
     assert prediction.memory.arguments == state + steps_per_call * BATCH // 4 * UNITS * 4
     assert prediction.memory.donated == state
     assert prediction.images == BATCH

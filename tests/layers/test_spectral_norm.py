@@ -11,7 +11,7 @@ from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.layers.conv import conv, conv_transpose
 from jaxgen.layers.spectral_norm import SpectralConv, SpectralConvTranspose, SpectralDense, SpectralEmbed
 from jaxgen.training.sharding import make_mesh, placement, state_shardings
-from jaxgen.training.step import build_step, compile_step, init_state
+from jaxgen.training.step import build_step, compile_step, due_phases, init_state
 
 IMAGE = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 4, 3)), jnp.float32)
 LABELS = jnp.arange(6) % 5
@@ -131,7 +131,7 @@ def test_repeated_and_sharded_phases_iterate_as_one_device_does():
     """Two repeats of the critic's phase move u twice, the other network's phase not at all, on every mesh."""
 
     def critic_loss(view, batch, key):
-        score, moved = view("critic", batch["x"], mutable=["spectral"])
+        score, moved = view.train("critic", batch["x"], key=key)
         return -jnp.mean(score), Aux(variables={"critic": moved})
 
     def other_loss(view, batch, key):
@@ -141,7 +141,7 @@ def test_repeated_and_sharded_phases_iterate_as_one_device_does():
     method = Method(
         name="two",
         nets={"critic": Net(critic, optax.sgd(0.0)), "other": Net(SpectralDense(128), optax.sgd(0.1))},
-        phases=(Phase(("critic",), critic_loss, repeats=2), Phase(("other",), other_loss)),
+        phases=(Phase("critic", ("critic",), critic_loss, repeats=2), Phase("other", ("other",), other_loss)),
         init=lambda modules, key, batch: {name: module.init(key, batch["x"]) for name, module in modules.items()},
         latents=None,
         evaluate=lambda view, batch, key: {},
@@ -157,7 +157,7 @@ def test_repeated_and_sharded_phases_iterate_as_one_device_does():
         shardings = state_shardings(jax.eval_shape(start), mesh, {})
         state = jax.jit(start, out_shardings=shardings)()
         before = jax.tree.map(np.asarray, state.nets["critic"])
-        call = compile_step(build_step(method, placement(mesh, shardings)), mesh, shardings)
+        call = compile_step(build_step(method, placement(mesh, shardings)), mesh, shardings, [due_phases(method, 0)])
         state, _ = call(state, {"x": np.broadcast_to(x, (1, 2, 8, 128))}, key)
         ends.append(state.nets)
         kernel = before.params["kernel"]

@@ -5,9 +5,9 @@ import optax
 import pytest
 
 from jaxgen.core import Aux, Latents, Method, Net, Phase
-from jaxgen.training.loop import Trainer
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
+from jaxgen.training.trainer import Trainer
 
 
 @pytest.fixture
@@ -24,11 +24,11 @@ def regression():
         method = Method(
             "regression",
             {"line": Net(nn.Dense(features), optax.adam(0.1), ema_decay=0.9)},
-            (Phase(("line",), loss or squared_error),),
+            (Phase("line", ("line",), loss or squared_error),),
             lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
             Latents(
-                lambda key, count: jnp.zeros((count, 1)),
-                lambda view, z: jnp.broadcast_to(view("line", z[:1]), (len(z), 2)),
+                lambda key, count, batch: jnp.zeros((count, 1)),
+                lambda view, z, key: jnp.broadcast_to(view("line", z[:1]), (len(z), 2)),
             ),
             lambda view, batch, key: {"error": (view("line", batch["x"]) - 2 * batch["x"] - 1)[:, 0] ** 2},
         )

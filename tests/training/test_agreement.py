@@ -79,7 +79,7 @@ def join(index, port):
         whole = NamedSharding(mesh, PartitionSpec())
         weights = jax.jit(lambda: step + jnp.arange(4096.0), out_shardings=split)()
         count = jax.jit(lambda: jnp.int32(step), out_shardings=whole)()
-        return TrainState(step=count, nets={"a": NetState({"w": weights}, {}, None, None)})
+        return TrainState(step=count, start=count, nets={"a": NetState({"w": weights}, {}, None, None)})
 
     return state
 
@@ -94,11 +94,11 @@ def preempted(index, port, folder):
             if stop():
                 break
             now = jax.block_until_ready(train(now))
-            checkpoints.save(now)
+            checkpoints.save(now, "train")
             time.sleep(0.1 * (1 + int(index)))  # nor are they equally fast
             if step == 2:
                 print("training")
-        checkpoints.save_and_wait(now)
+        checkpoints.save_and_wait(now, "train")
         print(type(stop.error).__name__, "at", now.step)
 
 
@@ -108,19 +108,19 @@ def damaged(index, port, folder):
     like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state(0))
     with contextlib.closing(Checkpoints(Path(folder))) as checkpoints:
         for step in (1, 2):
-            checkpoints.save_and_wait(state(step))
+            checkpoints.save_and_wait(state(step), "train")
         damage(index, Path(folder), [2])
-        restored = checkpoints.restore(like)
+        restored = checkpoints.restore(lambda stage: like).state
         mine = [shard.data for shard in restored.nets["a"].params["w"].addressable_shards]
         expected = [shard.data for shard in state(1).nets["a"].params["w"].addressable_shards]
         assert all((a == b).all() for a, b in zip(mine, expected, strict=True))
         print("restored", restored.step)
-        checkpoints.save_and_wait(state(2))
-        assert checkpoints.restore(like).step == 2
+        checkpoints.save_and_wait(state(2), "train")
+        assert checkpoints.restore(lambda stage: like).state.step == 2
         print("saved 2 again")
         damage(index, Path(folder), [1, 2])
         try:
-            checkpoints.restore(like)
+            checkpoints.restore(lambda stage: like)
         except UserError as error:
             print("none is whole" if "is whole (step 2: " in str(error) else error)
 

@@ -22,7 +22,7 @@ def written(regression, tmp_path):
     checkpoints = Checkpoints(tmp_path / "checkpoints")
     for step in (1, 2):
         state = state.replace(step=jnp.int32(step), nets=jax.tree.map(lambda x: x + 1, state.nets))
-        checkpoints.save(state)
+        checkpoints.save(state, "train")
     checkpoints.close()
     return tmp_path / "checkpoints", state, trainer.abstract_state()
 
@@ -31,12 +31,13 @@ def restore(folder, like, **options):
     """What is restored, and the sentences said on the way."""
     said = []
     with contextlib.closing(Checkpoints(folder, say=said.append, **options)) as checkpoints:
-        return checkpoints.restore(like), said
+        restored = checkpoints.restore(lambda stage: like)
+        return restored and restored.state, said
 
 
 def save(folder, state):
     with contextlib.closing(Checkpoints(folder)) as checkpoints:
-        checkpoints.save_and_wait(state)
+        checkpoints.save_and_wait(state, "train")
 
 
 def contents(folder):
@@ -152,19 +153,19 @@ def test_a_full_disk_is_said_and_loses_nothing(written, disk, fill, leave):
     state = jax.device_put(state.replace(nets=nets), jax.tree.map(lambda x: x.sharding, like))
     said = []
     with contextlib.closing(Checkpoints(disk / "checkpoints", say=said.append)) as checkpoints:
-        checkpoints.save_and_wait(state)
+        checkpoints.save_and_wait(state, "train")
         fill(leave)
         later = [state.replace(step=state.step + n) for n in range(1, 4)]
-        checkpoints.save(later[0])
+        checkpoints.save(later[0], "train")
         checkpoints.wait()
         assert len(said) == 1
         assert said[0].startswith(f"no checkpoint of step 3 could be written to {disk / 'checkpoints'}: ")
         assert said[0].endswith("training goes on, and tries again at the next.")
         with pytest.raises(UserError, match="no checkpoint of step 4 could be written .* free some space"):
-            checkpoints.save_and_wait(later[1])
+            checkpoints.save_and_wait(later[1], "train")
         chex.assert_trees_all_equal(restore(disk / "checkpoints", like), (state, []))
         (disk / "filler").unlink()
-        checkpoints.save_and_wait(later[2])
+        checkpoints.save_and_wait(later[2], "train")
     assert {path.name for path in (disk / "checkpoints").iterdir()} == {"2", "5"}
     chex.assert_trees_all_equal(restore(disk / "checkpoints", like), (later[2], []))
 
@@ -174,7 +175,7 @@ def test_the_newest_are_kept(regression, tmp_path):
     state = trainer.init()
     checkpoints = Checkpoints(tmp_path, keep=2)
     for step in range(4):
-        checkpoints.save(state.replace(step=jnp.int32(step)))
+        checkpoints.save(state.replace(step=jnp.int32(step)), "train")
     checkpoints.close()
     assert {path.name for path in tmp_path.iterdir()} == {"2", "3"}  # and no trash
     assert np.all(restore(tmp_path, trainer.abstract_state())[0].step == 3)
@@ -199,14 +200,18 @@ def test_the_best_outlasts_the_newest_and_what_is_damaged_of_it_is_no_obstacle(r
     scores = {1: 0.5, 2: 2.0, 3: 2.0, 4: None, 5: 1.0}  # the first of equals is the best
     with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
         for step, score in scores.items():
-            checkpoints.save(state.replace(step=jnp.int32(step)), score)
+            checkpoints.save(state.replace(step=jnp.int32(step)), "train", score)
     assert {path.name for path in tmp_path.iterdir()} == {"2", "4", "5"}
 
     def best():
         said = []
         with contextlib.closing(Checkpoints(tmp_path, read_only=True, say=said.append)) as checkpoints:
-            assert checkpoints.restore(like).step == 5
-            return checkpoints.best_step, int(checkpoints.restore_best(like).step), len(said)
+            assert checkpoints.restore(lambda stage: like).state.step == 5
+            return (
+                checkpoints.best_step("train"),
+                int(checkpoints.restore_best(lambda stage: like).state.step),
+                len(said),
+            )
 
     assert best() == (2, 2, 0)
     for path in (tmp_path / "2" / "state").rglob("d/*"):

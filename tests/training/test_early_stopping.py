@@ -24,10 +24,11 @@ from jaxgen.data.embedded import digits
 from jaxgen.errors import NonFiniteError, Preempted, UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training.early_stopping import EarlyStopping
-from jaxgen.training.loop import Trainer
+from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
+from jaxgen.training.trainer import Trainer
 
 # At steps 2, 4, ...: of the two best within reach the first is at step 10; nobody waits for the last.
 COURSE = (5.0, 3.0, 4.0, 4.0, 2.0, 3.0, 2.0, 6.0, 0.0, 0.0)
@@ -47,9 +48,9 @@ def trainer(rule=RULE, course=COURSE, sign=1.0, *, steps=20, log_every=2, checkp
     method = Method(
         "regression",
         {"line": Net(nn.Dense(1), optax.adam(0.1), ema_decay=0.9)},
-        (Phase(("line",), loss),),
+        (Phase("line", ("line",), loss),),
         lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
-        Latents(lambda key, count: jnp.zeros((count, 1)), lambda view, z: view("line", z)),
+        Latents(lambda key, count, batch: jnp.zeros((count, 1)), lambda view, z, key: view("line", z)),
         evaluate,
     )
 
@@ -69,7 +70,7 @@ def run(trainer, path, draw=lambda path, samples: None):
     if not folder.exists:
         folder.create({})
     with (folder.path / "said").open("w+") as said:
-        state = trainer.run(folder, draw, Console(file=said, width=1000))
+        state = train([trainer], folder, draw, Console(file=said, width=1000))
         said.seek(0)
         return folder, state, said.read()
 
@@ -152,7 +153,9 @@ def test_rules_that_cannot_be_are_sentences():
         trainer(log_every=4)
     with pytest.raises(UserError, match="metric is 'bits', which regression has not; choose figure or other."):
         trainer(dataclasses.replace(RULE, metric="bits"))
-    experiment = functools.partial(Experiment, trainer().method, digits(), Schedule(5), 4, 0, "", "")
+    experiment = functools.partial(
+        Experiment, method=trainer().method, data=digits(), schedule=Schedule(5), batch_size=4, seed=0
+    )
     with pytest.raises(UserError, match="early_stopping needs validation examples, which digits has not; leave it out"):
         experiment(early_stopping=RULE)
 

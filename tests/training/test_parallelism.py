@@ -19,7 +19,8 @@ from jax.sharding import PartitionSpec as P
 from jaxgen.core import Net
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
-from jaxgen.training.loop import Trainer
+from jaxgen.methods.adversarial.priors import normal
+from jaxgen.training.trainer import Trainer
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
@@ -43,7 +44,8 @@ TENSOR = {"wide/kernel": P(None, "tensor"), "narrow/kernel": P("tensor", None)}
 
 def trainer(mesh, accumulate=1, sharding={}):
     adam = optax.adam(1e-3, eps=1e-4)  # a gradient of rounding noise alone must not become a whole step
-    method = gan(Net(Generator(), adam, ema_decay=0.9), Net(Critic(), adam), adversarial.non_saturating, latent_size=4)
+    generator, critic = Net(Generator(), adam, ema_decay=0.9), Net(Critic(), adam)
+    method = gan(generator, critic, adversarial.non_saturating, prior=normal(4))
     phases = tuple(dataclasses.replace(phase, accumulate=accumulate) for phase in method.phases)
     batch = {"image": jax.ShapeDtypeStruct(IMAGES.shape[2:], IMAGES.dtype)}
     start = lambda step: ({"image": IMAGES} for _ in itertools.count())
@@ -66,7 +68,7 @@ def study(mesh, **options):
     init = t.trace_init().lower().compile()
     state = start = init(t._keys[0], {"image": IMAGES})
     shards = {name: [list(s.data.shape) for s in leaf.addressable_shards] for name, leaf in named(start).items()}
-    call = t.compile()
+    call = t.program(0)
     losses = []
     for _ in range(4):
         state, metrics = call(state, {"image": IMAGES}, t.run_key)

@@ -14,7 +14,7 @@ from jaxgen.training.sharding import make_mesh, state_shardings
 def state(**shapes):
     params = {name: jax.ShapeDtypeStruct(shape, jnp.float32) for name, shape in shapes.items()}
     net = NetState(params=params, variables={}, opt_state=({"mu": params},), ema=params)
-    return TrainState(step=jax.ShapeDtypeStruct((), jnp.int32), nets={"net": net})
+    return TrainState(*[jax.ShapeDtypeStruct((), jnp.int32)] * 2, nets={"net": net})
 
 
 def specs(mesh, patterns, **shapes):

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from jaxgen.core import Watch
+from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import Schedule
 
@@ -20,7 +21,7 @@ def test_a_watched_metric_is_logged_and_said_once_when_it_passes_its_limit(regre
     trainer.method = dataclasses.replace(trainer.method, watch=watch)
     folder, said = RunFolder(tmp_path / "run"), io.StringIO()
     folder.create({})
-    trainer.run(folder, lambda path, samples: None, Console(file=said, width=200))
+    train([trainer], folder, lambda path, samples: None, Console(file=said, width=200))
     rows = [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
     # The call's last batch, and the state it left behind.
     last = {step: np.random.default_rng(step - 2).normal(size=(2, 1, 8, 1))[-1, 0, 0, 0] for step in range(4, 25, 4)}

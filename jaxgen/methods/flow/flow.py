@@ -11,7 +11,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Watch
+from jaxgen import linen
+from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Watch
 from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
 
 INVERSION_LIMIT = 1e-3  # a quarter of a cell of 256-level images in [0, 1)
@@ -21,17 +22,16 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     """A flow on the real-valued batch field `x` `[batch, *event_shape]`; its figures are nats.
 
     Args:
-      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`, and its collection
-        `batch_stats` is mutable.
+      net: a bijector whose base has the data's shape.
       event_shape: shape of an example.
     """
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        nats, aux = _training_log_likelihood(view, batch["x"], key)
-        return -jnp.mean(nats), aux
+        training = view.training(key)
+        return -jnp.mean(_log_likelihood(training, batch["x"])), Aux(variables=training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        return {"flow": modules["flow"].init(key, batch["x"], method="inverse_and_log_det")}
+        return {"flow": linen.init(modules["flow"], key, batch["x"], method="inverse_and_log_det")}
 
     def encode(view: View, batch: Batch) -> Array:
         return _to_base(view, batch["x"])[0]
@@ -39,8 +39,8 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         return {"log_likelihood_nats": _log_likelihood(view, batch["x"])}
 
-    latents = Latents(_prior(event_shape), _to_data, encode)
-    return Method("Flow", {"flow": net}, (Phase(("flow",), loss),), init, latents, evaluate)
+    latents = Latents(_prior(event_shape), lambda view, z, key: _to_data(view, z), encode)
+    return Method("Flow", {"flow": net}, (Phase("likelihood", ("flow",), loss),), init, latents, evaluate)
 
 
 def image_flow(
@@ -57,8 +57,7 @@ def image_flow(
     The figure is an upper bound on the discrete model's bits, from one draw of the noise.
 
     Args:
-      net: a bijector whose base has the data's shape; in training it gets a key named `dropout`, and its collection
-        `batch_stats` is mutable.
+      net: a bijector whose base has the data's shape.
       event_shape: `(height, width, channels)`.
       levels: how many values a pixel takes.
       dequantizer: a module `(x, v) -> (u, log|det du/dv|)` that makes of uniform noise v the place u of the pixels x in
@@ -80,24 +79,25 @@ def image_flow(
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key)
-        x, log_det = dequantized(view, batch["image"], keys[0], levels)
-        nats, aux = _training_log_likelihood(view, x, keys[1], *condition(batch))
-        return jnp.mean(bits_per_dim(nats + log_det, event_shape, levels)), aux
+        training = view.training(keys[1])
+        x, log_det = dequantized(training, batch["image"], keys[0], levels)
+        nats = _log_likelihood(training, x, *condition(batch)) + log_det
+        return jnp.mean(bits_per_dim(nats, event_shape, levels)), Aux(variables=training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key, 4)
         x = dequantize(batch["image"], keys[0], levels)
-        networks = {"flow": modules["flow"].init(keys[1], x, *condition(batch), method="inverse_and_log_det")}
+        networks = {"flow": linen.init(modules["flow"], keys[1], x, *condition(batch), method="inverse_and_log_det")}
         if dequantizer is not None:
             v = _open_uniform(keys[2], x.shape)
-            networks["dequantizer"] = modules["dequantizer"].init(keys[3], _middles(batch["image"], levels), v)
+            networks["dequantizer"] = linen.init(modules["dequantizer"], keys[3], _middles(batch["image"], levels), v)
         return networks
 
-    def prior(key: Array, count: int) -> dict[str, Array]:
+    def prior(key: Array, count: int, batch: Batch | None) -> dict[str, Array]:
         label = jax.random.randint(jax.random.fold_in(key, 1), (count,), 0, classes or 1)
-        return latents_of(_prior(event_shape)(key, count), label)
+        return latents_of(_prior(event_shape)(key, count, batch), label)
 
-    def decode(view: View, latents: Mapping[str, Array]) -> Array:
+    def decode(view: View, latents: Mapping[str, Array], key: Array) -> Array:
         """Images in [-1, 1], where the middle of a level's cell is that level."""
         cells = levels * _to_data(view, latents["z"], *condition(latents)) - 0.5
         return jnp.clip(2 * cells / (levels - 1) - 1, -1, 1)
@@ -120,16 +120,16 @@ def image_flow(
     advice = "gradients rebuilt from inverses are off by as much: lower learning_rate, or train with --memory remat"
     watch = Watch("flow/inversion_error", inversion_error, INVERSION_LIMIT, advice) if watch_inversion else None
     latents = Latents(prior, decode, encode)
-    return Method("Flow", nets, (Phase(tuple(nets), loss),), init, latents, evaluate, watch)
+    return Method("Flow", nets, (Phase("likelihood", tuple(nets), loss),), init, latents, evaluate, watch)
 
 
-def _uniformly(view: View, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
+def _uniformly(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
     """Images in [0, 1) and the log-density that their noise is short of, nats."""
     return dequantize(images, key, levels), 0.0
 
 
-def _by_network(view: View, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
-    u, log_det = view("dequantizer", _middles(images, levels), _open_uniform(key, images.shape))
+def _by_network(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
+    u, log_det = apply("dequantizer", _middles(images, levels), _open_uniform(key, images.shape))
     return fill_cells(images, u, levels), log_det
 
 
@@ -142,23 +142,17 @@ def _middles(images: Array, levels: int) -> Array:
     return (images + 0.5) / levels
 
 
-def _log_likelihood(view: View, x: Array, *condition: Array) -> Array:
-    return log_likelihood(*_to_base(view, x, *condition))
+def _log_likelihood(apply: Apply, x: Array, *condition: Array) -> Array:
+    return log_likelihood(*_to_base(apply, x, *condition))
 
 
-def _training_log_likelihood(view: View, x: Array, key: Array, *condition: Array) -> tuple[Array, Aux]:
-    """Log-likelihoods `[batch]` with dropout and normalization by the batch, and the averages that this moves."""
-    (z, log_det), moved = _to_base(view, x, *condition, rngs={"dropout": key}, mutable=["batch_stats"])
-    return log_likelihood(z, log_det), Aux(variables={"flow": moved})
+def _prior(shape: tuple[int, ...]) -> Callable[[Array, int, Batch | None], Array]:
+    return lambda key, count, batch: jax.random.normal(key, (count, *shape))
 
 
-def _prior(shape: tuple[int, ...]) -> Callable[[Array, int], Array]:
-    return lambda key, count: jax.random.normal(key, (count, *shape))
+def _to_base(apply: Apply, x: Array, *condition: Array) -> tuple[Array, Array]:
+    return apply("flow", x, *condition, method="inverse_and_log_det")
 
 
-def _to_base(view: View, x: Array, *condition: Array, **training: Any) -> Any:
-    return view("flow", x, *condition, method="inverse_and_log_det", **training)
-
-
-def _to_data(view: View, z: Array, *condition: Array) -> Array:
-    return view("flow", z, *condition, method="forward_and_log_det")[0]
+def _to_data(apply: Apply, z: Array, *condition: Array) -> Array:
+    return apply("flow", z, *condition, method="forward_and_log_det")[0]

@@ -15,15 +15,15 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
+from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses import distillation
 from jaxgen.losses.arrays import at_least_float32
 
 Predict = Callable[[Array], Array]  # inputs [batch, ...] -> the student's probabilities [batch, ..., classes]
 Rules = Callable[[Predict, Batch], tuple[Array, Array]]  # -> truth [batch, classes, rules], where they apply
-# (view, batch, name of a network, its logits [batch, ..., classes]) -> log q* of that shape made of it, and where there
-# is an example, [batch, ...]: false on padding
-Teacher = Callable[[View, Batch, str, Array], tuple[Array, Array]]
+# (view, batch, name of a network, its logits [batch, ..., classes]) -> log q* of that shape made of it
+Teacher = Callable[[View, Batch, str, Array], Array]
 Evaluate = Callable[[View, Batch, Array], Mapping[str, Array]]
 
 
@@ -45,7 +45,7 @@ def rule_distillation(
     that many of them do not drown a few labels. What is evaluated is the trained student, its own q*, and its twin.
 
     Args:
-      student: module of `(inputs, *, train) -> logits [batch, classes]`; it may take a key "dropout".
+      student: module of `inputs -> logits [batch, classes]`.
       confidences: module of `() -> lambda [rules]`; with an optimizer they are learned, from the labels, in a second
         phase that leaves the student alone.
       rules: `(predict, batch) -> (truth [batch, classes, rules], mask)`; the mask, broadcast against the truth, says
@@ -61,14 +61,13 @@ def rule_distillation(
         alone, instead of the student itself.
     """
 
-    def teacher(view: View, batch: Batch, name: str, logits: Array) -> tuple[Array, Array]:
+    def teacher(view: View, batch: Batch, name: str, logits: Array) -> Array:
         truth, mask = rules(predict_by(view, name), batch)
-        log_q = distillation.rule_posterior(logits, stop_gradient(truth), view("confidences"), strength, mask=mask)
-        return log_q, jnp.ones(batch["label"].shape, bool)
+        return distillation.rule_posterior(logits, stop_gradient(truth), view("confidences"), strength, mask=mask)
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        said = {name: view(name, batch[inputs], train=False) for name in students(twin)}
-        said["teacher"], _ = teacher(view, batch, "student", said["student"])
+        said = {name: view(name, batch[inputs]) for name in students(twin)}
+        said["teacher"] = teacher(view, batch, "student", said["student"])
         return {f"{name}_accuracy": jnp.argmax(x, axis=-1) == batch["label"] for name, x in said.items()}
 
     return imitating(
@@ -78,7 +77,7 @@ def rule_distillation(
 
 def predict_by(view: View, name: str) -> Predict:
     """A network as rules ask it, without its training noise."""
-    return lambda x: jax.nn.softmax(view(name, x, train=False))
+    return lambda x: jax.nn.softmax(view(name, x))
 
 
 def imitating(
@@ -86,6 +85,7 @@ def imitating(
     confidences: Net,
     teacher: Teacher,
     evaluate: Evaluate,
+    there: Callable[[Batch], Array] = lambda batch: jnp.ones(batch["label"].shape, bool),
     *,
     inputs: str,
     pi_0: float,
@@ -96,10 +96,11 @@ def imitating(
     """The student of any teacher that rules make in closed form: `rule_distillation` says how it learns.
 
     Args:
-      student: module of `(inputs, *, train) -> logits [batch, ..., classes]`, a label (int `[batch, ...]`) for each.
+      student: module of `inputs -> logits [batch, ..., classes]`, a label (int `[batch, ...]`) for each.
       confidences: as of `rule_distillation`.
-      teacher: `(view, batch, name, logits) -> (log q*, where)`, q* made of the network of that name.
+      teacher: `(view, batch, name, logits) -> log q*`, q* made of the network of that name.
       evaluate: as of `Method`.
+      there: `batch -> [batch, ...]`, where there is an example: false on padding.
       inputs: the field the student sees.
       pi_0: as of `rule_distillation`.
       alpha: as of `rule_distillation`.
@@ -107,47 +108,65 @@ def imitating(
       twin: as of `rule_distillation`.
     """
 
-    def cross_entropy(log_p: Array, label: Array) -> Array:
+    def cross_entropy(log_p: Array, label: Array, labelled: Array) -> Array:
         nats = -jnp.take_along_axis(log_p, jnp.maximum(label, 0)[..., None], axis=-1)[..., 0]
-        return mean_where(nats, label >= 0)
+        return jnp.sum(nats, where=label >= 0) / labelled
+
+    def counts(batch: Batch) -> dict[str, Array]:
+        """Labels and examples without one, of the batch: what means over them are divided by, which is never 0."""
+        labelled = batch["label"] >= 0
+        kinds = {"labelled": labelled, "unlabelled": there(batch) & ~labelled}
+        return {name: jnp.maximum(jnp.sum(kind), 1) for name, kind in kinds.items()}
 
     def twin_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        (logits,) = at_least_float32(view("twin", batch[inputs], train=True, rngs={"dropout": key}))
-        return cross_entropy(jax.nn.log_softmax(logits), batch["label"]), Aux()
+        training = view.training(key)
+        (logits,) = at_least_float32(training("twin", batch[inputs]))
+        loss = cross_entropy(jax.nn.log_softmax(logits), batch["label"], view.counts["labelled"])
+        return loss, Aux(variables=training.moved)
 
     def student_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        logits = view("student", batch[inputs], train=True, rngs={"dropout": key})
-        of = view("twin", batch[inputs], train=False) if twin else stop_gradient(logits)
-        log_q, there = teacher(view, batch, first, of)
+        training = view.training(key)
+        logits = training("student", batch[inputs])
+        of = view("twin", batch[inputs]) if twin else stop_gradient(logits)
+        log_q = teacher(view, batch, first, of)
         labelled = batch["label"] >= 0
         pi = distillation.imitation_schedule(view.step, pi_0, alpha)
         losses = distillation.imitation(
             logits, jnp.maximum(batch["label"], 0), jnp.exp(log_q), jnp.where(labelled, pi, 1.0)
         )
-        return mean_where(losses, labelled) + pi * mean_where(losses, there & ~labelled), Aux({"pi": pi})
+        taught = jnp.sum(losses, where=labelled) / view.counts["labelled"]
+        imitated = jnp.sum(losses, where=there(batch) & ~labelled) / view.counts["unlabelled"]
+        return taught + pi * imitated, Aux({"pi": pi}, training.moved)
 
     def confidence_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         batch = {field.removeprefix(validation): x for field, x in batch.items() if field.startswith(validation)}
-        log_q, _ = teacher(view, batch, first, stop_gradient(view(first, batch[inputs], train=False)))
+        log_q = teacher(view, batch, first, stop_gradient(view(first, batch[inputs])))
         confidence = view("confidences")
         metrics = {f"lambda_{rule}": confidence[rule] for rule in range(confidence.shape[0])}
-        return cross_entropy(log_q, batch["label"]), Aux(metrics)
+        return cross_entropy(log_q, batch["label"], view.counts["labelled"]), Aux(metrics)
+
+    def validation_counts(batch: Batch) -> dict[str, Array]:
+        return {"labelled": jnp.maximum(jnp.sum(batch[f"{validation}label"] >= 0), 1)}
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         # The student begins as it would without rules, so that runs with and without them can be compared in pairs.
-        variables = modules["student"].init(key, batch[inputs], train=False)
+        variables = linen.init(modules["student"], key, batch[inputs])
         return {
             **dict.fromkeys(students(twin), variables),
             "confidences": modules["confidences"].init(jax.random.fold_in(key, 1)),
         }
 
     first = students(twin)[0]
-    taught = (Phase(("twin",), twin_loss),) if twin else ()
-    learned = () if confidences.optimizer is None else (Phase(("confidences",), confidence_loss),)
+    own = (Phase("twin", ("twin",), twin_loss, counts=counts),) if twin else ()
+    learned = Phase("confidences", ("confidences",), confidence_loss, counts=validation_counts)
     return Method(
         name="rule distillation",
         nets={**dict.fromkeys(students(twin), student), "confidences": confidences},
-        phases=(*taught, Phase(("student",), student_loss), *learned),
+        phases=(
+            *own,
+            Phase("student", ("student",), student_loss, counts=counts),
+            *(() if confidences.optimizer is None else (learned,)),
+        ),
         init=init,
         latents=None,
         evaluate=evaluate,
@@ -157,8 +176,3 @@ def imitating(
 def students(twin: bool) -> tuple[str, ...]:
     """The networks that learn to answer; the teacher is made of the first."""
     return ("twin", "student") if twin else ("student",)
-
-
-def mean_where(values: Array, where: Array) -> Array:
-    """The mean of those, 0 if there are none."""
-    return jnp.sum(jnp.where(where, values, 0.0)) / jnp.maximum(jnp.sum(where), 1)

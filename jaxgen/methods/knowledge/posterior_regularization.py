@@ -15,7 +15,8 @@ import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen import linen
+from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.errors import UserError
 from jaxgen.losses import posterior_regularization as losses
 
@@ -29,8 +30,7 @@ class Constraint:
     Attributes:
       alpha: nats a unit of f is worth; 0 leaves the model alone.
       known: the fixed terms, a pure function `samples [n, ...] -> [n]`.
-      unknown: module of `(samples, *, train) -> [n]` for the terms to be learned from data, without running averages;
-        None if there are none.
+      unknown: module of `samples -> [n]` for the terms to be learned from data; None if there are none.
     """
 
     alpha: float
@@ -41,10 +41,10 @@ class Constraint:
         if self.alpha < 0:
             raise UserError(f"alpha is {self.alpha}; it must not be negative: change the sign of f instead.")
 
-    def __call__(self, view: View, x: Array, *, train: bool = False) -> Array:
+    def __call__(self, apply: Apply, x: Array) -> Array:
         """f at samples `[n, ...]`, as `[n]`."""
         fixed = self.known(x)
-        return fixed if self.unknown is None else fixed + view("constraint", x, train=train)
+        return fixed if self.unknown is None else fixed + apply("constraint", x)
 
     def weigh(self, view: View, draw: Draw, key: Array, proposals: int) -> tuple[Array, losses.ImportanceWeights]:
         """The E-step: samples of p, `[proposals, ...]`, and their weights under q*. No gradient passes through."""
@@ -102,11 +102,13 @@ def teach(
             samples = sample_posterior(view, keys[0], batch[field].shape[0])
             on_data, aux = phase.loss(view, batch, keys[1])
             for name, moved in aux.variables.items():
-                view = view.moved(name, moved)
+                view = view.with_variables(name, moved)
+            view = dataclasses.replace(view, memory={**view.memory, **aux.memory})
             on_posterior, then = phase.loss(view, {**batch, field: samples}, keys[2])
             metrics = {**aux.metrics, "on_data": on_data, "on_posterior": on_posterior}
             variables = {name: {**aux.variables.get(name, {}), **moved} for name, moved in then.variables.items()}
-            return on_data + on_posterior, Aux(metrics, {**aux.variables, **variables})
+            kept = Aux(metrics, {**aux.variables, **variables}, {**aux.memory, **then.memory})
+            return on_data + on_posterior, kept
 
         return dataclasses.replace(phase, loss=loss)
 
@@ -150,7 +152,7 @@ def steer(
             value, aux = phase.loss(view, batch, keys[0])
             f = constraint(view, draw(view, keys[1], proposals))
             metrics = {**aux.metrics, "constraint": jnp.mean(f)}
-            return value + jnp.mean(losses.implicit_m_step(f, constraint.alpha)), Aux(metrics, aux.variables)
+            return value + jnp.mean(losses.implicit_m_step(f, constraint.alpha)), aux._replace(metrics=metrics)
 
         return dataclasses.replace(phase, loss=loss)
 
@@ -160,7 +162,7 @@ def steer(
 
 def _is_conditional(base: Method) -> bool:
     prior = base.latents and base.latents.prior
-    latents = prior and jax.eval_shape(lambda: prior(jax.random.key(0), 1))
+    latents = prior and jax.eval_shape(lambda: prior(jax.random.key(0), 1, None))
     return isinstance(latents, Mapping) and "label" in latents
 
 
@@ -178,29 +180,35 @@ def _regularized(
 
     def learn(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         x = stop_gradient(draw(view, key, proposals))
-        f_data, f_model = (constraint(view, a, train=True) for a in (batch[examples], x))
+        training = view.training(key)
+        f_data, f_model = (constraint(training, a) for a in (batch[examples], x))
         weights, size = losses.importance_weights(f_model, constraint.alpha)
         metrics = {"data": jnp.mean(f_data), "posterior": weights @ f_model, "effective_sample_size": size}
-        return jnp.mean(losses.irl(f_data, f_model, constraint.alpha)), Aux(metrics)
+        return jnp.mean(losses.irl(f_data, f_model, constraint.alpha)), Aux(metrics, training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         initial = base.init(modules, key, batch)
         if unknown is None:
             return initial
-        own = modules["constraint"].init(jax.random.fold_in(key, 1), batch[field], train=True)
+        own = linen.init(modules["constraint"], jax.random.fold_in(key, 1), batch[field])
         return {**initial, "constraint": own}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """The base's figures; f of as many samples of p; and n w f, whose mean is E_q*[f]."""
-        x, (weights, _) = constraint.weigh(view, draw, key, batch[field].shape[0])
+        keys = jax.random.split(key)
+        x, (weights, _) = constraint.weigh(view, draw, keys[0], batch[field].shape[0])
         f = constraint(view, x)
-        return {**base.evaluate(view, batch, key), "constraint": f, "constraint_posterior": f.shape[0] * weights * f}
+        return {
+            **base.evaluate(view, batch, keys[1]),
+            "constraint": f,
+            "constraint_posterior": f.shape[0] * weights * f,
+        }
 
     return dataclasses.replace(
         base,
         name=f"{base.name} with posterior regularization",
         nets={**base.nets, "constraint": unknown} if unknown else base.nets,
-        phases=(*phases, Phase(("constraint",), learn)) if unknown else phases,
+        phases=(*phases, Phase("constraint", ("constraint",), learn)) if unknown else phases,
         init=init,
         evaluate=evaluate,
     )

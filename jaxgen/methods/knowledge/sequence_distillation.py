@@ -34,7 +34,7 @@ def sequence_distillation(
     of q* (`losses.chains`) made of the twin, beside the labels; "confidences".
 
     Args:
-      student: module of `(inputs, *, train) -> logits [batch, length, tags]`; it may take a key "dropout".
+      student: module of `inputs -> logits [batch, length, tags]`.
       confidences: module of `() -> lambda`, first those of the transitions, then those of the other rules; learned as
         in `methods.knowledge.distillation.rule_distillation`, from the teacher's marginals at the labels.
       transitions: truth of each rule for a tag and the next one, `[tags, tags, transitions]`.
@@ -55,16 +55,19 @@ def sequence_distillation(
         log_p = distillation.rule_posterior(logits, stop_gradient(truth), single, strength, mask=mask)
         return log_p, chains.transition_costs(transitions, between, strength), batch[inputs] > 0
 
-    def teacher(view: View, batch: Batch, name: str, logits: Array) -> tuple[Array, Array]:
+    def teacher(view: View, batch: Batch, name: str, logits: Array) -> Array:
         log_p, costs, there = chain(view, batch, name, logits)
         q = chains.marginals(log_p, costs, there)
         # A tag may be so improbable that float32 has 0 for it, whose logarithm would have no gradient.
-        return jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny)), there
+        return jnp.log(jnp.maximum(q, jnp.finfo(q.dtype).tiny))
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        logits = {name: view(name, batch[inputs], train=False) for name in students(twin=True)}
+        logits = {name: view(name, batch[inputs]) for name in students(twin=True)}
         tags = {name: jnp.argmax(x, axis=-1) for name, x in logits.items()}
         tags["teacher"] = chains.viterbi(*chain(view, batch, "student", logits["student"]))
         return {f"{name}_{figure}": x for name, y in tags.items() for figure, x in figures(y, batch).items()}
 
-    return imitating(student, confidences, teacher, evaluate, inputs=inputs, pi_0=pi_0, alpha=alpha, twin=True)
+    def there(batch: Batch) -> Array:
+        return batch[inputs] > 0
+
+    return imitating(student, confidences, teacher, evaluate, there, inputs=inputs, pi_0=pi_0, alpha=alpha, twin=True)

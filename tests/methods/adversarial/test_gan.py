@@ -22,6 +22,7 @@ from jaxgen.layers.spectral_norm import SpectralConvTranspose, SpectralDense
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import augmentation, regularizers
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.simultaneous import simultaneous
 from jaxgen.optimizers import clip_weights
 from jaxgen.training.evaluate import standing
@@ -57,7 +58,7 @@ class Line(nn.Module):
 
 def dirac(loss, *, theta=1.0, psi=0.0, rate=0.1, **settings):
     generator, critic = Net(Point(theta), optax.sgd(rate)), Net(Line(psi), optax.sgd(rate))
-    return gan(generator, critic, loss, latent_size=1, **settings)
+    return gan(generator, critic, loss, prior=normal(1), **settings)
 
 
 def course(method, steps, batch):
@@ -160,7 +161,7 @@ def test_r2_is_at_generated_points():
             return self.param("a", lambda key: jnp.ones(())) * x[:, 0] ** 2
 
     method = gan(
-        Net(Point(3.0)), Net(Parabola()), adversarial.hinge, latent_size=1,
+        Net(Point(3.0)), Net(Parabola()), adversarial.hinge, prior=normal(1),
         critic_regularizers=[regularizers.r1(0.5), regularizers.r2(0.5)],
     )  # fmt: skip
     view = view_of(method, init_state(method, KEY, ORIGIN))
@@ -177,7 +178,7 @@ def test_the_critic_sees_real_data_in_the_generator_s_phase_only_where_the_loss_
             return Line()(x, train=train)
 
     for loss, calls in ((adversarial.hinge, 1), (adversarial.relativistic_pairing, 2)):
-        method = gan(Net(Point()), Net(Counting()), loss, latent_size=1)
+        method = gan(Net(Point()), Net(Counting()), loss, prior=normal(1))
         view = view_of(method, init_state(method, KEY, ORIGIN))
         seen.clear()
         method.phases[1].loss(view, ORIGIN, KEY)
@@ -226,7 +227,7 @@ class SpectralLine(nn.Module):
     ids=["clipped", "spectrally normalized"],
 )
 def test_constraints_on_weights_bound_the_critic_s_slope(module, optimizer, slope):
-    method = gan(Net(Point(-2.0), optax.sgd(0.02)), Net(module, optimizer), adversarial.wasserstein, latent_size=1)
+    method = gan(Net(Point(-2.0), optax.sgd(0.02)), Net(module, optimizer), adversarial.wasserstein, prior=normal(1))
     state = play(dataclasses.replace(method, phases=method.phases[:1]), 500, ORIGIN)
     low, high = view_of(method, state)("critic", jnp.array([[0.0], [1.0]]), train=False)
     assert float(high - low) == pytest.approx(slope, rel=1e-3)
@@ -262,7 +263,7 @@ def test_mode_seeking_spreads_samples_that_the_critic_does_not_ask_to_spread():
     spreads = []
     for terms in ((), (regularizers.mode_seeking(0.1),)):
         method = gan(
-            Net(Spread(), optax.sgd(0.02)), Net(Line(), optax.sgd(0.02)), adversarial.non_saturating, latent_size=1,
+            Net(Spread(), optax.sgd(0.02)), Net(Line(), optax.sgd(0.02)), adversarial.non_saturating, prior=normal(1),
             generator_regularizers=terms,
         )  # fmt: skip
         spreads.append(play(method, 200, batch).nets["generator"].params["scale"])
@@ -280,7 +281,7 @@ def test_the_orthogonal_regularizer_straightens_a_generator_s_kernels():
     def angles(weight):
         term = regularizers.orthogonal(weight)
         method = gan(
-            Net(Generator(), optax.sgd(0.01)), Net(Line(), optax.sgd(0.01)), adversarial.wasserstein, latent_size=8,
+            Net(Generator(), optax.sgd(0.01)), Net(Line(), optax.sgd(0.01)), adversarial.wasserstein, prior=normal(8),
             generator_regularizers=[term],
         )  # fmt: skip
         params = play(method, 300, {"image": np.zeros((4, 6), np.float32)}).nets["generator"].params
@@ -300,13 +301,13 @@ def test_the_orthogonal_regularizer_knows_the_filters_of_a_transposed_convolutio
             x = SpectralConvTranspose(5, (2, 2), kernel_init=nn.initializers.normal())(z.reshape(-1, 1, 1, 2))
             return ConvTranspose(1, (2, 2), kernel_init=nn.initializers.normal())(x)
 
-    method = gan(Net(Generator()), Net(Line()), adversarial.hinge, latent_size=2)
+    method = gan(Net(Generator()), Net(Line()), adversarial.hinge, prior=normal(2))
     params = init_state(method, KEY, {"image": np.zeros((4, 4), np.float32)}).nets["generator"].params
-    game = SimpleNamespace(view=SimpleNamespace(params={"generator": params}))
+    game = SimpleNamespace(view=SimpleNamespace(params={"generator": params}, weight=lambda weight: weight))
     kernel = np.asarray(params["SpectralConvTranspose_0"]["transposed_kernel"])
     filters = [kernel[:, :, i].ravel() for i in range(5)]  # and the one of the other layer, which is alone
     angles = sum((a @ b) ** 2 for i, a in enumerate(filters) for j, b in enumerate(filters) if i != j)
-    assert regularizers.orthogonal(3.0)(game, KEY) == pytest.approx(3 * angles, rel=1e-5)
+    assert regularizers.orthogonal(3.0)(game, KEY)[0] == pytest.approx(3 * angles, rel=1e-5)
 
 
 def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classes():
@@ -323,15 +324,15 @@ def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classe
     label = np.array([0, 2] * 32)
     batch = {"image": np.array([[-1.0], [2.0]] * 32, np.float32), "label": label}
     method = gan(
-        Net(Table(), optax.sgd(0.1)), Net(Projection(), optax.sgd(0.1)), adversarial.non_saturating, latent_size=1,
+        Net(Table(), optax.sgd(0.1)), Net(Projection(), optax.sgd(0.1)), adversarial.non_saturating, prior=normal(1),
         classes=3, critic_regularizers=[regularizers.r1(1.0)],
     )  # fmt: skip
     state = play(method, 1500, batch)
     # Nobody saw label 1: neither player moves its row, and R1 leaves it where it is.
     np.testing.assert_allclose(state.nets["generator"].params["table"]["embedding"][:, 0], [-1, 0, 2], atol=0.1)
-    latents = method.latents.prior(KEY, 3000)
+    latents = method.latents.prior(KEY, 3000, None)
     assert np.bincount(latents["label"], minlength=3) == pytest.approx([1000] * 3, abs=100)
-    x = method.latents.decode(view_of(method, state), latents)[:, 0]
+    x = method.latents.decode(view_of(method, state), latents, KEY)[:, 0]
     for value, mean in enumerate([-1, 0, 2]):
         assert float(x[latents["label"] == value].mean()) == pytest.approx(mean, abs=0.1)
     figures = method.evaluate(view_of(method, state), batch, KEY)
@@ -357,7 +358,7 @@ def test_standing_statistics_are_those_of_the_averaged_weights_whatever_the_mome
             x = nn.Dense(3, name="dense")(z)
             return nn.BatchNorm(not train, momentum=momentum, use_bias=False, use_scale=False, name="norm")(x)
 
-    method = gan(Net(Normalized(), optax.sgd(0.1), 0.99), Net(Line()), adversarial.hinge, latent_size=2)
+    method = gan(Net(Normalized(), optax.sgd(0.1), 0.99), Net(Line()), adversarial.hinge, prior=normal(2))
     state = init_state(method, KEY, {"image": np.zeros((8, 3), np.float32)})
     kernel = np.array([[1.0, 2.0, 0.0], [0.0, 1.0, 3.0]], np.float32)
     state.nets["generator"].ema["dense"] = {"kernel": kernel, "bias": np.array([0.0, 4.0, -2.0], np.float32)}
@@ -376,7 +377,7 @@ def test_power_iterations_move_in_the_critic_s_phase_alone():
         def __call__(self, x, *, train):
             return jnp.sum(nn.relu(SpectralDense(8, name="hidden")(x)), axis=1)
 
-    method = gan(Net(Point(), optax.sgd(0.1)), Net(Critic(), optax.sgd(0.1)), adversarial.hinge, latent_size=1)
+    method = gan(Net(Point(), optax.sgd(0.1)), Net(Critic(), optax.sgd(0.1)), adversarial.hinge, prior=normal(1))
     batch = {"image": np.random.default_rng(0).normal(size=(8, 1)).astype(np.float32)}
     (both, metrics), (alone, _) = (
         course(dataclasses.replace(method, phases=method.phases[:count]), 1, batch) for count in (2, 1)
@@ -399,7 +400,7 @@ def test_a_generator_s_power_iterations_move_in_its_own_phase_alone():
         def __call__(self, x, *, train):
             return x.sum(1) + 0 * self.param("none", lambda key: jnp.zeros(()))
 
-    method = gan(Net(Generator(), optax.sgd(0.0)), Net(Sum(), optax.sgd(0.0)), adversarial.wasserstein, latent_size=1)
+    method = gan(Net(Generator(), optax.sgd(0.0)), Net(Sum(), optax.sgd(0.0)), adversarial.wasserstein, prior=normal(1))
     batch = {"image": np.zeros((8, 4), np.float32)}
     before = init_state(method, KEY, batch).nets["generator"]
     kernel, u = before.params["layer"]["kernel"], before.variables["spectral"]["layer"]["u"]
@@ -432,7 +433,7 @@ def test_augmentations_keep_a_critic_from_learning_its_examples_by_heart():
     losses = []
     for steps in ((), (augmentation.color, augmentation.translation, augmentation.cutout)):
         method = gan(
-            Net(Others(), optax.sgd(0.0)), Net(Critic(), optax.adam(3e-3)), adversarial.non_saturating, latent_size=1,
+            Net(Others(), optax.sgd(0.0)), Net(Critic(), optax.adam(3e-3)), adversarial.non_saturating, prior=normal(1),
             augmentations=steps,
         )  # fmt: skip
         state = play(dataclasses.replace(method, phases=method.phases[:1]), 200, {"image": images[:16]})

@@ -32,13 +32,13 @@ def test_a_flow_s_figure_is_the_log_likelihood_and_its_samples_follow_the_densit
     view = view_of(method, state)
     np.testing.assert_allclose(method.evaluate(view, {"x": X}, KEY)["log_likelihood_nats"], truth, rtol=1e-4, atol=1e-4)
     _, metrics = build_step(method)(state, {"x": X[None]}, KEY)
-    assert metrics["flow/loss"] == pytest.approx(-truth.mean(), rel=1e-5)
+    assert metrics["likelihood/loss"] == pytest.approx(-truth.mean(), rel=1e-5)
     samples = np.asarray(method.sample(view, KEY, 20_000))
     np.testing.assert_allclose(samples.mean(0), X.mean(0), atol=0.1)
     np.testing.assert_allclose(samples.std(0), X.std(0), rtol=0.03)
     z = method.latents.encode(view, {"x": X})
     np.testing.assert_allclose(z, (X - X.mean(0)) / X.std(0), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(method.latents.decode(view, z), X, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(method.latents.decode(view, z, KEY), X, rtol=1e-4, atol=1e-4)
 
 
 def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
@@ -52,7 +52,7 @@ def test_an_image_flow_s_figure_is_bits_of_the_dequantized_levels():
     assert samples.min() >= -1
     assert samples.max() <= 1
     view = view_of(method, state)
-    again = method.latents.decode(view, method.latents.encode(view, {"image": images}))
+    again = method.latents.decode(view, method.latents.encode(view, {"image": images}), KEY)
     np.testing.assert_allclose(again, signed_unit(4)({"image": images})["image"], atol=1e-5)  # the scale of the data
 
 
@@ -86,14 +86,14 @@ def test_a_class_s_own_base_density_fits_it_and_draws_it():
     bits = np.asarray(method.evaluate(view, batch, jax.random.key(1))["bits_per_dim"])
     gaussian = 0.5 * np.log2(2 * np.pi * np.e / 12)  # what a uniform density costs under it
     assert bits.mean() == pytest.approx(gaussian + 1, abs=0.03)
-    latents = method.latents.prior(KEY, 4000)
-    samples = np.asarray(method.latents.decode(view, latents))
+    latents = method.latents.prior(KEY, 4000, None)
+    samples = np.asarray(method.latents.decode(view, latents, KEY))
     mean, deviation = -2 / 3, 2 / 3 * 2 / np.sqrt(12)  # of two levels of four, each with its cell
     past = (-1 - mean) / deviation  # where a Gaussian is cut off
     cut = mean * norm.sf(past) - norm.cdf(past) + deviation * norm.pdf(past)
     for value, sign in ((0, 1), (1, -1)):
         assert samples[latents["label"] == value].mean() == pytest.approx(sign * cut, abs=0.02)
-    again = method.latents.decode(view, method.latents.encode(view, batch))
+    again = method.latents.decode(view, method.latents.encode(view, batch), KEY)
     np.testing.assert_allclose(again, signed_unit(4)(batch)["image"], atol=1e-5)
 
 

@@ -16,11 +16,12 @@ from jaxgen.errors import UserError
 from jaxgen.methods.knowledge.distillation import rule_distillation
 from jaxgen.models.knowledge.confidences import Confidences
 from jaxgen.training.evaluate import sampler
-from jaxgen.training.loop import Trainer
+from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh, shardings_of
 from jaxgen.training.step import build_step, init_state
+from jaxgen.training.trainer import Trainer
 
 FAST = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
 CENTRES = np.array([[1, 1], [1, -1], [-1, 1], [-1, -1]])
@@ -136,7 +137,7 @@ def test_the_losses_are_those_by_hand(twin):
     expected = {"student": 0.9 * nats["student"] + 0.1 * imitated[:3].mean() + 0.1 * imitated[3:].mean()}
     if twin:
         expected["twin"] = nats["twin"]
-    got = {phase.name: phase.loss(view, batch, jax.random.key(0))[0] for phase in method.phases}
+    got = {phase.name: phase.loss(phase.counted(view, batch), batch, jax.random.key(0))[0] for phase in method.phases}
     assert got == pytest.approx(expected, rel=1e-5)
 
 
@@ -148,7 +149,7 @@ def test_a_classifier_trains_without_pictures_and_draws_no_samples(tmp_path):
     trainer = Trainer(method, Schedule(2, 1, 1, 2), lambda start: (once for _ in range(3)), batch, 0, mesh)
     folder, drawn = RunFolder(tmp_path / "run"), []
     folder.create({})
-    state = trainer.run(folder, lambda path, samples: drawn.append(path), Console(quiet=True))
+    state = train([trainer], folder, lambda path, samples: drawn.append(path), Console(quiet=True))
     assert state.step == 2
     assert not drawn
     with pytest.raises(UserError, match="draws no samples"):

@@ -12,6 +12,7 @@ from jaxgen.core import Aux, Latents, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, posterior_sampler, steer, teach
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
 from jaxgen.training.step import build_step, init_state
@@ -45,15 +46,15 @@ def states(optimizer=optax.adam(0.02)):
         log_p = jax.nn.log_softmax(view("model", jnp.arange(8)))
         return -jnp.mean(log_p[batch["x"]]), Aux()
 
-    def decode(view, gumbel):
+    def decode(view, gumbel, key):
         return jnp.argmax(view("model", jnp.arange(8)) + gumbel, axis=1)
 
     def init(modules, key, batch):
         return {"model": modules["model"].init(key, batch["x"])}
 
     nets = {"model": Net(Table(), optimizer, ema_decay=0.99)}
-    latents = Latents(lambda key, count: jax.random.gumbel(key, (count, 8)), decode)
-    return Method("categorical", nets, (Phase(("model",), loss),), init, latents, lambda view, batch, key: {})
+    latents = Latents(lambda key, count, batch: jax.random.gumbel(key, (count, 8)), decode)
+    return Method("categorical", nets, (Phase("model", ("model",), loss),), init, latents, lambda view, batch, key: {})
 
 
 def location():
@@ -66,8 +67,10 @@ def location():
         return {"model": modules["model"].init(key, 0)}
 
     nets = {"model": Net(Table(), optax.sgd(0.1), ema_decay=0.98)}
-    latents = Latents(lambda key, count: jax.random.normal(key, (count,)), lambda view, z: view("model", 0) + z)
-    return Method("location", nets, (Phase(("model",), loss),), init, latents, lambda view, batch, key: {})
+    latents = Latents(
+        lambda key, count, batch: jax.random.normal(key, (count,)), lambda view, z, key: view("model", 0) + z
+    )
+    return Method("location", nets, (Phase("model", ("model",), loss),), init, latents, lambda view, batch, key: {})
 
 
 def train(method, steps, batch_of):
@@ -153,7 +156,7 @@ def test_figures_are_the_constraint_s_mean_under_model_and_posterior():
 def test_a_gan_and_its_constraint_all_move(regularize):
     adam = optax.adam(2e-3, b1=0.5)
     base = gan(
-        Net(Generator((8, 8, 1), 4), adam), Net(Discriminator(4), adam), adversarial.non_saturating, latent_size=2
+        Net(Generator((8, 8, 1), 4), adam), Net(Discriminator(4), adam), adversarial.non_saturating, prior=normal(2)
     )
     batches = {"image": jax.random.uniform(KEY, (1, 8, 8, 8, 1), minval=-1)}
     unknown = Net(Linear(), optax.adam(1e-3))
@@ -188,7 +191,7 @@ def test_a_steered_gan_rests_where_discriminator_and_constraint_balance():
         return w * integrate.quad(integrand, -10, 10)[0] - alpha
 
     base = gan(
-        Net(Shift(), optax.sgd(0.05)), Net(Linear(), optax.adam(0.02)), adversarial.non_saturating, latent_size=1
+        Net(Shift(), optax.sgd(0.05)), Net(Linear(), optax.adam(0.02)), adversarial.non_saturating, prior=normal(1)
     )
     method = steer(base, Constraint(alpha, lambda x: x[:, 0]), through="generator", proposals=2000)
     data = {"image": jax.random.normal(jax.random.key(1), (600, 1, 2000, 1))}
@@ -211,7 +214,7 @@ def test_bad_settings_are_refused():
     ):
         steer(states(), Constraint(1.0), through="decoder")
     latents = Latents(
-        lambda key, count: {"z": jnp.zeros(count), "label": jnp.zeros(count, int)}, lambda view, z: z["z"]
+        lambda key, count, batch: {"z": jnp.zeros(count), "label": jnp.zeros(count, int)}, lambda view, z, key: z["z"]
     )
     conditional = Method("conditional", {}, (), dict, latents, dict)
     with pytest.raises(UserError, match="samples of conditional beside other examples' labels, as it is conditional"):

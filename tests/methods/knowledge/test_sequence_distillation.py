@@ -92,7 +92,7 @@ def gradient_of(method, view, name):
 
     def loss(params):
         moved = type(view)(**{**vars(view), "params": {**view.params, name: params}})
-        return phase.loss(moved, BATCH, jax.random.key(0))[0]
+        return phase.loss(phase.counted(moved, BATCH), BATCH, jax.random.key(0))[0]
 
     return jax.jit(jax.value_and_grad(loss))(view.params[name])
 

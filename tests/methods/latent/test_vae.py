@@ -30,15 +30,22 @@ def test_draws_follow_the_bernoulli():
     assert draws.mean() == pytest.approx(0.75, abs=0.015)
 
 
-class Decoder:
+class Apart:
+    """A network that is nothing but its `apply`."""
+
+    def __call__(self):
+        raise NotImplementedError
+
+
+class Decoder(Apart):
     """x ~ N(z) given z exactly, one pixel: mean z and a logistic of scale 1/10."""
 
-    def apply(self, variables, z, *, train):
+    def apply(self, variables, z):
         return jnp.stack([z, jnp.full_like(z, np.log(0.1))], axis=-1)
 
 
 def test_ancestral_samples_add_the_pixel_s_noise_to_that_of_the_latent():
-    view = View({"decoder": Decoder()}, {"decoder": {}}, {"decoder": {}}, {"decoder": None}, jnp.zeros((), int))
+    view = View({"decoder": Net(Decoder())}, {"decoder": {}}, {"decoder": {}}, {"decoder": None}, jnp.zeros((), int))
     draws = ancestral_sampler(discretized_logistic(2001), latent_size=1)(view, KEY, 20_000)
     # Within the interval nothing is clipped: P(|x| < 1/2) of a normal plus a logistic, by quadrature.
     nodes, weights = np.polynomial.hermite_e.hermegauss(100)
@@ -47,15 +54,15 @@ def test_ancestral_samples_add_the_pixel_s_noise_to_that_of_the_latent():
     assert np.mean(np.abs(draws) < 0.5) == pytest.approx(truth, abs=0.015)
 
 
-class Encoder:
+class Encoder(Apart):
     """z_0 ~ N(1/2, 1/4), and the number 1 as context."""
 
-    def apply(self, variables, x, *, train):
+    def apply(self, variables, x):
         z = jnp.zeros((len(x), 1))
         return z + 0.5, z + np.log(0.25), z + 1.0
 
 
-class Doubled:
+class Doubled(Apart):
     """z = 2 z_0 + context: N(2, 1)."""
 
     def apply(self, variables, z, context):
@@ -67,8 +74,8 @@ def test_the_bound_takes_its_latent_and_its_divergence_from_the_flow():
     nets = {"encoder": Net(Encoder()), "decoder": Net(Decoder()), "posterior": Net(Doubled())}
     itself = Likelihood(lambda x, mean, log_scale: mean[:, 0], lambda mean, _: mean, lambda key, mean, _: mean)
     method = vae(**nets, likelihood=itself, latent_size=1)
-    modules, nothing = {name: net.module for name, net in nets.items()}, {name: {} for name in nets}
-    view = View(modules, nothing, nothing, dict.fromkeys(nets), jnp.zeros((), int))
+    nothing = {name: {} for name in nets}
+    view = View(nets, nothing, nothing, dict.fromkeys(nets), jnp.zeros((), int))
     batch = {"image": jnp.zeros((20_000, 1))}
     figures = method.evaluate(view, batch, KEY)
     assert figures["kl_nats"].mean() == pytest.approx(2.0, abs=0.05)
