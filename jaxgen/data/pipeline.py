@@ -21,7 +21,7 @@ import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jaxgen.data.source import Examples, Source, Streams
+from jaxgen.data.source import UNLIMITED, Examples, Source, Streams
 from jaxgen.errors import UserError
 
 _AHEAD = 2  # elements fetched and transferred ahead of the one in use
@@ -41,7 +41,8 @@ def batches(
     """Endless training batches, each element what one compiled call consumes.
 
     Step s uses batches s * batches_per_step onwards, which cut a sequence of epochs, each a permutation of all examples
-    drawn from (seed, epoch), and of a stream from (seed, stream, epoch). To resume after step n, or to change
+    drawn from (seed, epoch), and of a stream from (seed, stream, epoch). Where the source makes its examples on the
+    device (`Source.on_device`), a batch is what it makes them of. To resume after step n, or to change
     `steps_per_call` for the last few steps of a run, close this iterator and start another with `start_step=n`: the
     batches are the same ones.
 
@@ -80,7 +81,7 @@ def batches(
                 lambda call: {name: read(call) for name, (read, _) in streams.items()},
                 lambda element: {name: put(element[name]) for name, (_, put) in streams.items()},
             )
-        rows = _rows(batch_size, sharding, process)
+        rows, source = _rows(batch_size, sharding, process), source.reads
         _require(
             batch_size <= len(source),
             f"batch_size={batch_size} exceeds the {len(source)} examples of {source.name}/{source.split}; "
@@ -135,6 +136,7 @@ def evaluation_batches(
                 for name, stream in source.sources.items()
             }
         )
+    source = source.reads
     count, shards = len(source), _shards(sharding, process)
     batch_size = -(-batch_size // shards) * shards
 
@@ -161,7 +163,13 @@ def _in_turn(streams: Mapping[str, Generator]) -> Generator[tuple[dict[str, Any]
 
 
 def _batch_of(count: int, batch_size: int, seeds: tuple[int, ...], batch: int) -> np.ndarray:
-    """The numbers of a batch's examples, which may be the last of an epoch and the first of the next."""
+    """The numbers of a batch's examples, which may be the last of an epoch and the first of the next.
+
+    A source without end has no epochs: the seed decides where in it a run begins.
+    """
+    if count == UNLIMITED:
+        first = int(np.random.default_rng(seeds).integers(UNLIMITED)) + batch * batch_size
+        return first % UNLIMITED + np.arange(batch_size)
     epoch, start = divmod(batch * batch_size, count)
     ids = _order(count, seeds, epoch)[start : start + batch_size]
     return np.concatenate([ids, _order(count, seeds, epoch + 1)[: batch_size - len(ids)]])

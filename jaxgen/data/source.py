@@ -12,6 +12,7 @@ from jaxgen.errors import UserError
 from jaxgen.fields import Field, Fields
 
 Examples = dict[str, np.ndarray]  # field -> [batch, ...]
+UNLIMITED = 2**62  # the length of a source without end
 Shapes = dict[str, Any]  # field -> jax.ShapeDtypeStruct, or stream -> such a dict
 Transform = Callable[[Examples], Examples]  # may have a method `declare(fields) -> fields`, of the values it makes
 
@@ -106,8 +107,19 @@ class Source:
         return {field: jax.ShapeDtypeStruct(x.shape[1:], x.dtype) for field, x in self.describe().items()}
 
     def batch_spec(self, batch_size: int) -> Shapes:
-        """`field -> shape and dtype` of a batch, `[batch, ...]`."""
-        return {field: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype) for field, x in self.spec.items()}
+        """`field -> shape and dtype` of a batch as it is read, `[batch, ...]`, before `on_device`."""
+        spec = self.reads.spec
+        return {field: jax.ShapeDtypeStruct((batch_size, *x.shape), x.dtype) for field, x in spec.items()}
+
+    @property
+    def reads(self) -> "Source":
+        """What batches are read of: this source, unless they are made on the device."""
+        return self
+
+    @property
+    def on_device(self) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+        """What the compiled step makes of a batch as it is read, before a method sees it; None leaves it as it is."""
+        return None
 
     @functools.cached_property
     def fields(self) -> Fields:
@@ -158,8 +170,17 @@ class Source:
 
         For what should not be repeated every epoch (padding) or must not be drawn anew (static binarization). It runs
         when the data is first used and holds the whole split in memory.
+
+        Raises:
+          UserError: at first use, when the source has no end.
         """
-        return self._changed(transform, lambda: Memory(transform(self[np.arange(len(self))])))
+
+        def load() -> Memory:
+            if len(self) == UNLIMITED:
+                raise UserError(f"{self.name}/{self.split} has no end, and map_once takes all of it; use map.")
+            return Memory(transform(self[np.arange(len(self))]))
+
+        return self._changed(transform, load)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -197,12 +218,20 @@ class Streams(Source):
         return self._refuse()
 
     def __len__(self) -> int:
-        return sum(map(len, self.sources.values()))
+        return min(sum(map(len, self.sources.values())), UNLIMITED)
 
     @functools.cached_property
     def spec(self) -> Shapes:
         """`stream -> field -> shape and dtype` of one example, without the batch axis."""
         return {name: source.spec for name, source in self.sources.items()}
+
+    @property
+    def on_device(self) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+        """What the compiled step makes of the streams there are in a batch."""
+        each = {name: source.on_device for name, source in self.sources.items() if source.on_device is not None}
+        if not each:
+            return None
+        return lambda batch: {name: each.get(name, dict)(stream) for name, stream in batch.items()}
 
     @functools.cached_property
     def fields(self) -> Fields:
@@ -275,6 +304,11 @@ class Dataset:
     def fields(self) -> Fields:
         """`field -> Field`, what values are declared, by stream if there are."""
         return self.train.fields
+
+    @property
+    def on_device(self) -> Callable[[dict[str, Any]], dict[str, Any]] | None:
+        """What the compiled step makes of a batch as it is read, before a method sees it; None leaves it as it is."""
+        return self.train.on_device
 
     def map(self, transform: Transform) -> "Dataset":
         """`Source.map` on every split."""
