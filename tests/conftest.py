@@ -29,11 +29,20 @@ jax.config.update("jax_num_cpu_devices", 4)
 # Tracing makes many objects that live on; looking through them for garbage as often as Python does takes a tenth of it.
 gc.set_threshold(100_000, 20, 100)
 
-# XLA's older emitters compile small programs in half of the time. A flag that is unknown ends the process: other
-# versions may have dropped these, and libtpu lacks the first.
-if jax.__version_info__[:2] == (0, 10) and importlib.util.find_spec("libtpu") is None:
-    flags = "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"
+
+def has(flag):
+    """Whether this XLA knows the flag; an unknown one ends the process, so another process tries it."""
+    command = [sys.executable, "-c", "import jax; jax.devices()"]
+    return not subprocess.run(command, env={**os.environ, "XLA_FLAGS": flag}, capture_output=True).returncode
+
+
+# What compiles small programs faster: XLA's emitters before MLIR (a third of the time; gone since jax 0.11), else no
+# MLIR for a lone operation (four fifths of it). libtpu reads the flags too and lacks the first. Workers inherit them.
+quickly = os.environ["JAX_PLATFORMS"] == "cpu" and importlib.util.find_spec("libtpu") is None
+if quickly and "PYTEST_XDIST_WORKER" not in os.environ:
+    old = "--xla_cpu_use_fusion_emitters=false"
+    quick = old if has(old) else "--xla_disable_hlo_passes=fusion-wrapper"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}"
 
 
 @pytest.hookimpl(tryfirst=True)

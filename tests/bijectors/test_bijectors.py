@@ -39,9 +39,6 @@ from jaxgen.models.flow.maf import image_maf, maf
 from jaxgen.models.flow.nice import nice
 from jaxgen.models.flow.realnvp import image_realnvp, realnvp
 
-# The older code generator compiles these many small functions in half the time.
-quick_jit = functools.partial(jax.jit, compiler_options={"xla_cpu_use_fusion_emitters": False})
-
 
 def dense(**kwargs) -> Coupling:
     return Coupling(DenseConditioner((8,)), **kwargs)
@@ -120,7 +117,7 @@ def initial(name: str) -> dict:
     """Variables of a row, initialized on many examples: a statistic of a few can be near zero."""
     examples = data(name, 64, np.random.default_rng(0))
     with jax.enable_x64(True):
-        variables = quick_jit(TABLE[name][0]().init)(jax.random.key(1), examples)
+        variables = jax.jit(TABLE[name][0]().init)(jax.random.key(1), examples)
     return {"params": {}, **jax.tree.map(np.asarray, variables)}
 
 
@@ -144,7 +141,7 @@ def evaluated(name: str) -> dict[str, tuple]:
 
             return jax.jacfwd(of_first, has_aux=True)(batch[0])
 
-        return quick_jit(run)
+        return jax.jit(run)
 
     forward, inverse = with_derivatives("forward_and_log_det"), with_derivatives("inverse_and_log_det")
     x = data(name, 4, rng)
@@ -202,7 +199,7 @@ def maps(name: str) -> list:
     def run(method: str, variables: dict, x: jax.Array) -> jax.Array:
         return TABLE[name][0]().apply(variables, x, method=method)[0]
 
-    return [quick_jit(functools.partial(run, f"{direction}_and_log_det")) for direction in ("inverse", "forward")]
+    return [jax.jit(functools.partial(run, f"{direction}_and_log_det")) for direction in ("inverse", "forward")]
 
 
 def assert_returns(there, back, variables, x, roundings: float = 10.0) -> np.ndarray:
@@ -267,7 +264,7 @@ def test_a_thousand_steps_of_training_leave_it_invertible(name):
             return (optax.apply_updates(params, updates), variables, state), value
 
         if params:
-            train = quick_jit(lambda carry, batches: jax.lax.scan(step, carry, batches))
+            train = jax.jit(lambda carry, batches: jax.lax.scan(step, carry, batches))
             batches = x[rng.integers(0, len(x), (1000, 64))]
             (params, variables, _), history = train((params, variables, adam.init(params)), batches)
             assert np.isfinite(history).all()
