@@ -20,6 +20,7 @@ _SENT = {
     "collective-broadcast": lambda n: 1,
     "collective-permute": lambda n: 1,
 }
+_GROUPS = re.compile(r"\b(replica_groups|source_target_pairs)=(.*?)(?=, (?!device_ids)[a-z_]+=|,?$)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,9 @@ def collectives(program: Program, mesh: Mesh, slices: int = 1) -> list[Collectiv
       program: compiled for the mesh.
       mesh: its devices are the program's, in this order.
       slices: how many the mesh's first axis crosses.
+
+    Raises:
+      ValueError: a group of devices is written in a way unknown here.
     """
     found: dict[Any, Collective] = {}
     alone = program.executions(fused=False)
@@ -87,27 +91,42 @@ def _collective(
 
 
 def _group(instruction: Instruction, size: int) -> Sequence[int]:
-    """The first of the groups of devices that talk to one another, in any of the three ways XLA writes them."""
-    text = instruction.attributes
-    if pair := re.search(r"source_target_pairs=\{\{(\d+),(\d+)\}", text):
-        return [int(pair[1]), int(pair[2])]
-    if listed := re.search(r"replica_groups=\{\{([\d,]+)\}", text):
-        return _integers(listed[1])
-    if iota := re.search(r"replica_groups=(\[\S+?)(?:, |$)", text):
-        return _iota(iota[1])[0].tolist()
-    if mesh := re.search(r"replica_groups=mesh\[([^\]]*)\](?:, device_ids=\((\S+)\))? \{([^}]*)\}", text):
-        return _mesh_group(*mesh.groups())
-    return range(size)
+    """The first of the groups of devices that talk to one another, in any of the ways XLA writes them.
+
+    Of moves from device to device it is the first that is one.
+    """
+    found = _GROUPS.search(instruction.attributes)
+    kind, text = found.groups() if found else ("replica_groups", "{}")
+    try:
+        if kind == "source_target_pairs":
+            moves = [_integers(pair) for pair in re.findall(r"\{(\d+,\d+)\}", text)]
+            return next((move for move in moves if move[0] != move[1]), [0])
+        if text == "{}":
+            return range(size)
+        if listed := re.match(r"\{\{([\d,]+)\}", text):
+            return _integers(listed[1])
+        if text.startswith("["):
+            return np.atleast_2d(_iota(text))[0].tolist()
+        if mesh := re.fullmatch(r"mesh\[([^\]]*)\](?:, device_ids=\((\S+)\))? \{([^}]*)\}", text):
+            return _mesh_group(*mesh.groups())
+    except ValueError as error:  # numbers that do not fit one another
+        raise ValueError(f"cannot read the compiler's {kind}={text}") from error
+    raise ValueError(f"cannot read the compiler's {kind}={text}")
 
 
 def _iota(text: str) -> np.ndarray:
-    """`[2,4]<=[4,2]T(1,0)`: numbers 0 to 7 as a 4x2 array, its axes exchanged, in 2 rows."""
-    match = re.fullmatch(r"\[([\d,]+)\]<=\[([\d,]+)\](?:T\(([\d,]+)\))?", text)
+    """`[2,4]<=[4,2]T(1,0)`: numbers 0 to 7 as a 4x2 array, its axes exchanged, in 2 rows.
+
+    Without an arrow, `[4,2]T(1,0)`, they stay as they then are: 2x4.
+    """
+    match = re.fullmatch(r"\[([\d,]+)\](?:<=\[([\d,]+)\])?(?:T\(([\d,]+)\))?", text)
     if match is None:
-        raise ValueError(f"cannot read the compiler's device groups {text}")
+        raise ValueError(text)
     shape, source, order = match.groups()
-    ids = np.arange(np.prod(_integers(source))).reshape(_integers(source))
-    return (ids.transpose(_integers(order)) if order else ids).reshape(_integers(shape))
+    extents = _integers(source or shape)
+    ids = np.arange(np.prod(extents)).reshape(extents)
+    ids = ids.transpose(_integers(order)) if order else ids
+    return ids.reshape(_integers(shape)) if source else ids
 
 
 def _mesh_group(axes: str, ids: str | None, grouped: str) -> list[int]:
@@ -117,7 +136,7 @@ def _mesh_group(axes: str, ids: str | None, grouped: str) -> list[int]:
     if ids is None:
         places = np.arange(np.prod(extents))
     else:
-        places = (_iota(ids) if "<=" in ids else np.asarray(_integers(ids))).ravel()
+        places = (_iota(ids) if ids.startswith("[") else np.asarray(_integers(ids))).ravel()
     places = places.reshape(extents)
     chosen = np.zeros(extents, bool)
     index = [[0] for _ in extents]

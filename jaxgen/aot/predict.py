@@ -5,21 +5,24 @@ import dataclasses
 import math
 import re
 import time
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 import jax
 
 from jaxgen.aot.collectives import Collective, collectives
+from jaxgen.aot.explain import Moved, explain
 from jaxgen.aot.hlo import Program
 from jaxgen.aot.roofline import Roofline, roofline
 from jaxgen.aot.topology import Topology
-from jaxgen.aot.traffic import memory_traffic
+from jaxgen.aot.traffic import moves
 from jaxgen.errors import UserError
-from jaxgen.training.flops import count_flops
+from jaxgen.training.flops import flops_by_kind
 from jaxgen.training.trainer import Trainer
 
+LARGEST = 5  # movers of memory traffic that are named
 _GIB = 2**30
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,10 +59,11 @@ class Prediction:
       images: examples of the step over all devices.
       compile_seconds: on this machine, tracing included.
       memory: bytes.
-      flops: operations in matrix products and convolutions, taken to be split evenly.
-      traffic: bytes between HBM and the chip.
-      communication: the collectives.
+      flops: operations in matrix products and convolutions by kind, taken to be split evenly.
+      traffic: bytes between HBM and the chip by what moves them, the largest first; None where it could not be read.
+      communication: the collectives; None where they could not be read.
       roofline: seconds; None where the chip's peaks are not known.
+      unread: a sentence for each thing that could not be read.
     """
 
     topology: Topology
@@ -67,30 +71,45 @@ class Prediction:
     images: int
     compile_seconds: float
     memory: Memory
-    flops: float
-    traffic: float
-    communication: list[Collective]
+    flops: dict[str, float]
+    traffic: list[Moved] | None
+    communication: list[Collective] | None
     roofline: Roofline | None
+    unread: tuple[str, ...] = ()
 
     @property
-    def images_per_second(self) -> float | None:
-        """Over all devices, at best."""
-        return self.images / self.roofline.step if self.roofline else None
+    def moved(self) -> float | None:
+        """Bytes between HBM and the chip."""
+        return None if self.traffic is None else sum(each.bytes for each in self.traffic)
+
+    @property
+    def images_per_second(self) -> tuple[float, float] | None:
+        """Over all devices, at least and at most."""
+        if self.roofline is None:
+            return None
+        return (self.images / self.roofline.most if self.roofline.most else 0.0), self.images / self.roofline.least
 
     def to_json(self) -> dict[str, Any]:
         """As JSON values."""
+        traffic = self.traffic and [{**dataclasses.asdict(each), "remedy": each.remedy} for each in self.traffic]
         return {
             **dataclasses.asdict(self),
             "topology": str(self.topology),
+            "compiler": self.topology.compiler,
             "devices": self.topology.size,
             "memory": {**dataclasses.asdict(self.memory), "total": self.memory.total},
             "capacity": self.topology.chip.memory_bytes if self.topology.chip else None,
+            "flops": sum(self.flops.values()),
+            "flops_by_kind": self.flops,
+            "traffic": self.moved,
+            "largest_traffic": traffic and traffic[:LARGEST],
             "roofline": self.roofline
             and {
                 **dataclasses.asdict(self.roofline),
-                "step": self.roofline.step,
+                "least": self.roofline.least,
+                "most": self.roofline.most,
                 "bound": self.roofline.bound,
-                "mfu_ceiling": self.roofline.mfu_ceiling,
+                "mfu": self.roofline.mfu,
             },
             "images_per_second": self.images_per_second,
         }
@@ -120,13 +139,27 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
         raise UserError(_does_not_fit(str(error), trainer, topology)) from error
     seconds = time.perf_counter() - start
     planned: Any = compiled.memory_analysis()
-    program = Program.parse(compiled.as_text() or "")
-    communication = [
-        dataclasses.replace(collective, count=collective.count / per_call)
-        for collective in collectives(program, mesh, topology.slices)
-    ]
-    flops = count_flops(traced.jaxpr) / per_call / mesh.size
-    traffic = memory_traffic(program) / per_call
+    unread: list[str] = []
+
+    def read(what: str, function: Callable[..., T], *args: Any) -> T | None:
+        """The text is written for people and changes without notice: what is new in it must not cost the rest."""
+        try:
+            return None if None in args else function(*args)
+        except (ValueError, LookupError, StopIteration) as error:
+            unread.append(f"{what} could not be read from this compiler's program: {error}.")
+            return None
+
+    program = read("Instructions", Program.parse, compiled.as_text() or "")
+    talk = read("Collectives", collectives, program, mesh, topology.slices)
+    moved = read("Memory traffic", explain, program, [phase.name for phase in trainer.method.phases])
+    starts = read("Operations", lambda program: sum(times for _, times, _ in moves(program)), program)
+    communication = talk and [dataclasses.replace(each, count=each.count / per_call) for each in talk]
+    traffic = moved and [dataclasses.replace(each, bytes=each.bytes / per_call) for each in moved]
+    flops = {kind: count / per_call / mesh.size for kind, count in flops_by_kind(traced.jaxpr).items()}
+    bytes_moved = None if traffic is None else sum(each.bytes for each in traffic)
+    times = topology.chip and roofline(
+        topology.chip, topology, mesh, flops, bytes_moved, communication, (starts or 0) / per_call
+    )
     return Prediction(
         topology=topology,
         mesh=dict(mesh.shape),
@@ -142,7 +175,8 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
         flops=flops,
         traffic=traffic,
         communication=communication,
-        roofline=roofline(topology.chip, topology, mesh, flops, traffic, communication) if topology.chip else None,
+        roofline=times,
+        unread=tuple(unread),
     )
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import importlib.metadata
 import importlib.util
 import math
 import os
@@ -73,8 +74,15 @@ class Topology:
 
     @property
     def size(self) -> int:
-        """Chips in all slices."""
-        return math.prod(self.shape) * self.slices
+        """Devices in all slices: chips, or of TPU7x two of each."""
+        each = self.chip.torus.devices if self.chip and self.chip.torus else 1
+        return math.prod(self.shape) * self.slices * each
+
+    @property
+    def compiler(self) -> str:
+        """The compiler for it, and which: what it plans differs from version to version."""
+        name = "jaxlib" if self.kind == "cpu" else "libtpu"
+        return f"{name} {importlib.metadata.version(name)}"
 
     def resized(self, chips: int) -> "Topology":
         """As many chips of the same kind in as many slices, each slice as near to a square or cube as can be.

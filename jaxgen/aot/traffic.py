@@ -5,12 +5,14 @@ reads, and a fused update writes, only its part. Arrays that the compiler keeps 
 """
 
 import re
+from collections.abc import Iterator
 
 from jaxgen.aot.hlo import Array, Computation, Instruction, Program
 
 # These move nothing: they name parts of arrays, or call computations whose instructions are counted themselves.
 _FREE = {
     "after-all",
+    "async-start",
     "bitcast",
     "call",
     "conditional",
@@ -27,26 +29,26 @@ _COLLECTIVES = ("all-", "reduce-scatter", "collective-")
 _SLICES = {"dynamic-slice", "slice", "gather"}
 
 
-def memory_traffic(program: Program) -> int:
-    """Bytes in one run of the program, on one device."""
-    runs = program.executions(fused=False)
-    return sum(
-        times * _moved(instruction, program.computations[name], program)
-        for name, times in runs.items()
-        if times
-        for instruction in program.computations[name].values()
-    )
+def moves(program: Program) -> Iterator[tuple[Instruction, int, int]]:
+    """Every operation that a device starts, how often in one run of the program, and the bytes it moves each time."""
+    for name, times in program.executions(fused=False).items():
+        computation = program.computations[name]
+        for instruction in computation.values() if times else ():
+            if not _is_free(instruction):
+                yield instruction, times, _moved(instruction, computation, program)
+
+
+def _is_free(instruction: Instruction) -> bool:
+    opcode = instruction.opcode
+    nothing = opcode == "custom-call" and not instruction.operands  # the TPU compiler's way to set memory apart
+    return opcode in _FREE or opcode.endswith(("-done", "-update")) or nothing
 
 
 def _moved(instruction: Instruction, computation: Computation, program: Program) -> int:
     opcode = instruction.opcode
-    if opcode in _FREE or opcode.endswith(("-done", "-update")) or opcode == "async-start":
-        return 0
     given = [computation[name].arrays for name in instruction.operands]
     if opcode == "fusion":
         return _fusion(instruction, given, program)
-    if opcode == "custom-call" and not given:
-        return 0  # the TPU compiler's way to set memory apart
     results = instruction.arrays
     if opcode == "copy-start":
         results = results[:1]  # then come its source and a semaphore

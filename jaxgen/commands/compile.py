@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
-from jaxgen.aot.predict import Prediction, predict
+from jaxgen.aot.predict import LARGEST, Prediction, predict
 from jaxgen.aot.topology import Topology
 from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import MeshOptions
@@ -28,6 +28,8 @@ class Options:
     """How many such slices, connected by the data-center network."""
     sweep: str = ""
     """Numbers of chips, as in 16,64,256: how the step scales with the batch per chip of --topology."""
+    explain: bool = False
+    """Print what moves the most memory, by phase, network and operation, and what would lower it."""
     json: bool = False
     """Print one JSON object, or of a sweep one a line, instead of tables."""
     stage: str = ""
@@ -61,6 +63,8 @@ def main(args: Sequence[str]) -> None:
         console.print(_scaling(file.name, predictions))
     else:
         console.print(*_tables(file.name, predictions[0]))
+        if options.explain:
+            console.print(*_explained(predictions[0]), sep="\n")
         console.print(_verdict(predictions[0]))
 
 
@@ -86,52 +90,100 @@ def _tables(name: str, prediction: Prediction) -> list[Table]:
     for header in ("kind", "over", "count", "bytes a chip"):
         talk.add_column(header, justify="left" if header in ("kind", "over") else "right")
     rows: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0])
-    for each in prediction.communication:
+    sent = {True: 0.0, False: 0.0}
+    for each in prediction.communication or ():
         row = rows[each.kind, " and ".join(each.axes)]
         row[0] += each.count
         row[1] += each.count * each.bytes
+        sent[bool(each.group)] += each.count * each.sent
     for (kind, axes), (count, size) in sorted(rows.items()):
         talk.add_row(kind, axes, f"{count:,.4g}", decimal(int(size)))
 
-    time = Table(title="a step of one chip" + (", at the published peaks" if chip else ""))
+    time = Table(title="a step of one chip" + (", each part at its published peak" if chip else ""))
     for header in ("", "amount", "peak", "milliseconds"):
         time.add_column(header, justify="right" if header else "left")
-    roofline = prediction.roofline
-    sent = {True: 0.0, False: 0.0}
-    for each in prediction.communication:
-        sent[bool(each.group)] += each.count * each.sent
-    amounts = {
-        "compute": (f"{prediction.flops:.3g} FLOPs", chip and f"{chip.flops / 1e12:.0f} TFLOP/s bfloat16"),
-        "memory": (decimal(int(prediction.traffic)), chip and f"{decimal(int(chip.memory_rate))}/s"),
-        "interconnect": (
-            decimal(int(sent[True])),
-            chip and chip.torus and f"{decimal(int(chip.torus.port_rate))}/s a port",
-        ),
+    torus = chip and chip.torus
+    peaks = (
+        [f"{chip.peaks[kind] / 1e12:.0f} TFLOP/s {kind}" for kind in prediction.flops if kind in chip.peaks]
+        if chip
+        else []
+    )
+    rate = torus and torus.network_rate
+    known = prediction.communication is not None
+    parts = {
+        "compute": (f"{sum(prediction.flops.values()):.3g} FLOPs", ", ".join(peaks)),
+        "memory": (_amount(prediction.moved), chip and f"{decimal(int(chip.memory_rate))}/s"),
+        "interconnect": (_amount(sent[True] if known else None), torus and f"{decimal(int(torus.port_rate))}/s a port"),
     }
     if sent[False]:
-        rate = chip and chip.torus and chip.torus.network_rate
-        amounts["network"] = (decimal(int(sent[False])), f"{decimal(int(rate))}/s" if rate else "not published")
-    for part, (amount, peak) in amounts.items():
-        seconds = getattr(roofline, part) if roofline else None
+        parts["network"] = (_amount(sent[False]), f"{decimal(int(rate))}/s" if rate else "not published")
+    for part, (amount, peak) in parts.items():
+        seconds = getattr(prediction.roofline, part, None)
         time.add_row(part, amount, peak or "", "" if seconds is None else f"{1e3 * seconds:.4g}")
+    if prediction.roofline:
+        time.add_row("latencies", "", "", f"{1e3 * prediction.roofline.latency:.4g}")
     return [need, talk, time]
+
+
+def _amount(size: float | None) -> str:
+    return "unknown" if size is None else decimal(int(size))
+
+
+def _explained(prediction: Prediction) -> list[Table | str]:
+    """What moves most, phase by phase, and what would lower each."""
+    table = Table(title="what moves the most memory")
+    for header in ("", "phase", "network", "part", "operation", "bytes a chip", "share"):
+        table.add_column(header, justify="right" if header in ("", "bytes a chip", "share") else "left")
+    traffic, total = prediction.traffic or [], prediction.moved or 1.0
+    remedies: list[str] = []
+    for rank, each in enumerate(traffic[:LARGEST], 1):
+        names = (str(rank), each.phase, each.network, each.part, each.operation)
+        table.add_row(*names, decimal(int(each.bytes)), f"{each.bytes / total:.1%}")
+        remedies.append(f"{rank}: {each.remedy}.")
+    rest = sum(each.bytes for each in traffic[LARGEST:])
+    table.add_row("", "", "", "", "all others", decimal(int(rest)), f"{rest / total:.1%}")
+    return [table, *remedies]
 
 
 def _verdict(prediction: Prediction) -> str:
     roofline = prediction.roofline
-    compiled = f"Compiled in {prediction.compile_seconds:.0f} s."
+    compiled = " ".join(
+        [f"Compiled in {prediction.compile_seconds:.0f} s by {prediction.topology.compiler}.", *prediction.unread]
+    )
     if roofline is None:
         return f"{compiled} No peaks are published for these devices, so no time is predicted."
+    rates = prediction.images_per_second
+    assert rates is not None
+    lowest, highest = roofline.mfu
+    whole = _summed_whole(prediction)
+    most = roofline.most
+    upper = f"at most {1e3 * most:.4g}" if most else "at most unknown, as not every part is known,"
     return (
-        f"{compiled} Predicted, not measured, with all parts at their peaks and perfectly overlapped: bound by "
-        f"{roofline.bound}, at least {1e3 * roofline.step:.4g} ms a step, at most {prediction.images_per_second:,.0f} "
-        f"images/s and {roofline.mfu_ceiling:.1%} MFU. Float32 products count as one bfloat16 pass."
+        f"{compiled} Predicted, not measured: at least {1e3 * roofline.least:.4g} ms a step, all parts at their peaks "
+        f"and overlapped, bound by {roofline.bound}; {upper} one after the other at what others have reached, with "
+        f"latencies; {rates[0]:,.0f} to {rates[1]:,.0f} images/s, {lowest:.1%} to {highest:.1%} MFU.{whole}"
+    )
+
+
+def _summed_whole(prediction: Prediction) -> str:
+    """A sentence where the compiler sums whole gradients over fsdp, of which every chip then keeps a part."""
+    sent: dict[str, float] = defaultdict(float)
+    for each in prediction.communication or ():
+        if each.axes == ("fsdp",):
+            sent[each.kind] += each.count * each.sent
+    if sent["all-reduce"] <= sent["reduce-scatter"] or prediction.mesh["data"] > prediction.topology.slices:
+        return ""
+    fitting = sorted({extent for extent in prediction.topology.shape if extent > 1})
+    return (
+        f" With mesh.fsdp {prediction.mesh['fsdp']} each chip sends {decimal(int(sent['all-reduce']))} to sum "
+        f"gradients whole, twice what it keeps a part of; over one dimension of the torus, mesh.fsdp "
+        f"{' or '.join(map(str, fitting))}, the compiler scatters the sums."
     )
 
 
 def _scaling(name: str, predictions: Sequence[Prediction]) -> Table:
-    """Weak scaling: images/s of a chip against those of the smallest number of chips."""
-    table = Table(title=f"{name}: predicted weak scaling")
+    """Weak scaling: steps a second against those of the smallest number of chips, at both ends of the range."""
+    table = Table(title=f"{name}: predicted weak scaling ({predictions[0].topology.compiler})")
     for header in ("chips", "topology", "images a step", "memory a chip", "ms a step", "bound by", "MFU", "efficiency"):
         table.add_column(header, justify="left" if header in ("topology", "bound by") else "right")
     first = predictions[0].roofline
@@ -140,10 +192,16 @@ def _scaling(name: str, predictions: Sequence[Prediction]) -> Table:
         times = ("", "", "", "")
         if roofline and first:
             times = (
-                f"{1e3 * roofline.step:.4g}",
+                _range(1e3 * roofline.least, roofline.most and 1e3 * roofline.most, ".4g"),
                 roofline.bound,
-                f"{roofline.mfu_ceiling:.1%}",
-                f"{first.step / roofline.step:.1%}",
+                _range(*roofline.mfu, ".1%"),
+                _range(
+                    first.least / roofline.least, roofline.most and first.most and first.most / roofline.most, ".1%"
+                ),
             )
         table.add_row(str(each.topology.size), str(each.topology), str(each.images), decimal(each.memory.total), *times)
     return table
+
+
+def _range(first: float, last: float | None, form: str) -> str:
+    return " to ".join(format(end, form) for end in sorted((first, last or 0.0)) if end)

@@ -1,5 +1,6 @@
 """What a training step costs: compile time, throughput, operations, memory, and what its input can deliver."""
 
+import collections
 import contextlib
 import itertools
 import resource
@@ -14,7 +15,7 @@ import jax
 from jax.experimental.compilation_cache import compilation_cache
 
 from jaxgen.chips import chip_of
-from jaxgen.training.flops import count_flops
+from jaxgen.training.flops import flops_by_kind
 from jaxgen.training.step import calls_of_a_period, due_in_call
 from jaxgen.training.trainer import Trainer
 
@@ -33,7 +34,7 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
     Returns:
       Seconds, of compilation without and with a cache that holds the program; rates, all five and their median, minimum
       and maximum; bytes; and operations in matrix products and convolutions with loops counted in full, whose share of
-      the chips' published bfloat16 peak is `mfu`. What the backend does not tell, or nobody published, is None.
+      the chips' published peaks for their types is `mfu`. What the backend does not tell, or nobody published, is None.
     """
     with _fresh_compilation_cache():
         cold, compiled, flops = _compile(trainer)
@@ -71,6 +72,7 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
     rate = statistics.median(rates)
     device = trainer.mesh.devices.flat[0]
     chip = chip_of(device.device_kind)
+    busy = chip and chip.seconds(flops)
     memory = device.memory_stats() or {}
     return {
         "device": f"{device.device_kind} x{trainer.mesh.size}",
@@ -84,9 +86,9 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
         "steps_per_second_rounds": rates,
         "images_per_second": rate * trainer.images_per_step,
         "input_images_per_second": input_rate * trainer.images_per_step,
-        "flops_per_step": flops,
-        "flops_per_second": flops * rate,
-        "mfu": flops * rate / (chip.flops * trainer.mesh.size) if chip else None,
+        "flops_per_step": flops.total(),
+        "flops_per_second": flops.total() * rate,
+        "mfu": None if busy is None else busy * rate / trainer.mesh.size,
         "step_memory_bytes": max((_peak(program) for program in calls_of), key=lambda peak: peak or 0),
         "device_peak_bytes": memory.get("peak_bytes_in_use"),
         "host_peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
@@ -106,8 +108,8 @@ def compare(figures: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def _compile(trainer: Trainer) -> tuple[float, dict[Any, jax.stages.Compiled], int]:
-    """Seconds, the programs by what is due in them, and the mean operations of a step."""
+def _compile(trainer: Trainer) -> tuple[float, dict[Any, jax.stages.Compiled], collections.Counter[str]]:
+    """Seconds, the programs by what is due in them, and the mean operations of a step, by kind."""
     method, per_call = trainer.method, trainer.schedule.steps_per_call
     start, programs, flops = time.perf_counter(), {}, {}
     calls = calls_of_a_period(method, per_call)
@@ -115,10 +117,11 @@ def _compile(trainer: Trainer) -> tuple[float, dict[Any, jax.stages.Compiled], i
         due = due_in_call(method, step, per_call)
         if due not in programs:
             traced = trainer.trace(step)
-            programs[due], flops[due] = traced.lower().compile(), count_flops(traced.jaxpr)
+            programs[due], flops[due] = traced.lower().compile(), flops_by_kind(traced.jaxpr)
     seconds = time.perf_counter() - start
-    total = sum(flops[due_in_call(method, step, per_call)] for step in calls)
-    return seconds, programs, total // (len(calls) * per_call)
+    total = sum((flops[due_in_call(method, step, per_call)] for step in calls), collections.Counter())
+    steps = len(calls) * per_call
+    return seconds, programs, collections.Counter({kind: count // steps for kind, count in total.items()})
 
 
 def _peak(program: jax.stages.Compiled) -> int | None:

@@ -37,7 +37,7 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
       UserError: the product is not the number of devices.
     """
     devices = jax.devices() if devices is None else devices
-    count = len(devices)
+    count, slices = len(devices), len({getattr(device, "slice_index", 0) for device in devices})
     sizes = {"data": data, "fsdp": fsdp, "tensor": tensor}
     for axis, size in sizes.items():
         if size is not None and size < 1:
@@ -45,7 +45,7 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
     if data is None and count % (fsdp * tensor):
         raise UserError(
             f"mesh.fsdp {fsdp} times mesh.tensor {tensor} does not divide {count}: there {are_there(devices)}; "
-            f"make it a divisor of {count}."
+            f"make it {_divisors(count // slices)}."
         )
     shape = (data or count // (fsdp * tensor), fsdp, tensor)
     if math.prod(shape) != count:
@@ -53,15 +53,25 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
         raise UserError(
             f"{asked} is {math.prod(shape)} devices but there {are_there(devices)}; make the product {count}."
         )
-    types = (AxisType.Auto,) * len(AXES)
-    slices = len({getattr(device, "slice_index", 0) for device in devices})
-    if slices == 1:
-        return jax.make_mesh(shape, AXES, axis_types=types, devices=devices)
     if shape[0] % slices:
-        raise UserError(f"mesh.data {shape[0]} is not a multiple of the {slices} slices there are; make it one.")
-    # Slow connections between slices carry the gradients alone.
-    arranged = mesh_utils.create_hybrid_device_mesh((shape[0] // slices, *shape[1:]), (slices, 1, 1), devices)
-    return Mesh(arranged, AXES, axis_types=types)
+        raise UserError(
+            f"mesh.data {shape[0]} is not a multiple of the {slices} slices there are: each has {count // slices} "
+            f"devices; make mesh.fsdp times mesh.tensor {_divisors(count // slices)}."
+        )
+    # An axis that is no product of whole dimensions of a torus takes a part of one.
+    if slices == 1:
+        arranged = mesh_utils.create_device_mesh(shape, devices, allow_split_physical_axes=True)
+    else:  # slow connections between slices carry the gradients alone
+        arranged = mesh_utils.create_hybrid_device_mesh(
+            (shape[0] // slices, *shape[1:]), (slices, 1, 1), devices, allow_split_physical_axes=True
+        )
+    return Mesh(arranged, AXES, axis_types=(AxisType.Auto,) * len(AXES))
+
+
+def _divisors(count: int) -> str:
+    """Of the devices of a slice, for a sentence that says what fits."""
+    *most, last = [n for n in range(1, count + 1) if count % n == 0]
+    return f"{', '.join(map(str, most))} or {last}" if most else f"{last}"
 
 
 def are_there(devices: Sequence[Any]) -> str:

@@ -1,5 +1,7 @@
 """Collectives counted in real compiled programs whose communication is known."""
 
+import re
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -59,11 +61,40 @@ def test_every_kind(function, kind, axes, size, sent):
         ("replica_groups=mesh['a'=8] {'a':(1)2,'a':(4)2}", [0, 1, 4, 5]),
         ("replica_groups=mesh['a'=2,'b'=2], device_ids=([2,2]<=[2,2]T(1,0)) {'b'}, x=1", [0, 2]),
         ("replica_groups=mesh['a'=2,'b'=2], device_ids=(0,3,1,2) {'b'}", [0, 3]),
+        ("replica_groups=mesh['_a'=1,'b'=2,'c'=4], device_ids=([4,2]T(1,0)) {'b'}, x=1", [0, 1]),
+        ("replica_groups=mesh['a'=1,'b'=4,'c'=2], device_ids=([2,4]T(1,0)) {'b','c'}", [0, 4, 1, 5, 2, 6, 3, 7]),
+        ("replica_groups=mesh['a'=4,'b'=2], device_ids=([2,4]T(1,0)) {'a'}", [0, 1, 2, 3]),
+        ("replica_groups=mesh['a'=2,'b'=4], device_ids=([8]) {'b'}", [0, 1, 2, 3]),
+        ("replica_groups=[4,2]T(1,0), x=1", [0, 2, 4, 6]),
+        ("channel_id=7, replica_groups=[2,4], x=1", [0, 1, 2, 3]),
+        ("replica_groups=[4,2]<=[2,2,2]T(2,0,1), x=1", [0, 2]),
+        ("replica_groups=[8]<=[8]", list(range(8))),
         ("source_target_pairs={{3,1},{1,3}}", [3, 1]),
+        ("channel_id=1, source_target_pairs={{0,0},{2,3}}, x=1", [2, 3]),
+        ("source_target_pairs={{0,0},{1,1}}", [0]),
+        ("source_target_pairs={}, x=1", [0]),
         ("replica_groups={}, to_apply=%add", list(range(8))),
+        ("to_apply=%add", list(range(8))),
     ],
 )
 def test_every_way_to_write_a_group(text, group):
-    """XLA's three notations, from its sources' comments and `Mesh`'s sub-axes (pre-size) size."""
+    """XLA's notations, from its sources' comments, `Mesh`'s sub-axes (pre-size) size, and programs that were seen."""
     instruction = Instruction("x", "all-reduce", (), (), "", text, False)
     assert np.array_equal(_group(instruction, 8), group)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "replica_groups=@{0,1}",
+        "replica_groups=[2,4]<={8}",
+        "replica_groups=[2,4]<=[9]",
+        "replica_groups=mesh<8> {'a'}",
+        "replica_groups=mesh['a'=8] {'b'}",
+        "replica_groups=mesh['a'=2,'b'=4], device_ids=([9]) {'b'}",
+    ],
+)
+def test_a_way_that_is_unknown_is_named(written):
+    instruction = Instruction("x", "all-reduce", (), (), "", f"channel_id=1, {written}, x=1", False)
+    with pytest.raises(ValueError, match=re.escape(f"cannot read the compiler's {written}")):
+        _group(instruction, 8)

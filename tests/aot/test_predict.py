@@ -1,7 +1,9 @@
 """Predictions for CPU devices against arithmetic, and, where the TPU compiler is installed, for chips."""
 
+import importlib.metadata
 import importlib.util
 import json
+import math
 from pathlib import Path
 
 import flax.linen as nn
@@ -23,6 +25,7 @@ from jaxgen.training.trainer import Trainer
 
 UNITS, BATCH = 256, 32
 EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
+ERROR = "cannot read the compiler's replica_groups=@{0,1}"
 DIGITS = EXPERIMENTS / "digits_dcgan.py"
 needs_libtpu = pytest.mark.skipif(
     importlib.util.find_spec("libtpu") is None, reason="the TPU compiler (libtpu) is not installed"
@@ -69,7 +72,7 @@ def test_data_parallelism_holds_the_state_and_sums_the_gradient(steps_per_call):
     assert prediction.memory.arguments == state + steps_per_call * BATCH // 4 * UNITS * 4
     assert prediction.memory.donated == state
     assert prediction.images == BATCH
-    assert prediction.flops == 2 * (2 * BATCH * UNITS * UNITS) / 4  # the product and the weights' gradient
+    assert prediction.flops == {"float32": 2 * (2 * BATCH * UNITS * UNITS) / 4}  # the product and the weights' gradient
     (times, size), *others = totals(prediction).values()
     assert totals(prediction).keys() == {("all-reduce", ("data",))}
     assert not others
@@ -95,7 +98,9 @@ def test_a_chip_s_step_is_bound_by_the_peaks_and_what_it_lacks_is_said():
     assert bound.compute == pytest.approx(2 * (2 * BATCH * UNITS * UNITS) / 4 / 197e12)
     assert bound.interconnect == pytest.approx(2 * 3 / 4 * (gradient + 4) / (2 * 50e9))  # all-reduce over two lines
     assert bound.memory >= 4 * UNITS * UNITS * 4 / 819e9  # parameters and momentum, read and written
-    assert bound.step == max(bound.compute, bound.memory, bound.interconnect)
+    assert bound.least == max(bound.compute, bound.memory, bound.interconnect)
+    assert bound.most > bound.compute + bound.memory + bound.interconnect + 8e-6  # an all-reduce's four hops, twice
+    assert prediction.images_per_second == (BATCH / bound.most, BATCH / bound.least)
     for batch in (2**27, 2**33):  # gigabytes and terabytes
         with pytest.raises(
             UserError, match=rf"does not fit into the memory of v5e:2x2: it needs {batch // 2**21}\.\d+ GiB a chip"
@@ -123,7 +128,8 @@ def test_an_experiment_s_step_compiles_for_slices_without_its_data(monkeypatch, 
     assert figures["devices"] == 8
     assert figures["prediction"] is True
     assert 0 < figures["memory"]["total"] < figures["capacity"]
-    assert 0 < figures["roofline"]["mfu_ceiling"] < 1
+    assert 0 < figures["roofline"]["mfu"][0] < figures["roofline"]["mfu"][1] < 1
+    assert figures["compiler"] == f"libtpu {importlib.metadata.version('libtpu')}"
     assert figures["roofline"]["network"] > 0
     assert {"all-reduce", "slice-exchange"} <= {each["kind"] for each in figures["communication"]}
 
@@ -136,6 +142,82 @@ def test_convolutions_for_a_chip_are_not_made_of_matrix_products_as_on_cpu():
         traced = file.build(file.config_type(width=8)).trainer(mesh).trace()
         convolutions.append(str(traced.jaxpr).count("conv_general_dilated["))
     assert convolutions[0] < convolutions[1]
+
+
+MESHES = [
+    (name, slices, fsdp)
+    for name, slices in [
+        ("v5e:4x4", 1),
+        ("v5e:16x16", 1),
+        ("v5p:4x4x4", 1),
+        ("v6e:4x4", 1),
+        ("v5e:4x4", 2),
+        ("v4:2x2x4", 2),
+    ]
+    for size in [math.prod(map(int, name.split(":")[1].split("x")))]
+    for fsdp in range(1, size + 1)
+    if size % fsdp == 0
+]
+
+
+@needs_libtpu
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "slices", "fsdp"), MESHES)
+def test_the_step_of_every_mesh_is_read(name, slices, fsdp):
+    """The gradient goes once over the axes, in whatever way and spelling the compiler chooses."""
+    topology = Topology.parse(name, slices)
+    found = predict(trainer(topology, fsdp=fsdp, batch=topology.size), topology)
+    assert found.unread == ()
+    assert found.memory.total > 0
+    assert found.moved > 0
+    gradient = UNITS * UNITS * 4
+    reduced = [each for each in found.communication if each.kind in ("all-reduce", "reduce-scatter")]
+    assert max(each.bytes for each in reduced) >= gradient
+    assert {axis for each in found.communication for axis in each.axes} == (
+        {axis for axis, size in found.mesh.items() if size > 1}
+    )
+
+
+@pytest.mark.parametrize(
+    ("broken", "unread", "known"),
+    [
+        ("collectives", "Collectives", {"memory", "flops", "traffic"}),
+        ("explain", "Memory traffic", {"memory", "flops", "communication"}),
+        ("Program", "Instructions", {"memory", "flops"}),
+    ],
+)
+def test_what_cannot_be_read_is_said_and_costs_nothing_else(monkeypatch, capsys, broken, unread, known):
+    def refuse(*args):
+        raise ValueError(ERROR)
+
+    refuse.parse = refuse
+    monkeypatch.setattr("jaxgen.aot.predict." + broken, refuse)
+    topology = Topology.parse("cpu:4")
+    found = predict(trainer(topology), topology)
+    (sentence,) = found.unread
+    assert sentence == f"{unread} could not be read from this compiler's program: {ERROR}."
+    given = {field for field in ("memory", "flops", "traffic", "communication") if getattr(found, field) is not None}
+    assert given == known
+    json.dumps(found.to_json())
+    cli.run(["compile", str(EXPERIMENTS / "digits_vae.py"), "--topology", "cpu:2", "--hidden", "8", "--explain"])
+    printed = " ".join(capsys.readouterr().out.split())
+    assert sentence in printed
+    assert "temporaries" in printed
+    assert "FLOPs" in printed
+
+
+def test_explain_names_the_five_that_move_most_and_a_remedy_for_each(capsys):
+    vae = ["compile", str(EXPERIMENTS / "digits_vae.py"), "--topology", "cpu:2", "--hidden", "8", "--explain"]
+    cli.run(vae)
+    printed = capsys.readouterr().out
+    for word in ("what moves the most memory", "forward", "backward", "all others", "1: ", "5: ", "jaxlib"):
+        assert word in printed
+    cli.run([*vae, "--json"])
+    figures = json.loads(capsys.readouterr().out)
+    largest = [each["bytes"] for each in figures["largest_traffic"]]
+    assert largest == sorted(largest, reverse=True)
+    assert len(largest) == 5
+    assert sum(largest) < figures["traffic"]
 
 
 def test_a_sweep_keeps_the_batch_of_a_device(capsys):

@@ -37,7 +37,7 @@ def test_a_measurement_compiles_cold_and_warm_and_leaves_a_trace_and_the_user_s_
     regression, hits, monkeypatch, tmp_path
 ):
     peak = 1e6
-    monkeypatch.setattr(bench, "chip_of", lambda kind: Chip("made up", (kind,), peak, 0, 0.0))
+    monkeypatch.setattr(bench, "chip_of", lambda kind: Chip("made up", (kind,), {"float32": peak}, 0, 0.0))
     users = jax.config.jax_compilation_cache_dir
     trainer, _ = regression(Schedule(10, *[10] * 4))
     figures = bench.measure(trainer, 50, tmp_path / "profile")

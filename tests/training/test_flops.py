@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 
-from jaxgen.training.flops import count_flops
+from jaxgen.training.flops import count_flops, flops_by_kind
 
 
 def counted(function, *shapes):
@@ -53,3 +53,37 @@ def test_convolutions(groups, dilation):
     if dilation == 1:
         arrays = jnp.zeros((4, 10, 10, 6)), jnp.zeros((3, 3, 6 // groups, 8))
         assert dense == jax.jit(convolve).lower(*arrays).compile().cost_analysis()["flops"]
+
+
+@pytest.mark.parametrize(
+    ("dtypes", "precision", "kind"),
+    [
+        (("float32", "float32"), None, "float32"),
+        (("float32", "float32"), "high", "float32 high"),
+        (("float32", "float32"), jax.lax.Precision.HIGHEST, "float32 highest"),
+        (("float32", "float32"), ("default", "highest"), "float32 highest"),
+        (("bfloat16", "bfloat16"), "highest", "bfloat16"),
+        (("bfloat16", "float32"), None, "float32"),
+        (("float8_e4m3fn", "float8_e5m2"), None, "float8"),
+        (("float16", "float16"), None, "float16"),
+    ],
+)
+def test_what_decides_how_fast_a_product_can_go(dtypes, precision, kind):
+    def products(x, w):
+        def product(carry, _):
+            return carry, jax.lax.dot_general(x, w, (((1,), (0,)), ((), ())), precision=precision)
+
+        return jax.lax.scan(product, 0, None, length=3)[1], jax.jit(product)(0, None)[1]
+
+    x, w = (jax.ShapeDtypeStruct(shape, dtype) for shape, dtype in zip([(8, 3), (3, 5)], dtypes, strict=True))
+    assert flops_by_kind(jax.make_jaxpr(products)(x, w)) == {kind: 4 * 2 * 8 * 3 * 5}
+
+
+def test_kinds_are_counted_apart_and_of_a_condition_the_dearest_branch():
+    def mixed(x):
+        wide = jax.lax.cond(x[0, 0] > 0, lambda: x @ x, lambda: (x @ x) @ x)
+        while_ = jax.lax.while_loop(lambda x: (x @ x)[0, 0] > 0, lambda x: x @ x, x)  # its condition counts, too
+        return wide + jax.jit(lambda x: (x @ x).astype(jnp.float32))(x.astype(jnp.bfloat16)) + while_
+
+    one = 2 * 4**3
+    assert flops_by_kind(jax.make_jaxpr(mixed)(jnp.zeros((4, 4)))) == {"float32": 4 * one, "bfloat16": one}

@@ -1,5 +1,8 @@
 """The mesh and the one rule by which a state is split over it; what the compiler makes of it is `test_parallelism`."""
 
+import dataclasses
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,6 +47,66 @@ def test_axes_are_named_and_data_takes_what_is_left():
 def test_a_mesh_that_does_not_fit_the_devices_is_a_sentence(sizes, message):
     with pytest.raises(UserError, match=message):
         make_mesh(**sizes, devices=jax.devices()[:4])
+
+
+@dataclasses.dataclass(frozen=True)
+class Chip:
+    """What JAX asks of a TPU to arrange it."""
+
+    id: int
+    coords: tuple[int, ...]
+    slice_index: int
+    device_kind: str
+    platform: str = "tpu"
+    core_on_chip: int = 0
+    process_index: int = 0
+
+
+def torus(kind, shape, slices=1):
+    places = [(number, place) for number in range(slices) for place in np.ndindex(*shape)]
+    return [Chip(index, place, number, kind) for index, (number, place) in enumerate(places)]
+
+
+TORI = [
+    ("TPU v5 lite", (4, 4, 1), 1),
+    ("TPU v5 lite", (16, 16, 1), 1),
+    ("TPU v5", (4, 4, 4), 1),
+    ("TPU v5", (2, 4, 4), 1),
+    ("TPU v6 lite", (4, 4, 1), 1),
+    ("TPU v5 lite", (4, 4, 1), 2),
+    ("TPU v5", (4, 4, 4), 2),
+    ("TPU v6 lite", (2, 4, 1), 4),
+]
+
+
+@pytest.mark.parametrize(("kind", "shape", "slices"), TORI)
+def test_every_divisor_of_a_slice_makes_a_mesh_whose_inner_axes_stay_in_a_slice(kind, shape, slices):
+    chips = torus(kind, shape, slices)
+    size = math.prod(shape)
+    for fsdp in (n for n in range(1, size + 1) if size % n == 0):
+        for tensor in (n for n in (1, 2) if size % (fsdp * n) == 0):
+            mesh = make_mesh(fsdp=fsdp, tensor=tensor, devices=chips)
+            assert mesh.devices.shape == (len(chips) // fsdp // tensor, fsdp, tensor)
+            assert {chip.id for chip in mesh.devices.flat} == set(range(len(chips)))
+            for row in mesh.devices:
+                assert len({chip.slice_index for chip in row.flat}) == 1
+    if size > 8:  # a dimension of the torus stays one; a host's 8 chips JAX arranges as a ring of its own
+        row = make_mesh(fsdp=max(shape), devices=chips).devices[0, :, 0]
+        assert sum(len({chip.coords[axis] for chip in row}) > 1 for axis in range(3)) == 1
+
+
+@pytest.mark.parametrize(
+    ("slices", "sizes", "message"),
+    [
+        (2, {"fsdp": 32}, "mesh.data 1 is not a multiple of the 2 slices .* mesh.fsdp .* 1, 2, 4, 8 or 16"),
+        (2, {"data": 1, "fsdp": 16, "tensor": 2}, "make mesh.fsdp times mesh.tensor 1, 2, 4, 8 or 16"),
+        (2, {"fsdp": 3}, "does not divide 32: there are 32 devices; make it 1, 2, 4, 8 or 16"),
+        (1, {"fsdp": 5}, "does not divide 16: there are 16 devices; make it 1, 2, 4, 8 or 16"),
+    ],
+)
+def test_what_does_not_fit_a_torus_is_a_sentence_with_the_sizes_that_do(slices, sizes, message):
+    with pytest.raises(UserError, match=message):
+        make_mesh(**sizes, devices=torus("TPU v5 lite", (4, 4, 1), slices))
 
 
 def test_large_arrays_are_split_along_their_largest_axis_that_divides():
