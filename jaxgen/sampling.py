@@ -60,7 +60,7 @@ def adjustment(*, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0) 
 
 def _pick(logits: Array, noise: Array, adjust: Adjust, given: Array, known: Array) -> Array:
     drawn = jnp.argmax(adjust(logits) + noise, axis=-1).astype(jnp.int32)
-    return drawn
+    return jnp.where(known, given, drawn)
 
 
 def _known(noise: Array, known: tuple[Array, Array] | None) -> tuple[Array, Array]:

@@ -30,6 +30,7 @@ ALLOWED = {
     "metrics": set(),
     "bijectors": {"layers"},
     "sampling": set(),
+    "codec": set(),
     "models": {"layers", "bijectors", "losses"},
     "methods": {"core", "losses", "likelihoods", "sampling"},
     "training": {"core", "data"},

@@ -76,10 +76,10 @@ class Block(nn.Module):
             y = self.attend(query, key, value)
         else:
             cache = tuple(
-                jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), position, axis=1)
+                jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), positions[0], axis=1)
                 for kept, new in zip(cache, (key, value), strict=True)
             )
-            seen = jnp.arange(cache[0].shape[1]) <= position
+            seen = jnp.arange(cache[0].shape[1]) <= positions
             y = jax.nn.dot_product_attention(query, *cache, mask=seen[None, None, None, :])
         x = x + dropped(dense(width, "mix", small, (-2, -1))(y))
         y = nn.gelu(dense(4 * width, "up")(nn.LayerNorm(use_bias=False)(x)))

@@ -41,7 +41,8 @@ class LSTM(AutoregressiveModel):
         y = shifted(self.embed(x.reshape(x.shape[0], -1)), self.first)
         states = self.start(x.shape[1:], x.shape[0])
         for layer, (loop, state) in enumerate(zip(self.loops, states, strict=True)):
-            y = loop(self._dropped(y), initial_carry=state) + (y if layer else 0)
+            new = jnp.asarray(loop(self._dropped(y), initial_carry=state))
+            y = new + (y if layer else 0)
         return self.head(y).reshape(*x.shape, self.levels)
 
     def start(self, event: tuple[int, ...], batch: int, condition: jax.Array | None = None) -> Any:

@@ -47,11 +47,12 @@ class Transformer(AutoregressiveModel):
         init = nn.initializers.normal(0.02)
         self.embed = nn.Embed(self.levels, self.width, embedding_init=init, dtype=self.dtype)
         self.first = self.param("first", init, (max(self.classes, 1), self.width))
+        axes: Any = (0, nn.broadcast)  # a layer's own keys and values; one position for all
         block = nn.scan(
             nn.remat(Block, prevent_cse=False) if self.remat else Block,
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
-            in_axes=(0, nn.broadcast),
+            in_axes=axes,
             length=self.layers,
         )
         self.blocks = block(self.heads, self.layers, dropout=self.dropout, dtype=self.dtype)
