@@ -262,6 +262,7 @@ class Latents:
       standing: `(view, key) -> {net: {collection: value}}`, what `decode` applies that follows from the parameters, as
         the statistics of batch normalization do, computed anew for those of the view; None where nothing does.
       conditional: whether `prior` needs a batch.
+      shown: `batch -> [batch, ...]`, what stands beside the samples made of it; None is the batch's `image`.
     """
 
     prior: Callable[[Array, int, Batch | None], Any]
@@ -269,6 +270,7 @@ class Latents:
     encode: Callable[[View, Batch], Any] | None = None
     standing: Callable[[View, Array], Mapping[str, Variables]] | None = None
     conditional: bool = False
+    shown: Callable[[Batch], Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -88,6 +88,15 @@ class MeshOptions:
         return make_mesh(self.data, self.fsdp, self.tensor, devices=devices)
 
 
+def load_run(path: str | Path) -> Model:
+    """A run that was trained: its method and averaged state on all devices, with `sample(key, count)` and `apply`.
+
+    Raises:
+      UserError: the folder is no run, has no checkpoint, or names an experiment that was never named on a command line.
+    """
+    return Run.open(Path(path), make_mesh()).model
+
+
 @dataclasses.dataclass(frozen=True)
 class Run:
     """A run that was trained, restored from its newest checkpoint, or from the best that early stopping found."""

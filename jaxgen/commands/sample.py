@@ -7,7 +7,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import jax.numpy as jnp
@@ -19,6 +19,7 @@ from jaxgen import latents as moves
 from jaxgen.commands.arguments import numbers, parse
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.core import Latents, View
+from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
 from jaxgen.experiment import check_seed
 from jaxgen.files import write_atomically
@@ -35,6 +36,7 @@ from jaxgen.training.sharding import shardings_of
 _CHUNK = 256  # samples decoded in one compiled call
 _STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of an arithmetic's direction, along a row
 _EXAMPLES = 5_000  # training examples, or samples, that classes' mean latents are taken over
+_PAIRS = 4  # an example and what is made of it, in a row
 _NEIGHBORS = 60_000  # training examples that neighbors are looked for among
 
 
@@ -67,6 +69,9 @@ class Options(DataOptions):
     """Draw from these classes in turn, where the model knows classes: 0,1,2."""
     neighbors: bool = False
     """Put the nearest training image beside each sample."""
+    examples: Annotated[str, tyro.conf.arg(name="from")] = ""
+    """Show examples beside what the model makes of them, its translation or reconstruction: `test`, `train`, or an .npz
+    with the fields of a batch."""
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
     def check(self) -> None:
@@ -91,8 +96,8 @@ class Options(DataOptions):
         _positive("temperature", self.temperature)
         _positive("truncation", self.truncation)
         numbers("classes", self.classes)
-        names = ("temperature", "truncation", "interpolate", "arithmetic", "neighbors")
-        given = [name for name in names if getattr(self, name)]
+        names = ("temperature", "truncation", "interpolate", "arithmetic", "neighbors", "examples")
+        given = ["from" if name == "examples" else name for name in names if getattr(self, name)]
         if len(given) > 1:
             raise UserError(f"{given[0]} and {given[1]} both say what a row is; give one of them.")
 
@@ -136,6 +141,8 @@ class _Model:
     def draw(self) -> tuple[np.ndarray, int | None]:
         """Samples `[count, ...]`, and how many make a row if that matters."""
         options = self.options
+        if options.examples:
+            return self.beside_examples(), _PAIRS * 2
         if options.arithmetic:
             return self.decode(self.arithmetic(options.arithmetic)), len(_STRENGTHS)
         if options.interpolate:
@@ -234,6 +241,46 @@ class _Model:
                 raise UserError(f"arithmetic names class {number}, but {judge.name} finds none among {count} samples.")
             found[number] = jax.tree.map(lambda z, ids=ids: z[ids], latents)
         return found
+
+    def beside_examples(self) -> np.ndarray:
+        """Each example, then what the model makes of it."""
+        batch = self.given()
+        count = len(jax.tree.leaves(batch)[0])
+        latents, key = self.latents, jax.random.key(self.options.seed)
+        if latents.conditional:
+            made = self.decode(self.on_view(lambda view, key, batch: latents.prior(key, count, batch))(key, batch))
+        elif latents.encode is not None:
+            made = self.decode(self.on_view(latents.encode)(batch))
+        else:
+            raise UserError(f"from is given, but {self.run.method.name} has no latents of examples; leave it out.")
+        shown = self.signed(batch) if latents.shown is None else latents.shown(batch)
+        if shown.shape[1:] != made.shape[1:]:
+            raise UserError(f"from: examples are {list(shown.shape[1:])} and samples {list(made.shape[1:])}; use .npz.")
+        return np.stack([np.asarray(shown, np.float32), made], axis=1).reshape(-1, *made.shape[1:])
+
+    def signed(self, batch: Any) -> Any:
+        """The images of a batch in [-1, 1], by what the data set declares of them."""
+        data = self.run.stage.data
+        source = Source(data.name, "examples", lambda: batch, lambda: Memory(batch), lambda: data.fields)
+        return signed_images(Dataset(source, source)).test[np.arange(len(batch["image"]))]["image"]
+
+    def given(self) -> Any:
+        """The examples that --from names, a batch."""
+        source, data = self.options.examples, self.run.stage.data
+        if source in ("test", "train"):
+            split = getattr(data, source)
+            return jax.tree.map(np.asarray, split[np.arange(min(self.options.count, len(split)))])
+        try:
+            with np.load(source, allow_pickle=False) as file:
+                fields = dict(file)
+        except (OSError, ValueError) as error:
+            raise UserError(
+                f"from is {source!r}, which is neither test, train nor an .npz that can be read."
+            ) from error
+        for field, spec in data.spec.items():
+            if field not in fields or fields[field].shape[1:] != spec.shape:
+                raise UserError(f"from: {source} needs a field {field} of shape [count, {str(list(spec.shape))[1:]}.")
+        return {field: fields[field].astype(spec.dtype) for field, spec in data.spec.items()}
 
     def beside_neighbors(self, samples: np.ndarray) -> np.ndarray:
         """Each sample, then the training image nearest to it by Euclidean distance."""

@@ -33,6 +33,7 @@ from jaxgen.training.loop import train
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import shardings_of
+from jaxgen.training.starts import from_run
 from jaxgen.training.trainer import Trainer
 
 _ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
@@ -46,6 +47,9 @@ class Options(DataOptions, LaunchOptions):
     """The run's folder (default: runs/EXPERIMENT/NAME, where NAME tells the settings that are not default)."""
     fresh: bool = False
     """Delete what an earlier run left in the folder and start over."""
+    init_from: Path | None = None
+    """A run whose networks of the same names give this one's their first parameters, averaged where it kept averages;
+    it is read before the first step, and may be deleted then."""
     checkpoint_every: int | None = None
     """Steps between checkpoints (default: the experiment's)."""
     steps_per_call: int | None = None
@@ -151,7 +155,19 @@ def _take(folder: RunFolder, settings: dict[str, Any], fresh: bool, held: contex
 def _scheduled(experiment: Experiment, options: Options) -> Experiment:
     chosen = {"checkpoint_every": options.checkpoint_every, "steps_per_call": options.steps_per_call}
     given = {field: value for field, value in chosen.items() if value is not None}
-    return dataclasses.replace(experiment, schedule=dataclasses.replace(experiment.schedule, **given))
+    experiment = dataclasses.replace(experiment, schedule=dataclasses.replace(experiment.schedule, **given))
+    return experiment if options.init_from is None else _starting_from(experiment, options.init_from)
+
+
+def _starting_from(experiment: Experiment, run: Path) -> Experiment:
+    """The experiment, its first stage's networks with the parameters of a run."""
+    first = experiment.plan[0].method
+    nets = {name: dataclasses.replace(net, start=from_run(run, name)) for name, net in first.nets.items()}
+    method = dataclasses.replace(first, nets=nets)
+    if not experiment.stages:
+        return dataclasses.replace(experiment, method=method)
+    stages = (dataclasses.replace(experiment.stages[0], method=method), *experiment.stages[1:])
+    return dataclasses.replace(experiment, stages=stages, method=stages[-1].method)
 
 
 def _name(file: ExperimentFile, config: Any) -> str:

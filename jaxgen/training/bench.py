@@ -44,7 +44,7 @@ def measure(trainer: Trainer, steps: int, profile: Path | None = None) -> dict[s
     programs = itertools.cycle(calls_of)
     calls = max(1, steps // (_ROUNDS * per_call))
 
-    state = trainer.init()
+    state = trainer.init(starts=False)
     rates = []
     with contextlib.closing(trainer.batches(0)) as data:
 

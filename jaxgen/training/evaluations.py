@@ -75,7 +75,7 @@ class Evaluations:
         return kept[_UNTRAINED]
 
     def _untrained(self) -> Model:
-        return self._of(self._settled(self._trainer.init()))
+        return self._of(self._settled(self._trainer.init(starts=False)))
 
     def _kept(self) -> dict[str, dict[str, Any]]:
         """What the run folder knows of the stage's null controls."""

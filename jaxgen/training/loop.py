@@ -5,6 +5,7 @@ import dataclasses
 import functools
 from collections.abc import Callable, Sequence
 
+import jax
 from rich.console import Console
 
 from jaxgen.core import TrainState
@@ -19,7 +20,7 @@ from jaxgen.training.pictures import Draw, Pictures
 from jaxgen.training.preemption import StopRequests, stop_requests
 from jaxgen.training.progress import progress_bar, summary
 from jaxgen.training.rollback import Rollbacks
-from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.run_folder import RunFolder, write_json
 from jaxgen.training.trainer import Trainer
 from jaxgen.training.watch import watcher
 
@@ -65,6 +66,7 @@ def train(
                 for trainer in run.stages[at:]:
                     if trainer is not run.stages[at]:
                         state = trainer.begin(state, say)
+                        run.remember(trainer)
                     state = _train(trainer, state, run)
                 return state
             except NonFiniteError as error:
@@ -102,7 +104,9 @@ class _Run:
         if restored is None:
             if self.folder.metrics_file.exists():
                 self.say("There is no checkpoint yet; starting from the beginning.")
-            return 0, self.stages[0].init()
+            state = self.stages[0].init()
+            self.remember(self.stages[0])
+            return 0, state
         state, schedule = restored.state, self.stages[0].schedule
         step, taken = int(state.step), int(state.step) - int(state.start)
         if step > schedule.steps:
@@ -117,6 +121,11 @@ class _Run:
         stage = f", in stage {restored.stage}" if len(self.stages) > 1 else ""
         self.say(f"Resuming at step {step} of {schedule.steps}{stage}.")
         return self._index(restored.stage), state
+
+    def remember(self, trainer: Trainer) -> None:
+        """Writes down which parameters a stage was given of other runs, which may be deleted now."""
+        if trainer.started and jax.process_index() == 0:
+            write_json(self.folder.starts_file, {trainer.stage: trainer.started})
 
     def _index(self, stage: str) -> int:
         names = [trainer.stage for trainer in self.stages]

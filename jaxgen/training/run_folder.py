@@ -44,6 +44,10 @@ class RunFolder:
         return self.path / "eval.json"
 
     @property
+    def starts_file(self) -> Path:
+        return self.path / "starts.json"
+
+    @property
     def nulls_file(self) -> Path:
         return self.path / "nulls.json"
 

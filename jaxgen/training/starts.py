@@ -1,10 +1,12 @@
 """First parameters from another run: read once, before the first step, and held to what the network needs."""
 
 import dataclasses
+import hashlib
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -21,20 +23,22 @@ def from_run(run: str | Path, net: str) -> Start:
     return Start(str(run), net)
 
 
-def started(method: Method, state: TrainState) -> TrainState:
-    """A first state with the parameters that other runs give its networks.
+def started(method: Method, state: TrainState) -> tuple[TrainState, dict[str, str]]:
+    """A first state with the parameters that other runs give its networks, and their SHA-256 by network.
 
     Raises:
       UserError: a run cannot be read, or its network has other parameters.
     """
-    nets = {name: _started(net.start, name, state.nets[name]) for name, net in method.nets.items()}
-    return dataclasses.replace(state, nets=nets)
+    nets, digests = dict(state.nets), {}
+    for name, net in method.nets.items():
+        if net.start is not None:
+            params = _read(net.start)
+            nets[name] = _started(net.start, params, name, state.nets[name])
+            digests[name] = _digest(params)
+    return dataclasses.replace(state, nets=nets), digests
 
 
-def _started(start: Start | None, name: str, net: NetState) -> NetState:
-    if start is None:
-        return net
-    read = _read(start)
+def _started(start: Start, read: Any, name: str, net: NetState) -> NetState:
     found, wanted = named(read), named(net.params)
     if wrong := sorted(
         leaf
@@ -51,11 +55,15 @@ def _started(start: Start | None, name: str, net: NetState) -> NetState:
         return jax.make_array_from_callback(leaf.shape, leaf.sharding, lambda index: value[index])
 
     params = jax.tree_util.tree_map_with_path(placed, net.params)
-    return dataclasses.replace(net, params=params, ema=None if net.ema is None else jax.tree.map(_copy, params))
+    return dataclasses.replace(net, params=params, ema=None if net.ema is None else jax.tree.map(jnp.copy, params))
 
 
-def _copy(x: jax.Array) -> jax.Array:
-    return x + 0
+def _digest(params: Any) -> str:
+    digest = hashlib.sha256()
+    for name, leaf in sorted(named(params).items()):
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(leaf).tobytes())
+    return digest.hexdigest()
 
 
 def _read(start: Start) -> Any:

@@ -81,6 +81,7 @@ class Trainer:
         self.length = schedule.steps if length is None else length
         self.carry = carry
         self.data = data
+        self.started: dict[str, str] = {}  # the SHA-256 of what each network was given of another run's
         self._programs: dict[Any, jax.stages.Compiled] = {}
         check_pace(method, schedule.steps_per_call)
         self._step = build_step(method, lambda *arrays: self._place(*arrays), self._reports)  # placed when traced
@@ -115,10 +116,17 @@ class Trainer:
         """Shapes and types of the state."""
         return self._shapes
 
-    def init(self) -> TrainState:
-        """The state before the first step, each part created where it belongs: no device ever holds all of it."""
+    def init(self, *, starts: bool = True) -> TrainState:
+        """The state before the first step, each part created where it belongs: no device ever holds all of it.
+
+        Args:
+          starts: whether networks get the parameters that other runs have for them (`Net.start`), which are read.
+        """
         with contextlib.closing(self.batches(0)) as data:
-            return started(self.method, self.trace_init().lower().compile()(self._keys[0], next(data)))
+            state = self.trace_init().lower().compile()(self._keys[0], next(data))
+        if starts:
+            state, self.started = started(self.method, state)
+        return state
 
     def begin(self, before: TrainState, say: Callable[[str], None]) -> TrainState:
         """The state the stage begins with after another one.

@@ -1,0 +1,77 @@
+"""Training in a line: the engine without a run folder, for a notebook, a test or one's own program."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from jaxgen.core import Array, Method, TrainState
+from jaxgen.data.source import Dataset, Memory, Source
+from jaxgen.experiment import Experiment
+from jaxgen.training.schedule import Schedule
+from jaxgen.training.sharding import make_mesh
+
+
+def fit(
+    method: Method,
+    data: Dataset | Mapping[str, Any],
+    *,
+    steps: int,
+    key: Array,
+    batch_size: int = 64,
+    steps_per_call: int = 1,
+) -> tuple[TrainState, dict[str, np.ndarray]]:
+    """Trains a method on all devices, and writes and prints nothing.
+
+    The state is bit for bit that of `jaxgen train` with the same settings, its seed n being `jax.random.key(n)`.
+
+    Args:
+      method: the algorithm.
+      data: a data set, or arrays `{field: [examples, ...]}`.
+      steps: how many.
+      key: PRNG key of initialization, data order and noise.
+      batch_size: examples in a batch, over all devices.
+      steps_per_call: steps compiled into one dispatch; more than 1 pays for small models without convolutions.
+
+    Returns:
+      The state after the last step, and `{metric: [steps]}` with the numbers of the steps as `step`; NaN where a phase
+      was not due.
+
+    Raises:
+      UserError: method, data and sizes do not fit together.
+    """
+    experiment = Experiment(
+        method=method,
+        data=data if isinstance(data, Dataset) else _in_memory(data),
+        schedule=Schedule(steps, *[steps_per_call] * 4),
+        batch_size=batch_size,
+        seed=_seed_of(key),
+    )
+    trainer = experiment.trainer(make_mesh())
+    state, columns = trainer.init(), {}
+    with_steps = []
+    batches = trainer.batches(0)
+    try:
+        for step in range(0, steps, steps_per_call):
+            state, metrics = trainer.program(step)(state, next(batches), trainer.run_key)
+            with_steps.append((trainer.due_steps(step), metrics))
+    finally:
+        batches.close()
+    for call, (due, metrics) in enumerate(jax.device_get(with_steps)):
+        for name, values in metrics.items():
+            column = columns.setdefault(name, np.full(steps, np.nan, np.float32))
+            column[call * steps_per_call + np.asarray(due[name.rpartition("/")[0]], int)] = values
+    return state, {"step": np.arange(1, steps + 1), **columns}
+
+
+def _in_memory(arrays: Mapping[str, Any]) -> Dataset:
+    held = {field: np.asarray(array) for field, array in arrays.items()}
+    source = Source("arrays", "train", lambda: {field: x[:1] for field, x in held.items()}, lambda: Memory(held))
+    return Dataset(source, source)
+
+
+def _seed_of(key: Array) -> int:
+    """The number that a key is made of: n of `jax.random.key(n)`, and of a key split from another all 64 bits."""
+    words = np.asarray(jax.random.key_data(key), np.uint64).ravel()[:2]
+    return int(words[0]) << 32 | int(words[1])
