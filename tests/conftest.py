@@ -36,13 +36,12 @@ def has(flag):
     return not subprocess.run(command, env={**os.environ, "XLA_FLAGS": flag}, capture_output=True).returncode
 
 
-# What compiles small programs faster: XLA's emitters before MLIR (a third of the time; gone since jax 0.11), else no
-# MLIR for a lone operation (four fifths of it). libtpu reads the flags too and lacks the first. Workers inherit them.
+# XLA's emitters before MLIR compile small programs in a third of the time; they are gone since jax 0.11, and libtpu,
+# which reads the flags too, lacks them. Workers inherit what is set here.
+OLD = "--xla_cpu_use_fusion_emitters=false"
 quickly = os.environ["JAX_PLATFORMS"] == "cpu" and importlib.util.find_spec("libtpu") is None
-if quickly and "PYTEST_XDIST_WORKER" not in os.environ:
-    old = "--xla_cpu_use_fusion_emitters=false"
-    quick = old if has(old) else "--xla_disable_hlo_passes=fusion-wrapper"
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {quick}"
+if quickly and "PYTEST_XDIST_WORKER" not in os.environ and has(OLD):
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {OLD}"
 
 
 @pytest.hookimpl(tryfirst=True)

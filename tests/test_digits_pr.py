@@ -21,7 +21,7 @@ def test_steering_by_ink_moves_the_samples_to_the_target():
     file = ExperimentFile.load(FOLDER / "digits_pr_vae.py")
     experiment = file.build(file.config_type(constraint="ink", alpha=0.3, steps=200))
     trainer = experiment.trainer(MESH)
-    state, call, batches = trainer.init(), trainer.compile(), trainer.batches(0)
+    state, call, batches = trainer.init(), trainer.program(0), trainer.batches(0)
     for batch in itertools.islice(batches, 20):
         state, _ = call(state, batch, trainer.run_key)
     batches.close()

@@ -108,7 +108,9 @@ def restored(place, run):
     trainer = file.build(file.config_type()).trainer(make_mesh(devices=jax.devices()[:1]))
     checkpoints = Checkpoints(run / "checkpoints", read_only=True)
     try:
-        return checkpoints.restore(trainer.abstract_state())
+        restored = checkpoints.restore(lambda stage: trainer.abstract_state())
+        assert restored is not None
+        return restored.state
     finally:
         checkpoints.close()
 

@@ -23,8 +23,9 @@ Held = list[tuple[int, Mapping[str, Any], Due]]
 class MetricLog:
     """Writes the rows of a run, and on resuming drops those after the checkpoint.
 
-    A row holds the last values since the row before it: of a phase that was not due in between, none. A row is fetched from the device only when the next one is due, so the device never waits for the host. Of several
-    processes all check and the first writes.
+    A row holds the last values since the row before it: of a phase that was not due in between, none. It is fetched
+    from the device only when the next one is due, so the device never waits for the host. Of several processes all
+    check and the first writes.
 
     Args:
       folder: of the run.
