@@ -93,6 +93,7 @@ class Source:
       describe: gives one example of the right shapes and types, `field -> [1, ...]`, without reading data.
       load: opens the data.
       declare: what values the fields have, as far as it is known, `field -> Field`.
+      fingerprint: what tells a user's own files from others, or from themselves at another time.
     """
 
     name: str
@@ -100,6 +101,7 @@ class Source:
     describe: Callable[[], Examples]
     load: Callable[[], Table]
     declare: Callable[[], Mapping[str, Field]] = dict
+    fingerprint: Callable[[], Mapping[str, Any]] = dict
 
     @functools.cached_property
     def spec(self) -> Shapes:
@@ -199,8 +201,15 @@ class Streams(Source):
     def of(cls, sources: Mapping[str, Source], batch_sizes: Mapping[str, int]) -> "Streams":
         """Of sources of one split."""
         names = list(dict.fromkeys(source.name for source in sources.values()))
-        split = next(iter(sources.values())).split
-        return cls("+".join(names), split, cls._refuse, cls._refuse, sources=sources, batch_sizes=batch_sizes)
+        return cls(
+            "+".join(names),
+            next(iter(sources.values())).split,
+            cls._refuse,
+            cls._refuse,
+            fingerprint=lambda: {name: source.fingerprint() for name, source in sources.items()},
+            sources=sources,
+            batch_sizes=batch_sizes,
+        )
 
     @staticmethod
     def _refuse() -> Any:
@@ -304,6 +313,10 @@ class Dataset:
     def fields(self) -> Fields:
         """`field -> Field`, what values are declared, by stream if there are."""
         return self.train.fields
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """What tells a user's own files from others, by stream if there are; reads their names and sizes."""
+        return self.train.fingerprint()
 
     @property
     def on_device(self) -> Callable[[dict[str, Any]], dict[str, Any]] | None:

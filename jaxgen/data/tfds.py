@@ -9,16 +9,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from absl import logging
 
+from jaxgen.data.pictures import MEMORY_BYTES, square
 from jaxgen.data.source import Dataset, Examples, Memory, Source, Table
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
 from jaxgen.fields import image as levels_of
 from jaxgen.fields import label as classes_of
-
-MEMORY_BYTES = 2**29  # a split whose decoded images take no more than this is decoded once and kept
 
 
 def images(name: str, *, size: int | None = None, held_out: str = "test", data_dir: str | None = None) -> Dataset:
@@ -69,22 +67,12 @@ class _OnDisk:
     def __getitem__(self, ids: np.ndarray) -> Examples:
         records = self.records.__getitems__(ids.tolist())
         if self.size is not None:
-            records = [{**record, "image": _square(record["image"], self.size)} for record in records]
+            records = [{**record, "image": square(record["image"], self.size)} for record in records]
         return {f: np.stack([r[f] for r in records]).astype(x.dtype, copy=False) for f, x in self.example.items()}
 
 
-def _square(image: np.ndarray, size: int) -> np.ndarray:
-    """The middle of `[height, width, channels]`, uint8, as `[size, size, channels]`."""
-    height, width, channels = image.shape
-    side = min(height, width)
-    top, left = (height - side) // 2, (width - side) // 2
-    middle = image[top : top + side, left : left + side]
-    picture = PIL.Image.fromarray(middle[..., 0] if channels == 1 else middle)
-    return np.asarray(picture.resize((size, size))).reshape(size, size, channels)
-
-
 def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
-    features = _builder(name, _folder(data_dir)).info.features
+    features = _builder(name, folder_of(data_dir)).info.features
     shape: tuple[Any, ...] = (features["image"].shape if "image" in features else None) or (None,)
     if size is not None and len(shape) == 3:
         shape = (size, size, shape[2])
@@ -104,12 +92,12 @@ def _describe(name: str, data_dir: str | None, size: int | None) -> Examples:
 
 def _classes(name: str, data_dir: str | None) -> int | None:
     """How many classes the set's labels have; None where it has none."""
-    features = _builder(name, _folder(data_dir)).info.features
+    features = _builder(name, folder_of(data_dir)).info.features
     return getattr(features["label"], "num_classes", None) if "label" in features else None
 
 
 def _declare(name: str, data_dir: str | None) -> dict[str, Field]:
-    dtype = np.dtype(_builder(name, _folder(data_dir)).info.features["image"].np_dtype)
+    dtype = np.dtype(_builder(name, folder_of(data_dir)).info.features["image"].np_dtype)
     fields = {"image": levels_of(int(np.iinfo(dtype).max) + 1) if dtype.kind == "u" else Field()}
     classes = _classes(name, data_dir)
     return fields if classes is None else {**fields, "label": classes_of(classes)}
@@ -132,18 +120,24 @@ def _load(name: str, data_dir: str | None, split: str, size: int | None) -> Tabl
 
 def records(name: str, *, split: str, data_dir: str | None = None) -> Sequence[dict[str, Any]]:
     """The records of a split as TFDS has them, prepared if need be; arguments and errors as for `images`."""
-    builder = _builder(name, _folder(data_dir))
+    builder = _builder(name, folder_of(data_dir))
     with _quiet():
         prepared = builder.is_prepared()
     if not prepared:
-        _prepare(builder, name, _folder(data_dir))
+        _prepare(builder, name, folder_of(data_dir))
     with _quiet():
         if split not in builder.info.splits:
             raise UserError(f"The data set {name!r} has no split {split!r}; it has {', '.join(builder.info.splits)}.")
         return builder.as_data_source(split=split)
 
 
-def _folder(data_dir: str | None) -> str:
+def is_there(name: str, data_dir: str | None = None) -> bool:
+    """Whether a set of that name is prepared."""
+    return os.path.isdir(os.path.join(folder_of(data_dir), *name.split(":")[0].split("/")))
+
+
+def folder_of(data_dir: str | None) -> str:
+    """Where prepared sets are."""
     folder = data_dir or os.environ.get("TFDS_DATA_DIR") or os.path.join("~", "tensorflow_datasets")
     return os.path.abspath(os.path.expanduser(folder))
 

@@ -10,8 +10,8 @@ import pytest
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from jaxgen.data.check import check_examples
+from jaxgen.data.computed import generated
 from jaxgen.data.embedded import digits
-from jaxgen.data.generated import generated
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.data.source import Dataset
 from jaxgen.data.transforms import signed_unit

@@ -1,0 +1,94 @@
+"""A data set by what a command line calls it: a shipped name, a path, or a set prepared for TensorFlow Datasets."""
+
+import difflib
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from jaxgen.data import own, tfds
+from jaxgen.data.embedded import digits
+from jaxgen.data.pictures import folder, square
+from jaxgen.data.source import Dataset
+from jaxgen.data.tabular import breast_cancer
+from jaxgen.data.transforms import on_image
+from jaxgen.errors import UserError
+
+SHIPPED = {
+    "digits": digits,
+    "breast_cancer": breast_cancer,
+    "mnist": lambda: tfds.images("mnist"),
+    "cifar10": lambda: tfds.images("cifar10"),
+}
+
+
+def named(
+    name: str,
+    *,
+    size: int | None = None,
+    channels: int | None = None,
+    held_out: float = 0.1,
+    skip_bad: bool = False,
+) -> Dataset:
+    """The data set called `name`: one of `SHIPPED`, else a path, else one prepared in the folder of TFDS.
+
+    Args:
+      name: `digits`; a folder of images; a `.npy`, `.npz` or `.csv` file; or `stl10`, `cifar100:3.0.2`.
+      size: height and width to which the square in the middle of each image is resized.
+      channels: 1 makes grey images, 3 coloured ones.
+      held_out: which share of a path's examples is held out.
+      skip_bad: whether a folder's files that cannot be read are left out.
+
+    Raises:
+      UserError: there is none of that name; nothing is downloaded to find out.
+    """
+    if name in SHIPPED:
+        return _fitted(SHIPPED[name](), size, channels)
+    path = Path(name).expanduser()
+    if path.is_dir():
+        return folder(path, size=size, channels=channels, held_out=held_out, skip_bad=skip_bad)
+    if path.exists():
+        if path.suffix.lower() not in own.SUFFIXES:
+            kinds = ", ".join(own.SUFFIXES)
+            raise UserError(f"data {name} is a file of another kind than {kinds}; name one of those, or a folder.")
+        return _fitted(own.file(path, held_out=held_out), size, channels)
+    if tfds.is_there(name):
+        return _fitted(tfds.images(name, size=size), None, channels)
+    close = difflib.get_close_matches(name, SHIPPED, n=1)
+    meant = f"did you mean {close[0]}?" if close else f"choose {', '.join(SHIPPED)}, or a folder of images."
+    raise UserError(
+        f"data {name!r} is no shipped data set, no path, and not prepared for TFDS in {tfds.folder_of(None)}; {meant}"
+    )
+
+
+def short_name(name: str) -> str:
+    """What a run folder calls the data: the name, or a path's last part and six digits of where it leads."""
+    path = Path(name).expanduser()
+    if name in SHIPPED or not path.exists():
+        return name.replace("/", "_").replace(":", "_")
+    where = str(path.resolve())
+    return f"{path.resolve().stem}-{hashlib.sha256(os.fsencode(where)).hexdigest()[:6]}"
+
+
+def _fitted(data: Dataset, size: int | None, channels: int | None) -> Dataset:
+    """Of other size and channels, where they are asked for."""
+    if size is None and channels is None:
+        return data
+    spec = data.spec.get("image")
+    if spec is None or (size is not None and spec.dtype != np.uint8):
+        raise UserError(f"{data.name} has no images of 8 bits; leave size and channels out.")
+    if size is not None and spec.shape[:2] != (size, size):
+        if (levels := data.fields["image"].levels) != 256:
+            raise UserError(f"{data.name} has images of {levels} levels, which are not resized; leave size out.")
+        data = data.map_once(on_image(lambda x: np.stack([square(image, size) for image in x]), lambda field: field))
+    if channels is not None and spec.shape[2] != channels:
+        data = data.map(on_image(lambda x: _with_channels(x, channels), lambda field: field))
+    return data
+
+
+def _with_channels(images: np.ndarray, channels: int) -> np.ndarray:
+    """Grey as the luma of ITU-R 601, rounded; colours of grey as three equal ones."""
+    if channels == 3:
+        return images.repeat(3, axis=-1)
+    return np.round(images.astype(np.float32) @ np.array([[0.299], [0.587], [0.114]], np.float32)).astype(images.dtype)
