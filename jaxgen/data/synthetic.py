@@ -141,3 +141,38 @@ def gaussian_grid() -> GaussianMixture:
     side = np.arange(-4.0, 5.0, 2.0)
     centres = np.stack(np.meshgrid(side, side), -1).reshape(-1, 2)
     return GaussianMixture("gaussian_grid", centres, np.full(25, 1 / 25), 0.05)
+
+
+@functools.cache
+def unequal_clusters() -> GaussianMixture:
+    """Three Gaussians of deviation 0.1 and weights 1/2, 3/10, 1/5 at the corners of an uneven triangle.
+
+    No rotation or reflection maps it to itself: what translates it is determined, as on `gaussian_ring` it is not.
+    """
+    centres = np.array([[-1.5, -0.5], [2.0, -1.0], [0.0, 1.5]])
+    return GaussianMixture("unequal_clusters", centres, np.array([0.5, 0.3, 0.2]), 0.1)
+
+
+def overlapping_classes(
+    means: tuple[float, ...] = (-1.0, 0.0, 1.0),
+    std: float = 0.5,
+    *,
+    train: int = 20_000,
+    test: int = 5000,
+    seed: int = 0,
+) -> Dataset:
+    """Equally frequent Gaussians on the line, each a class: the truth that an auxiliary classifier pulls apart.
+
+    Fields: "x" float32 `[1]`, "label" int32 `[]`.
+    """
+
+    def source(split: str, count: int, number: int) -> Source:
+        def draw(count: int) -> Memory:
+            rng = np.random.default_rng((seed, number))
+            label = rng.integers(len(means), size=count)
+            x = np.array(means)[label] + std * rng.standard_normal(count)
+            return Memory({"x": x[:, None].astype(np.float32), "label": label.astype(np.int32)})
+
+        return Source("overlapping_classes", split, lambda: draw(1).arrays, lambda: draw(count))
+
+    return Dataset(source("train", train, 0), source("test", test, 1))
