@@ -26,6 +26,18 @@ def clip_weights(limit: float) -> optax.GradientTransformation:
     return optax.stateless(clip)
 
 
+def matrices(params: Any) -> Any:
+    """Which parameters weight decay is for, as a mask: kernels and embeddings, not biases and normalizations' scales.
+
+    By name and not by axes, as the layers of a scanned network are stacked along one more.
+    """
+
+    def decays(path: tuple[Any, ...], _: Any) -> bool:
+        return getattr(path[-1], "key", None) in ("kernel", "embedding")
+
+    return jax.tree_util.tree_map_with_path(decays, params)
+
+
 class HistoryState(NamedTuple):
     """How many parameters were seen, int32 `[]`, and their mean."""
 

@@ -129,7 +129,7 @@ def cached(
 
     start = cache, jnp.zeros(noise.shape[0], jnp.int32)
     _, symbols = jax.lax.scan(draw, start, jnp.arange(noise.shape[1]))
-    return jnp.zeros(noise.shape[:2], jnp.int32).at[:, indices].set(symbols.T)
+    return symbols.T[:, np.argsort(order)]
 
 
 def jacobi(

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.optimizers import clip_weights, historical_averaging
+from jaxgen.optimizers import clip_weights, historical_averaging, matrices
 
 
 def test_parameters_are_clipped_after_the_update_and_not_before():
@@ -48,3 +48,13 @@ def test_averaging_ends_the_chase_around_a_saddle(weight, near):
     (end, _), _ = jax.lax.scan(step, (start, optimizer.init(start)), None, 2000)
     radius = float(jnp.linalg.norm(end) / jnp.linalg.norm(start))
     assert (radius < 0.05) if near else radius == pytest.approx(1.01**1000, rel=1e-2)
+
+
+def test_weight_decay_s_mask_knows_matrices_by_name():
+    params = {"dense": {"kernel": 0, "bias": 0}, "norm": {"scale": 0}, "embed": {"embedding": 0}, "first": 0}
+    assert matrices(params) == {
+        "dense": {"kernel": True, "bias": False},
+        "norm": {"scale": False},
+        "embed": {"embedding": True},
+        "first": False,
+    }

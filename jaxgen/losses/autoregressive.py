@@ -18,5 +18,6 @@ def categorical_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
       `[batch]`, at most 0.
     """
     (logits,) = at_least_float32(logits)
-    chosen = jnp.take_along_axis(logits, jnp.asarray(x, jnp.int32)[..., None], axis=-1)[..., 0]
+    is_x = jnp.asarray(x, jnp.int32)[..., None] == jnp.arange(logits.shape[-1])
+    chosen = jnp.sum(jnp.where(is_x, logits, 0), axis=-1)  # a gather's gradient would scatter
     return sum_event_axes(chosen - jax.nn.logsumexp(logits, axis=-1))

@@ -1,0 +1,89 @@
+"""Autoregressive models by maximum likelihood: every symbol predicted from those before it.
+
+Larochelle & Murray, 2011, "The Neural Autoregressive Distribution Estimator"; van den Oord et al., 2016, for images.
+"""
+
+import functools
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import linen, sampling
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+
+
+def maximum_likelihood(
+    model: Net,
+    *,
+    event: tuple[int, ...],
+    levels: int,
+    field: str = "image",
+    classes: int = 0,
+    draw: Literal["jacobi", "cached"] = "jacobi",
+    adjust: sampling.Adjust = sampling.unchanged,
+) -> Method:
+    """A model of `jaxgen.models.autoregressive.contract` on a batch field of whole numbers from 0 to `levels - 1`.
+
+    Args:
+      model: its module.
+      event: shape of an example, `(height, width, channels)` or `(length,)`.
+      levels: values of a symbol.
+      field: the batch field, `[batch, *event]`.
+      classes: of the batch field `label`, on which the model is conditional; 0 is of none. Labels of samples are
+        drawn evenly.
+      draw: samples by fixed-point iteration of whole passes, or symbol by symbol with what the model keeps.
+      adjust: of the logits of samples, such as `jaxgen.sampling.adjustment(temperature=0.9)`.
+    """
+    size = math.prod(event)
+
+    def inputs(batch: Batch) -> tuple[Array, ...]:
+        return (batch[field], batch["label"]) if classes else (batch[field],)
+
+    def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        log_prob, moved = view.train("model", *inputs(batch), key=key, method="log_prob")
+        nats = -jnp.mean(log_prob)
+        return nats, Aux({"bits_per_dim": nats / (size * math.log(2))}, {"model": moved})
+
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        return {"model": linen.init(modules["model"], key, *inputs(batch))}
+
+    def prior(key: Array, count: int, batch: Batch | None) -> dict[str, Array]:
+        """A key for the noise of each example, and its label."""
+        noise, label = jax.random.split(key)
+        keys = {"noise": jax.random.split(noise, count)}
+        return keys | ({"label": jax.random.randint(label, (count,), 0, classes)} if classes else {})
+
+    def decode(view: View, latents: Mapping[str, Array], key: Array) -> Array:
+        noise = jax.vmap(lambda key: jax.random.gumbel(key, (size, levels)))(latents["noise"])
+        label, count = latents.get("label"), len(noise)
+        condition = () if label is None else (label,)
+        if draw == "jacobi":
+
+            def logits(x: Array) -> Array:
+                return view("model", x.reshape(count, *event), *condition).reshape(count, size, levels)
+
+            x, _ = sampling.jacobi(logits, noise, adjust=adjust)
+        else:
+            module: Any = view.nets["model"].module
+            apply = functools.partial(module.apply, {"params": view.params["model"]})
+            cache = apply(event, count, *condition, method="start")
+            step = functools.partial(apply, method="step")
+            x = sampling.cached(step, cache, noise, module.order(event), adjust=adjust)
+        x = x.reshape(count, *event)
+        return x * (2 / (levels - 1)) - 1 if len(event) == 3 else x
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        nats = -view("model", *inputs(batch), method="log_prob")
+        return {"nats": nats, "bits_per_dim": nats / (size * math.log(2))}
+
+    return Method(
+        name="autoregressive",
+        nets={"model": model},
+        phases=(Phase("likelihood", ("model",), loss),),
+        init=init,
+        latents=Latents(prior, decode),
+        evaluate=evaluate,
+    )
