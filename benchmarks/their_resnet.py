@@ -43,26 +43,26 @@ class SumPool(nn.Module):
         return F.relu(x).sum((2, 3))
 
 
-def generator() -> nn.Module:
+def generator(width: int = 256) -> nn.Module:
     """Table 4 of Miyato et al., 2018."""
     return nn.Sequential(
-        nn.Linear(128, 16 * 256),
-        nn.Unflatten(1, (256, 4, 4)),
-        *[UpBlock(256, 256) for _ in range(3)],
-        nn.BatchNorm2d(256),
+        nn.Linear(128, 16 * width),
+        nn.Unflatten(1, (width, 4, 4)),
+        *[UpBlock(width, width) for _ in range(3)],
+        nn.BatchNorm2d(width),
         nn.ReLU(),
-        nn.Conv2d(256, 3, 3, padding=1),
+        nn.Conv2d(width, 3, 3, padding=1),
         nn.Tanh(),
     )
 
 
-def discriminator() -> nn.Module:
+def discriminator(width: int = 128) -> nn.Module:
     """The same table's other half."""
     return nn.Sequential(
-        DownBlock(3, 128, pool=True, first=True),
-        DownBlock(128, 128, pool=True),
-        DownBlock(128, 128, pool=False),
-        DownBlock(128, 128, pool=False),
+        DownBlock(3, width, pool=True, first=True),
+        DownBlock(width, width, pool=True),
+        DownBlock(width, width, pool=False),
+        DownBlock(width, width, pool=False),
         SumPool(),
-        spectral_norm(nn.Linear(128, 1)),
+        spectral_norm(nn.Linear(width, 1)),
     )

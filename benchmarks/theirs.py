@@ -5,6 +5,7 @@ PyTorch's own random ones: values do not change the time.
 """
 
 import functools
+import itertools
 import math
 import sys
 from collections.abc import Callable
@@ -37,34 +38,37 @@ def descend(optimizer: torch.optim.Optimizer, loss_of: Callable, *args: Tensor) 
     optimizer.step()
 
 
-def dcgan_networks(normalization: bool = True) -> tuple[nn.Module, nn.Module]:
-    """Generator and critic of width 64 for 32x32x1; `normalization` is the critic's."""
+def dcgan_networks(
+    normalization: bool = True, size: int = 32, channels: int = 1, width: int = 64
+) -> tuple[nn.Module, nn.Module]:
+    """Generator and critic for square images; `normalization` is the critic's."""
 
     def down(channels: int, features: int) -> list[nn.Module]:
         norm = [nn.BatchNorm2d(features)] if normalization else []
         return [nn.Conv2d(channels, features, 4, 2, 1, bias=not normalization), *norm, nn.LeakyReLU(0.2)]
 
+    def up(channels: int, features: int) -> list[nn.Module]:
+        conv = nn.ConvTranspose2d(channels, features, 4, 2, 1, bias=False)
+        return [conv, nn.BatchNorm2d(features), nn.ReLU()]
+
+    stages = size.bit_length() - 3
+    widths = [width << stage for stage in range(stages)]
+    deepest = widths[-1]
     generator = nn.Sequential(
-        nn.Linear(100, 16 * 256, bias=False),
-        nn.Unflatten(1, (256, 4, 4)),
-        nn.BatchNorm2d(256),
+        nn.Linear(100, 16 * deepest, bias=False),
+        nn.Unflatten(1, (deepest, 4, 4)),
+        nn.BatchNorm2d(deepest),
         nn.ReLU(),
-        nn.ConvTranspose2d(256, 128, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(128),
-        nn.ReLU(),
-        nn.ConvTranspose2d(128, 64, 4, 2, 1, bias=False),
-        nn.BatchNorm2d(64),
-        nn.ReLU(),
-        nn.ConvTranspose2d(64, 1, 4, 2, 1),
+        *itertools.chain(*(up(2 * features, features) for features in reversed(widths[:-1]))),
+        nn.ConvTranspose2d(width, channels, 4, 2, 1),
         nn.Tanh(),
     )
     critic = nn.Sequential(
-        nn.Conv2d(1, 64, 4, 2, 1),
+        nn.Conv2d(channels, width, 4, 2, 1),
         nn.LeakyReLU(0.2),
-        *down(64, 128),
-        *down(128, 256),
+        *itertools.chain(*(down(features, 2 * features) for features in widths[:-1])),
         nn.Flatten(),
-        nn.Linear(16 * 256, 1),
+        nn.Linear(16 * deepest, 1),
     )
     return channels_last(generator), channels_last(critic)
 
@@ -130,8 +134,9 @@ def gan_step(
     compile: Compile,
     latent_size: int,
     learning_rate: float,
+    critic_steps: int = 1,
 ) -> Step:
-    """One update of the critic, then one of the generator, on the non-saturating loss."""
+    """Updates of the critic, then one of the generator, on the non-saturating loss."""
     optimizers = {net: adam(net, learning_rate, beta1=0.5) for net in (critic, generator)}
 
     @compile
@@ -145,7 +150,8 @@ def gan_step(
         return F.softplus(-critic(generator(torch.randn(len(real), latent_size)))).mean()
 
     def step() -> None:
-        descend(optimizers[critic], critic_loss, real)
+        for _ in range(critic_steps):
+            descend(optimizers[critic], critic_loss, real)
         critic.requires_grad_(False)  # as the engine's phases, differentiate by what moves alone
         descend(optimizers[generator], generator_loss)
         critic.requires_grad_(True)
@@ -153,13 +159,13 @@ def gan_step(
     return step
 
 
-def mlp_vae(compile: Compile) -> tuple[nn.Module, Step]:
-    """Fully connected VAE 784-400-20 on binary pixels, batch 256."""
+def mlp_vae(compile: Compile, batch_size: int = 256) -> tuple[nn.Module, Step]:
+    """Fully connected VAE 784-400-20 on binary pixels."""
     encoder = nn.Sequential(nn.Linear(784, 400), nn.ReLU(), nn.Linear(400, 40))
     decoder = nn.Sequential(nn.Linear(20, 400), nn.ReLU(), nn.Linear(400, 784))
     both = nn.ModuleList([encoder, decoder])
     optimizer = adam(both, 1e-3)
-    images = torch.randint(0, 2, (256, 784)).float()
+    images = torch.randint(0, 2, (batch_size, 784)).float()
 
     @compile
     def loss(images: Tensor) -> Tensor:
@@ -200,8 +206,10 @@ class InvertibleConv(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         lower = torch.tril(self.lower, -1) + self.eye
         upper = torch.triu(self.upper, 1) + torch.diag(self.sign * torch.exp(self.log_scale))
-        weight = (lower @ upper)[self.order]
-        return F.conv2d(x, weight[:, :, None, None]), self.log_scale.sum() * math.prod(x.shape[2:])
+        with torch.autocast(x.device.type, enabled=False):  # the flow's own path is float32
+            weight = (lower @ upper)[self.order]
+            z = F.conv2d(x, weight[:, :, None, None])
+        return z, self.log_scale.sum() * math.prod(x.shape[2:])
 
 
 class NormalizedConv(nn.Module):
@@ -270,11 +278,13 @@ def standard_normal(z: Tensor) -> Tensor:
     return -0.5 * (z.square() + LOG_2PI).flatten(1).sum(1)
 
 
-def glow(compile: Compile, steps: int = 8, levels: int = 3) -> tuple[nn.Module, Step]:
-    """Glow, 8 steps at each of 3 levels, width 128, on 32x32x3, batch 16."""
-    net = channels_last(Glow(steps, levels, width=128, channels=3))
+def glow(
+    compile: Compile, steps: int = 8, levels: int = 3, width: int = 128, batch_size: int = 16, size: int = 32
+) -> tuple[nn.Module, Step]:
+    """Glow, so many steps at each level, on square images of three channels."""
+    net = channels_last(Glow(steps, levels, width, channels=3))
     optimizer = adam(net, 1e-3)
-    images = channels_last(torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8))
+    images = channels_last(torch.randint(0, 256, (batch_size, 3, size, size), dtype=torch.uint8))
 
     @compile
     def bits_per_dim(images: Tensor) -> Tensor:

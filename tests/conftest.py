@@ -14,13 +14,6 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
 import jax
 import pytest
-from rich.console import Console
-
-from jaxgen import cli
-from jaxgen.experiment import ExperimentFile
-from jaxgen.training.loop import train as train_stages
-from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.sharding import make_mesh
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
@@ -47,7 +40,7 @@ if quickly and "PYTEST_XDIST_WORKER" not in os.environ and has(OLD):
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Compiling takes far longer than running once on a few numbers, but not than training, marked `optimized`."""
-    quick = item.get_closest_marker("optimized") is None
+    quick = not any(item.get_closest_marker(name) for name in ("optimized", "accelerator"))
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for the processes a test starts
 
@@ -69,6 +62,7 @@ def x64():
 @pytest.fixture
 def jaxgen(monkeypatch):
     """Runs the command in this process: `(*args) -> exit code`."""
+    from jaxgen import cli  # here, as below: the accelerator's tests do without what these parts need
 
     def run(*args):
         monkeypatch.setattr(sys, "argv", ["jaxgen", *map(str, args)])
@@ -82,6 +76,12 @@ def jaxgen(monkeypatch):
 @pytest.fixture
 def trained(tmp_path_factory):
     """Trains an experiment with some settings changed: `(name, **settings) -> (experiment, state)`."""
+    from rich.console import Console
+
+    from jaxgen.experiment import ExperimentFile
+    from jaxgen.training.loop import train as train_stages
+    from jaxgen.training.run_folder import RunFolder
+    from jaxgen.training.sharding import make_mesh
 
     def train(name, **settings):
         file = ExperimentFile.load(EXPERIMENTS / f"{name}.py")

@@ -9,12 +9,14 @@ from typing import Any
 
 import jax.numpy as jnp
 from jax.extend import core
+from jax.interpreters import partial_eval
 
 
 def count_flops(jaxpr: Any) -> int:
     """Multiplications and additions in the matrix products and convolutions of a jaxpr, all devices together.
 
     A `scan` counts its body `length` times, a `cond` its dearest branch, a `while`, whose length is unknown, once.
+    What no result depends on, such as a first layer's gradient in its input, XLA leaves out, and so does the count.
     """
     return flops_by_kind(jaxpr).total()
 
@@ -25,6 +27,12 @@ def flops_by_kind(jaxpr: Any) -> collections.Counter[str]:
     A kind is the operands' type, "bfloat16" or "float8"; float32 with a precision above the default is "float32 high"
     or "float32 highest".
     """
+    jaxpr = getattr(jaxpr, "jaxpr", jaxpr)
+    needed, _ = partial_eval.dce_jaxpr(jaxpr, [True] * len(jaxpr.outvars))
+    return _count(needed)
+
+
+def _count(jaxpr: Any) -> collections.Counter[str]:
     total: collections.Counter[str] = collections.Counter()
     for equation in getattr(jaxpr, "jaxpr", jaxpr).eqns:
         total.update(_equation(equation))
@@ -46,7 +54,7 @@ def _equation(equation: Any) -> collections.Counter[str]:
         # Holes of a dilated input multiply by zero: they are not work.
         count = 2 * math.prod(equation.outvars[0].aval.shape) * per_output // math.prod(params["lhs_dilation"])
         return collections.Counter({_kind(equation): count})
-    inner = [flops_by_kind(sub) for sub in core.jaxprs_in_params(params)]
+    inner = [_count(sub) for sub in core.jaxprs_in_params(params)]
     if name == "cond":
         return max(inner, key=collections.Counter.total)
     times = params.get("length", 1)

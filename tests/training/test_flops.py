@@ -87,3 +87,13 @@ def test_kinds_are_counted_apart_and_of_a_condition_the_dearest_branch():
 
     one = 2 * 4**3
     assert flops_by_kind(jax.make_jaxpr(mixed)(jnp.zeros((4, 4)))) == {"float32": 4 * one, "bfloat16": one}
+
+
+def test_what_nobody_needs_is_no_work():
+    def loss(x, w):
+        return jnp.sum(jax.jit(lambda x, w: x @ w)(x, w) ** 2)
+
+    def weights_gradient(x, w):
+        return jax.grad(loss, argnums=(0, 1))(x, w)[1]
+
+    assert counted(weights_gradient, (8, 3), (3, 5)) == 2 * (2 * 8 * 3 * 5)

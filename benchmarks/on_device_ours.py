@@ -1,0 +1,177 @@
+"""jaxgen's side of `accelerator.py`: `python benchmarks/on_device_ours.py ROW VARIANT BATCH full|toy` serves a step.
+
+Imports the engine, methods and models alone, which need jax, flax and optax.
+"""
+
+import gzip
+import json
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from on_device import serve
+from rows import ROWS, Row
+
+from jaxgen.chips import chip_of
+from jaxgen.core import Batch, Method, Net
+from jaxgen.likelihoods import bernoulli
+from jaxgen.losses import adversarial
+from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.priors import normal
+from jaxgen.methods.flow.flow import image_flow
+from jaxgen.methods.latent.vae import vae
+from jaxgen.models.adversarial import biggan as big
+from jaxgen.models.adversarial import dcgan as dc
+from jaxgen.models.adversarial import resnet_gan
+from jaxgen.models.flow import glow as flow
+from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.training.flops import count_flops
+from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
+from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+
+RNG = np.random.default_rng(0)
+Network = tuple[Method, Batch]
+
+
+def images(batch: int, size: int, channels: int = 3) -> np.ndarray:
+    return RNG.uniform(-1, 1, (batch, size, size, channels)).astype(np.float32)
+
+
+def dcgan(batch: int, dtype: Any, variant: str, size: int, width: int) -> Network:
+    optimizer = optax.adam(2e-4, b1=0.5)
+    method = gan(
+        Net(dc.Generator((size, size, 3), width, dtype), optimizer),
+        Net(dc.Discriminator(width, dtype), optimizer),
+        adversarial.non_saturating,
+        prior=normal(100),
+    )
+    return method, {"image": images(batch, size)}
+
+
+def sngan_resnet(batch: int, dtype: Any, variant: str, width: int, critic_steps: int) -> Network:
+    optimizer = optax.adam(2e-4, b1=0.5)
+    generator = resnet_gan.Generator((32, 32, 3), (width,) * 4, layers=resnet_gan.plain(dtype=dtype))
+    critic = resnet_gan.Discriminator((width // 2,) * 4, dtype=dtype)
+    method = gan(
+        Net(generator, optimizer),
+        Net(critic, optimizer),
+        adversarial.non_saturating,
+        prior=normal(128),
+        critic_steps=critic_steps,
+    )
+    return method, {"image": images(batch, 32)}
+
+
+def biggan(batch: int, dtype: Any, variant: str, size: int, width: int, classes: int) -> Network:
+    """As in `experiments/imagenet128_biggan.py`: two critic updates, orthogonal regularization, an average."""
+    generator = big.Generator((size, size, 3), classes, width, dtype=dtype)
+    critic = big.discriminator(size, classes, width, dtype)
+    method = gan(
+        Net(generator, optax.adam(5e-5, b1=0.0), ema_decay=0.9999),
+        Net(critic, optax.adam(2e-4, b1=0.0)),
+        adversarial.hinge,
+        prior=normal(big.latent_size(size)),
+        critic_steps=2,
+        classes=classes,
+        generator_regularizers=(regularizers.orthogonal(1e-4),),
+    )
+    return method, {"image": images(batch, size), "label": RNG.integers(0, classes, batch).astype(np.int32)}
+
+
+def glow(batch: int, dtype: Any, variant: Any, steps: int, levels: int, width: int) -> Network:
+    net = Net(flow.glow(steps, levels, width, dtype=dtype, memory=variant), optax.adam(1e-3))
+    return image_flow(net, event_shape=(32, 32, 3)), {"image": RNG.integers(0, 256, (batch, 32, 32, 3), np.uint8)}
+
+
+def mlp_vae(batch: int, dtype: Any, variant: str) -> Network:
+    optimizer = optax.adam(1e-3)
+    encoder, decoder = Net(MLPEncoder(20, dtype=dtype), optimizer), Net(MLPDecoder((28, 28, 1), dtype=dtype), optimizer)
+    method = vae(encoder, decoder, bernoulli, latent_size=20)
+    return method, {"image": RNG.integers(0, 2, (batch, 28, 28, 1)).astype(np.float32)}
+
+
+def build(row: Row, settings: Mapping[str, Any], variant: str) -> Network:
+    """The row's method and a batch."""
+    return globals()[row.network](dtype=jnp.dtype(row.dtype), variant=variant, **settings)
+
+
+class Ours:
+    """A row's step, compiled, on the first device."""
+
+    def __init__(self, row: Row, settings: Mapping[str, Any], variant: str):
+        self.row, self.settings, self.variant = row, settings, variant
+
+    def prepare(self) -> dict[str, Any]:
+        method, batch = build(self.row, self.settings, self.variant)
+        mesh = make_mesh(devices=jax.devices()[:1])
+        state = jax.jit(lambda key: init_state(method, key, batch), out_shardings=replicated(mesh))(jax.random.key(0))
+        self.key = jax.device_put(jax.random.key(1), replicated(mesh))
+        self.per_call = self.row.steps_per_call
+        leading = (self.per_call, method.batches_per_step)
+        stacked = jax.tree.map(lambda x: np.broadcast_to(x, (*leading, *x.shape)), batch)
+        self.batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
+        jax.block_until_ready(state)
+        start = time.perf_counter()
+        due = [due_phases(method, 0)] * self.per_call
+        traced = compile_step(build_step(method), mesh, shardings_of(state), due).trace(state, self.batches, self.key)
+        self.call = traced.lower().compile()
+        seconds = time.perf_counter() - start
+        self.state = state
+        self.run(1)
+        return {
+            "compile_seconds": seconds,
+            "flops": count_flops(traced.jaxpr) / self.per_call,
+            "parameters": sum(x.size for net in state.nets.values() for x in jax.tree.leaves(net.params)),
+            "device": (kind := jax.devices()[0].device_kind),
+            "peak": chip.peaks.get(self.row.dtype) if (chip := chip_of(kind)) else None,
+        }
+
+    def run(self, count: int) -> None:
+        for _ in range(-(-count // self.per_call)):
+            self.state, self.metrics = self.call(self.state, self.batches, self.key)
+        jax.block_until_ready(self.state)
+        if not all(np.isfinite(x).all() for x in jax.tree.leaves(self.metrics)):
+            raise FloatingPointError(f"metrics are not finite: {self.metrics}")
+
+    def memory(self) -> int | None:
+        """What the program's arguments, results and temporaries take."""
+        sizes: Any = self.call.memory_analysis()
+        total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
+        return total - sizes.alias_size_in_bytes
+
+    def kernels(self) -> list[tuple[str, float]]:
+        with tempfile.TemporaryDirectory() as folder:
+            with jax.profiler.trace(folder, create_perfetto_trace=True):
+                self.run(3 * self.per_call)
+            return dearest(next(Path(folder).rglob("perfetto_trace.json.gz")), 3 * self.per_call)
+
+
+def dearest(trace: Path, steps: int, count: int = 20) -> list[tuple[str, float]]:
+    """The device's kernels of a Perfetto trace that took the longest: name, how often, and milliseconds a step."""
+    events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+    processes = {e["pid"]: e["args"]["name"] for e in events if e.get("name") == "process_name"}
+    threads = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e.get("name") == "thread_name"}
+    spent: Counter[str] = Counter()
+    for e in events:
+        on_device = "device" in processes.get(e.get("pid"), "") and "Stream" in threads.get((e["pid"], e["tid"]), "")
+        if e.get("ph") == "X" and on_device:
+            spent[e["name"]] += e["dur"] / 1e3 / steps  # pyright: ignore[reportArgumentType]
+    return [("total", sum(spent.values())), *spent.most_common(count)]
+
+
+def main(name: str, variant: str, settings: str) -> None:
+    row = next(row for row in ROWS if row.name == name)
+    serve(Ours(row, json.loads(settings), variant))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
