@@ -6,6 +6,8 @@ the command that needs them, so help is instant.
 
 import errno
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
@@ -27,6 +29,9 @@ def main() -> NoReturn:
     except UserError as error:
         print(f"jaxgen: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read, as `head` does, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
+        sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
         print(f"jaxgen: {_refused(error)}", file=sys.stderr)
         sys.exit(UserError.exit_code)

@@ -2,13 +2,12 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from matplotlib.figure import Figure
 
 from jaxgen.core import Array, Drawing, Method, Net, View
 from jaxgen.data.synthetic import GaussianMixture, gaussian_ring
@@ -17,6 +16,9 @@ from jaxgen.metrics.coverage import gaussian_modes
 from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SAMPLES = 2500  # in a picture and in what is counted
 LATENT_SIZE = 16
@@ -101,7 +103,7 @@ def mode_drawing(mixture: GaussianMixture, samplers: Mapping[str, Sampler]) -> D
             found[name] = {"x": x, **gaussian_modes(x, jnp.asarray(centres), mixture.std)}
         return found
 
-    def draw(found: Mapping[str, Any]) -> Figure:
+    def draw(found: Mapping[str, Any]) -> "Figure":
         columns = min(len(found), 4)
         rows = -(-len(found) // columns)
         figure = new_figure(3 * columns, 3.2 * rows)

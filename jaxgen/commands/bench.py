@@ -48,6 +48,7 @@ def main(args: Sequence[str]) -> None:
     sweep = numbers("sweep", options.sweep)
     other = _read(options.against, file.name) if options.against else None
     process.configure()
+    process.check_devices()
     experiment = file.build(config)
     if options.steps_per_call is not None:
         schedule = dataclasses.replace(experiment.schedule, steps_per_call=options.steps_per_call)

@@ -29,6 +29,7 @@ def main(args: Sequence[str]) -> None:
     options = parse(Options, args, "jaxgen eval")
     options.apply()
     process.configure()
+    process.check_devices()
     console = Console()
     run = Run.open(options.run, options.mesh.make())
     compared = options.compare(run, console)

@@ -108,6 +108,7 @@ def main(args: Sequence[str]) -> None:
     options.check()
     options.apply()
     process.configure()
+    process.check_devices()
     run = Run.open(options.run, options.mesh.make())
     samples, columns = _Model(run, options).draw()
     if options.out.suffix.lower() == ".npz":

@@ -68,6 +68,7 @@ def main(args: Sequence[str]) -> None:
     options.apply()
     process.configure()
     options.join()
+    process.check_devices()
     console = Console(quiet=jax.process_index() != 0)
     mesh = options.mesh.make()
     experiment = _scheduled(file.build(config), options)

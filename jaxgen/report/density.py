@@ -1,15 +1,17 @@
 """A model's density on the plane beside that of the data."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
 from jaxgen.core import Drawing, Method, View
 from jaxgen.report.figure import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _CELLS = 200  # of the grid, along either side
 
@@ -34,13 +36,13 @@ def density_drawing(method: Method, log_prob: Callable[[np.ndarray], np.ndarray]
     def compute(view: View) -> jax.Array:
         return jnp.exp(method.evaluate(view, {"x": grid}, jax.random.key(0))["log_likelihood_nats"])
 
-    def draw(density: np.ndarray) -> Figure:
+    def draw(density: np.ndarray) -> "Figure":
         return density_figure({"data": np.exp(log_prob(grid)), "model": density}, limit=limit)
 
     return Drawing(compute, draw)
 
 
-def density_figure(panels: Mapping[str, Any], *, limit: float, columns: int = 2) -> Figure:
+def density_figure(panels: Mapping[str, Any], *, limit: float, columns: int = 2) -> "Figure":
     """Densities as brightness, each row on the scale of its first panel, whose largest value is the brightest.
 
     Args:

@@ -3,19 +3,37 @@
 tensorboardX's own writer has a thread, which a full disk ends, and then training waits for it forever.
 """
 
+import contextlib
 import os
 import socket
 import struct
+import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
-from tensorboardX.record_writer import masked_crc32c
-from tensorboardX.summary import scalar
-
 from jaxgen.files import AppendedFile
+
+
+@contextlib.contextmanager
+def _without(name: str) -> Iterator[None]:
+    """Makes importing a module fail, unless it is imported already."""
+    modules: dict[str, Any] = sys.modules
+    absent = name not in modules
+    if absent:
+        modules[name] = None
+    try:
+        yield
+    finally:
+        if absent:
+            del modules[name]
+
+
+with _without("torch"):  # which tensorboardX would import, for seconds, wherever it is installed
+    from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboardX.record_writer import masked_crc32c
+    from tensorboardX.summary import scalar
 
 
 class EventFile:

@@ -7,6 +7,8 @@ import sys
 import jax
 import platformdirs
 
+from jaxgen.errors import UserError
+
 # glibc's mallopt parameters, from malloc.h.
 _M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8
 
@@ -21,6 +23,24 @@ def configure() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     _keep_freed_memory()
+
+
+def check_devices() -> None:
+    """Starts JAX's devices.
+
+    Raises:
+      UserError: JAX_PLATFORMS names a kind of which there are none here.
+    """
+    try:
+        jax.devices()
+    except (AssertionError, RuntimeError) as error:  # the first for "cuda" without CUDA
+        if not jax.config.jax_platforms:
+            raise
+        reason = f" ({str(error).splitlines()[0].removesuffix('.')})" if str(error) else ""
+        raise UserError(
+            f"JAX_PLATFORMS is {jax.config.jax_platforms}, and JAX finds no such devices here{reason}; unset it, or "
+            'install JAX for them (`pip install -e ".[cuda]"` or `".[tpu]"`).'
+        ) from error
 
 
 def _keep_freed_memory() -> None:

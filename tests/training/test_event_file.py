@@ -1,6 +1,8 @@
 """TensorBoard's event file holds what tensorboardX's own writer would have written."""
 
 import struct
+import subprocess
+import sys
 
 from tensorboardX import SummaryWriter
 from tensorboardX.proto.event_pb2 import Event
@@ -41,3 +43,10 @@ def test_the_events_are_those_of_tensorboardx(tmp_path):
         mine, other = ([event for event in events(folder) if event.HasField(field)] for folder in (ours, theirs))
         assert mine == other
         assert mine
+
+
+def test_an_installed_torch_is_not_imported_and_can_be_afterwards(tmp_path):
+    (tmp_path / "torch.py").write_text("print('imported')")
+    code = "import sys; sys.path.insert(0, sys.argv[1]); import jaxgen.training.event_file; print('then'); import torch"
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    assert done.stdout.split() == ["then", "imported"], done.stderr

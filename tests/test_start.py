@@ -1,0 +1,44 @@
+"""How commands start and end: what they import, devices that are not there, a reader that has seen enough."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FILE = str(Path(__file__).parent.parent / "experiments" / "digits_vae.py")
+
+
+def test_help_of_an_experiment_imports_what_it_needs_only():
+    code = "\n".join(
+        [
+            "import sys",
+            "from jaxgen import cli",
+            "try: cli.run(sys.argv[1:])",
+            "except SystemExit: pass",
+            "print([name for name in ('matplotlib', 'sklearn', 'tensorflow', 'torch') if name in sys.modules])",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code, "train", FILE, "--help"], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+@pytest.mark.parametrize("platform", ["cuda", "gqu"])
+def test_devices_that_are_not_there_are_one_sentence(platform, tmp_path):
+    command = [sys.executable, "-m", "jaxgen", "train", FILE, "--run-dir", str(tmp_path / "run")]
+    done = subprocess.run(command, env={**os.environ, "JAX_PLATFORMS": platform}, capture_output=True, text=True)
+    assert done.returncode == 2
+    said = [line for line in done.stderr.splitlines() if line.startswith("jaxgen: ")]
+    assert len(said) == 1
+    assert said[0].startswith(f"jaxgen: JAX_PLATFORMS is {platform}, and JAX finds no such devices here")
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_reader_that_has_seen_enough_ends_a_command_quietly():
+    ours, theirs = os.pipe()
+    os.close(ours)
+    done = subprocess.run([sys.executable, "-m", "jaxgen", "--help"], stdout=theirs, stderr=subprocess.PIPE, text=True)
+    os.close(theirs)
+    assert (done.returncode, done.stderr) == (141, "")
