@@ -25,6 +25,7 @@ def main() -> NoReturn:
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         run(sys.argv[1:])
+        sys.stdout.flush()
         sys.exit(0)
     except UserError as error:
         print(f"jaxgen: {error}", file=sys.stderr)
