@@ -8,7 +8,7 @@ import json
 import sys
 import tempfile
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -155,17 +155,18 @@ class Ours:
             return dearest(next(Path(folder).rglob("perfetto_trace.json.gz")), 3 * self.per_call)
 
 
-def dearest(trace: Path, steps: int, count: int = 20) -> list[tuple[str, float]]:
+def dearest(trace: Path, steps: int, count: int = 40) -> list[tuple[str, float]]:
     """The device's kernels of a Perfetto trace that took the longest: name, how often, and milliseconds a step."""
     events = json.loads(gzip.decompress(trace.read_bytes()))["traceEvents"]
+    spent: dict[str, float] = defaultdict(float)
     processes = {e["pid"]: e["args"]["name"] for e in events if e.get("name") == "process_name"}
     threads = {(e["pid"], e["tid"]): e["args"]["name"] for e in events if e.get("name") == "thread_name"}
-    spent: Counter[str] = Counter()
     for e in events:
-        on_device = "device" in processes.get(e.get("pid"), "") and "Stream" in threads.get((e["pid"], e["tid"]), "")
-        if e.get("ph") == "X" and on_device:
-            spent[e["name"]] += e["dur"] / 1e3 / steps  # pyright: ignore[reportArgumentType]
-    return [("total", sum(spent.values())), *spent.most_common(count)]
+        place = e.get("pid"), e.get("tid")
+        if e.get("ph") == "X" and "device" in processes.get(place[0], "") and "Stream" in threads.get(place, ""):
+            operation = e.get("args", {}).get("hlo_op", "")
+            spent[" ".join(dict.fromkeys((operation, e["name"]))).strip()] += e["dur"] / 1e3 / steps
+    return [("total", sum(spent.values())), *sorted(spent.items(), key=lambda item: -item[1])[:count]]
 
 
 def main(name: str, variant: str, settings: str) -> None:

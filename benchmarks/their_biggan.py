@@ -122,7 +122,7 @@ def orthogonality(weights: Sequence[Tensor]) -> Tensor:
 
     def off_diagonal(weight: Tensor) -> Tensor:
         gram = weight.flatten(1) @ weight.flatten(1).T
-        return (gram * (1 - torch.eye(len(gram), dtype=gram.dtype))).square().sum()
+        return (gram * (1 - torch.eye(len(gram), dtype=gram.dtype, device=gram.device))).square().sum()
 
     return torch.stack([off_diagonal(weight) for weight in weights]).sum()
 
@@ -138,12 +138,12 @@ def step_of(
     @compile
     def critic_loss(real: Tensor, label: Tensor) -> Tensor:
         with torch.no_grad():
-            fake = generator(torch.randn(len(real), latent_size), label)
+            fake = generator(torch.randn(len(real), latent_size, device=real.device), label)
         return F.relu(1 - critic(real, label)).mean() + F.relu(1 + critic(fake, label)).mean()
 
     @compile
     def generator_loss(label: Tensor) -> Tensor:
-        fake = generator(torch.randn(len(label), latent_size), label)
+        fake = generator(torch.randn(len(label), latent_size, device=label.device), label)
         return -critic(fake, label).mean() + 1e-4 * orthogonality(weights)
 
     def step() -> None:

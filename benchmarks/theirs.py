@@ -142,12 +142,12 @@ def gan_step(
     @compile
     def critic_loss(real: Tensor) -> Tensor:
         with torch.no_grad():
-            fake = generator(torch.randn(len(real), latent_size))
+            fake = generator(torch.randn(len(real), latent_size, device=real.device))
         return F.softplus(-critic(real)).mean() + F.softplus(critic(fake)).mean()
 
     @compile
     def generator_loss() -> Tensor:
-        return F.softplus(-critic(generator(torch.randn(len(real), latent_size)))).mean()
+        return F.softplus(-critic(generator(torch.randn(len(real), latent_size, device=real.device)))).mean()
 
     def step() -> None:
         for _ in range(critic_steps):
@@ -262,7 +262,7 @@ class Glow(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[list[Tensor], Tensor]:
         """The base variables, a tensor a level, and the log-det `[batch]`."""
-        x, log_det = F.pixel_unshuffle(x, 2), torch.zeros(len(x))
+        x, log_det = F.pixel_unshuffle(x, 2), x.new_zeros(len(x))
         for step in self.steps:
             x, part = step(x)
             log_det = log_det + part
