@@ -21,6 +21,7 @@ from jaxgen.errors import UserError
 from jaxgen.settings import config_to_json, restore, survives_json
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import Masked, evaluate
+from jaxgen.training.prepared import prepared
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import Patterns, batch_sharding, matching
 from jaxgen.training.stages import Planned, Stage, check_stages
@@ -83,7 +84,7 @@ class Experiment:
         return tuple(
             Planned(
                 stage.name,
-                stage.method,
+                prepared(stage.method, (stage.data or self.data).on_device),
                 steps,
                 stage.data or self.data,
                 self.batch_size if stage.batch_size is None else stage.batch_size,

@@ -1,0 +1,99 @@
+"""CycleGAN: two domains of unpaired images, a translator each way, and that there and back is where one began.
+
+Zhu et al., 2017, "Unpaired Image-to-Image Translation using Cycle-Consistent Adversarial Networks", equations 1 to 3;
+critics see a pool of earlier translations (section 4).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jaxgen import linen
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
+from jaxgen.losses.adversarial import AdversarialLoss, least_squares
+from jaxgen.losses.arrays import at_least_float32
+from jaxgen.methods.adversarial.players import STILL
+from jaxgen.methods.adversarial.pool import empty, exchange
+
+
+def cyclegan(
+    forward: Net,
+    backward: Net,
+    critic: Net,
+    *,
+    cycle: Weight = 10.0,
+    identity: Weight = 5.0,
+    loss: AdversarialLoss = least_squares,
+    pool: int = 50,
+) -> Method:
+    """Translators "a_to_b" and "b_to_a" between the streams `a` and `b`, images in [-1, 1] as field `image`.
+
+    Args:
+      forward: module of `images of a -> images of b`.
+      backward: module of `images of b -> images of a`.
+      critic: module of `images -> logits [batch, ...]`, one for each domain, "critic_a" and "critic_b".
+      cycle: weight of `|there and back - x|`.
+      identity: weight of `|translated into its own domain - x|`; 0 lets colours change (their section 5.2).
+      loss: the game; their D is halved, which Adam does not feel.
+      pool: translations each critic remembers.
+    """
+
+    def generators(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        a, b, training = batch["a"]["image"], batch["b"]["image"], view.training(key, hold=STILL)
+        fake_b, fake_a = training("a_to_b", a), training("b_to_a", b)
+        there_and_back = distance(training("b_to_a", fake_b), a) + distance(training("a_to_b", fake_a), b)
+        itself = distance(training("a_to_b", b), b) + distance(training("b_to_a", a), a)
+        judged = (at_least_float32(training(f"critic_{d}", x))[0] for d, x in (("a", fake_a), ("b", fake_b)))
+        game = sum((jnp.mean(loss.generator(None, logits)) for logits in judged), jnp.zeros(()))
+        total = game + view.weight(cycle) * there_and_back + view.weight(identity) * itself
+        moved = {name: training.moved[name] for name in ("a_to_b", "b_to_a")}
+        return total, Aux({"game": game, "cycle": there_and_back, "identity": itself}, moved)
+
+    def critics(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        total, memory, moved = jnp.zeros(()), {}, {}
+        for index, (domain, other) in enumerate((("a", "b"), ("b", "a"))):
+            keys = jax.random.split(jax.random.fold_in(key, index), 3)
+            fresh, _ = view.train(f"{other}_to_{domain}", batch[other]["image"], key=keys[0], hold=STILL)
+            shown, memory[f"pool_{domain}"] = exchange(view.memory[f"pool_{domain}"], fresh, keys[1])
+            training = view.training(keys[2])
+            real, fake = (at_least_float32(training(f"critic_{domain}", x))[0] for x in (batch[domain]["image"], shown))
+            total += jnp.mean(loss.critic(real, fake))
+            moved |= training.moved
+        return total, Aux(variables=moved, memory=memory)
+
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        seen = {"a_to_b": "a", "b_to_a": "b", "critic_a": "a", "critic_b": "b"}
+        keys = dict(zip(seen, jax.random.split(key, 4), strict=True))
+        return {name: linen.init(modules[name], keys[name], batch[of]["image"]) for name, of in seen.items()}
+
+    def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
+        return {f"pool_{domain}": empty(pool, batch[domain]["image"][0]) for domain in ("a", "b")}
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        figures = {}
+        for domain, other in (("a", "b"), ("b", "a")):
+            if domain in batch:
+                x = batch[domain]["image"]
+                back = view(f"{other}_to_{domain}", view(f"{domain}_to_{other}", x))
+                figures[f"cycle_{domain}"] = jnp.mean(jnp.abs(back - x), axis=tuple(range(1, x.ndim)))
+        return figures
+
+    translate = Latents(
+        lambda key, count, batch: {"image": (batch or {})["a"]["image"]},
+        lambda view, latents, key: view("a_to_b", latents["image"]),
+        conditional=True,
+        shown=lambda batch: batch["a"]["image"],
+    )
+    nets = {"a_to_b": forward, "b_to_a": backward, "critic_a": critic, "critic_b": critic}
+    phases = (
+        Phase("generators", ("a_to_b", "b_to_a"), generators),
+        Phase("critics", ("critic_a", "critic_b"), critics),
+    )
+    return Method("CycleGAN", nets, phases, init, translate, evaluate, memory=memory)
+
+
+def distance(x: Array, y: Array) -> Array:
+    """The mean absolute difference."""
+    return jnp.mean(jnp.abs(x - y))

@@ -1,0 +1,97 @@
+"""Runs that are killed by SIGKILL at a step, at a stage's boundary or in its carry go on bit for bit."""
+
+import importlib.util
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import chex
+import jax
+import pytest
+from rich.console import Console
+
+from jaxgen.data.source import Dataset
+from jaxgen.experiment import Experiment
+from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.loop import train
+from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import Schedule
+from jaxgen.training.sharding import make_mesh
+from jaxgen.training.stages import Stage
+from jaxgen.training.trainer import Trainer
+
+spec = importlib.util.spec_from_file_location("methods_table", Path(__file__).parent / "test_methods.py")
+assert spec is not None
+assert spec.loader is not None
+table = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = table
+spec.loader.exec_module(table)
+
+# name -> its stages, as rows of the table of methods
+ALGORITHMS = {
+    "gan lazy": ("gan lazy",),
+    "dann": ("dann",),
+    "cyclegan": ("cyclegan",),
+    "ppo": ("ppo",),
+    "growing": ("progressive 2", "progressive 4"),
+    "pretrain then play": ("likelihood", "reinforce"),
+}
+STEPS, FIRST = 48, 20
+
+
+def experiment(name):
+    rows = [table.TABLE[row] for row in ALGORITHMS[name]]
+    data = [row.data() if isinstance(row.data(), Dataset) else table.dataset(row.data()) for row in rows]
+    lengths = (FIRST, None) if len(rows) > 1 else (None,)
+    stages = tuple(Stage(str(i), row.build(), n) for i, (row, n) in enumerate(zip(rows, lengths, strict=True)))
+    schedule = Schedule(STEPS, log_every=8, sample_every=1000, checkpoint_every=7)
+    return Experiment(stages=stages, data=data[0], schedule=schedule, batch_size=16, seed=1)
+
+
+def run(name, path):
+    folder = RunFolder(path)
+    if not folder.exists:
+        folder.create({})
+    trainers = experiment(name).trainers(make_mesh(devices=jax.devices()[:1]))
+    return train(trainers, folder, lambda path, samples: None, Console(quiet=True))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", list(ALGORITHMS))
+def test_a_killed_run_goes_on_bit_for_bit(name, tmp_path):
+    whole = jax.device_get(run(name, tmp_path / "whole"))
+    for moment in ("17", "41") if len(ALGORITHMS[name]) == 1 else ("11", str(FIRST), "carry", "35"):
+        command = [sys.executable, __file__, name, str(tmp_path / moment), moment]
+        killed = subprocess.run(command, capture_output=True, text=True)
+        assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
+        chex.assert_trees_all_equal(jax.device_get(run(name, tmp_path / moment)), whole)
+
+
+def main(name, path, moment):
+    """Kills this process when so many steps are done, the last checkpoint written, or while a stage is carried into."""
+
+    def kill(*args, **kwargs):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    program, save, calls = Trainer.program, Checkpoints.save, []
+
+    def counted(self, step):
+        calls.append(1)
+        return kill() if moment != "carry" and len(calls) > int(moment) + 1 else program(self, step)
+
+    def save_at_once(self, *args):
+        save(self, *args)
+        self.wait()
+
+    Trainer.program, Checkpoints.save = counted, save_at_once
+    if moment == "carry":
+        Trainer.begin = kill
+    run(name, path)
+
+
+if __name__ == "__main__":
+    jax.config.update("jax_num_cpu_devices", 4)
+    jax.config.update("jax_disable_most_optimizations", True)
+    main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

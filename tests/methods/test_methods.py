@@ -1,0 +1,394 @@
+"""Every method against one table: a row is a constructor of tiny networks, and buys what every method must show."""
+
+import dataclasses
+import functools
+import subprocess
+import sys
+from typing import Any
+
+import chex
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.coupling import Coupling
+from jaxgen.core import Net, view_of
+from jaxgen.data.source import Dataset, Memory, Source
+from jaxgen.experiment import Experiment
+from jaxgen.likelihoods import bernoulli
+from jaxgen.losses import adversarial
+from jaxgen.methods.adversarial import lazy, priors, regularizers
+from jaxgen.methods.adversarial.cyclegan import cyclegan
+from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
+from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.players import Players
+from jaxgen.methods.adversarial.policy_gradient import likelihood, reinforce
+from jaxgen.methods.adversarial.ppo import Environment, ppo
+from jaxgen.methods.adversarial.progressive import growing
+from jaxgen.methods.classification import classification
+from jaxgen.methods.flow.flow import flow
+from jaxgen.methods.knowledge.distillation import rule_distillation
+from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
+from jaxgen.methods.latent.vae import vae
+from jaxgen.methods.simultaneous import simultaneous
+from jaxgen.models.knowledge.confidences import Confidences
+from jaxgen.training.schedule import Schedule
+from jaxgen.training.sharding import make_mesh
+
+KEY, BATCH, EXAMPLES = jax.random.key(0), 16, 48
+
+
+class Tiny(nn.Module):
+    """Two dense layers to `shape`, float64 where that is on; `busy` has every kind of state between them."""
+
+    shape: tuple[int, ...]
+    dtype: Any = None
+    busy: bool = False
+    heads: int = 1
+
+    @nn.compact
+    def __call__(self, x, *others, train=False):
+        x = jnp.concatenate([y.reshape(len(x), -1) for y in (x, *others)], axis=-1)
+        dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=jnp.float64)
+        x = dense(8)(x)
+        if self.busy:
+            x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype, param_dtype=jnp.float64)(x)
+            x = nn.Dropout(0.2, deterministic=not train)(x)
+        x = nn.tanh(x)
+        outputs = [dense(int(np.prod(self.shape)))(x).reshape(len(x), *self.shape) for _ in range(self.heads)]
+        return outputs[0] if self.heads == 1 else tuple(outputs)
+
+
+class Conditioner(Tiny):
+    """A coupling's, which is told how many numbers are wanted."""
+
+    shape: tuple[int, ...] = ()
+
+    @nn.compact
+    def __call__(self, x, features):
+        dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=jnp.float64)
+        x = nn.Dropout(0.2, deterministic=not (self.busy and self.has_rng("dropout")))(dense(8)(x))
+        return dense(features)(nn.tanh(x))
+
+
+class Causal(nn.Module):
+    """Logits of each token from the mean of those before it."""
+
+    dtype: Any = None
+    busy: bool = False
+
+    @nn.compact
+    def __call__(self, tokens, *, train=False):
+        x = jax.nn.one_hot(tokens, 3)
+        x = jnp.pad(jnp.cumsum(x, axis=1)[:, :-1], ((0, 0), (1, 0), (0, 0)))
+        place = jnp.broadcast_to(jnp.eye(4), (len(x), 4, 4))
+        x = nn.Dense(8, dtype=self.dtype, param_dtype=jnp.float64)(jnp.concatenate([x, place], axis=-1))
+        if self.busy:
+            x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype, param_dtype=jnp.float64)(x)
+            x = nn.Dropout(0.2, deterministic=not train)(x)
+        return nn.Dense(3, dtype=self.dtype, param_dtype=jnp.float64)(nn.tanh(x))
+
+
+class Growing(nn.Module):
+    """A generator or a critic at 2x2 or 4x4, the finer one faded in."""
+
+    resolution: int
+    critic: bool = False
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        alpha = self.variable("fade", "alpha", jnp.ones, ()).value if self.resolution > 2 else 1.0
+        dense = functools.partial(nn.Dense, param_dtype=jnp.float64)
+        fine, coarse, last = dense(16, name="fine"), dense(4, name="coarse"), dense(1, name="last")
+        if not self.critic:
+            image = coarse(x).reshape(-1, 2, 2, 1)
+            if self.resolution == 2:
+                return image
+            doubled = jnp.repeat(jnp.repeat(image, 2, axis=1), 2, axis=2)
+            return (1 - alpha) * doubled + alpha * (doubled + fine(x).reshape(-1, 4, 4, 1))
+        if self.resolution == 2:
+            return last(nn.tanh(coarse(x.reshape(len(x), -1))))[:, 0]
+        halved = x.reshape(len(x), 2, 2, 2, 2).mean((2, 4)).reshape(len(x), -1)
+        extra = dense(4, name="squeeze")(nn.tanh(fine(x.reshape(len(x), -1))))
+        return last(nn.tanh(coarse((1 - alpha) * halved + alpha * (halved + extra))))[:, 0]
+
+
+def images(count=EXAMPLES, seed=0):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(0, 2, count).astype(np.int32)
+    x = (rng.uniform(size=(count, 4, 4, 1)) < 0.2 + 0.6 * label[:, None, None, None]).astype(np.float32)
+    return {"image": x, "label": label}
+
+
+def dataset(arrays):
+    source = Source("tiny", "train", lambda: {k: x[:1] for k, x in arrays.items()}, lambda: Memory(arrays))
+    return Dataset(source, source)
+
+
+ADAM = optax.adam(0.02, b1=0.5)
+
+
+def make(module, busy=False, **settings):
+    """A net of a module; a busy one has a stream of its own."""
+    return Net(module, ADAM, ema_decay=0.9, streams=("dropout",) if busy else (), **settings)
+
+
+def tiny(*shape, heads=1, **variant):
+    return make(Tiny(shape, heads=heads, **variant), busy=variant.get("busy", False))
+
+
+def game(loss=adversarial.non_saturating, **settings):
+    def build(**variant):
+        return gan(tiny(4, 4, 1, **variant), tiny(**variant), loss, prior=priors.normal(3), **settings)
+
+    return build
+
+
+def lazily(**variant):
+    players = Players(priors.normal(3))
+    return lazy.lazily(game()(**variant), players, regularizers.r1(0.1), name="r1", every=4)
+
+
+def autoencoder(**variant):
+    return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2)
+
+
+def couplings(busy=False, dtype=None):
+    parts = tuple(Coupling(Conditioner(busy=busy, dtype=dtype), swap=swap) for swap in (False, True))
+    return flow(make(Chain(parts), busy=busy), event_shape=(4,))
+
+
+def rules(predict, batch):
+    """A class 1 that is known by more ink."""
+    heavy = jnp.mean(batch["image"], axis=(1, 2, 3)) > 0.5
+    return jnp.stack([~heavy, heavy], axis=1)[..., None].astype(jnp.float32), True
+
+
+def student(**variant):
+    return rule_distillation(
+        tiny(2, **variant), Net(Confidences([1.0])), rules, inputs="image", strength=2.0, pi_0=0.5, alpha=0.9
+    )
+
+
+def ink(x):
+    return jnp.mean(x, axis=(1, 2, 3))
+
+
+def adapted(**variant):
+    return domain_adversarial(tiny(8, **variant), tiny(2, **variant), tiny(**variant), strength=0.1)
+
+
+def translated(**variant):
+    return cyclegan(tiny(4, 4, 1, **variant), tiny(4, 4, 1, **variant), tiny(**variant), pool=20)
+
+
+def grown(resolution):
+    def build(**variant):
+        nets = (make(Growing(resolution, critic)) for critic in (False, True))
+        base = gan(*nets, adversarial.non_saturating, prior=priors.normal(3))
+        return growing(base, resolution, fade_steps=0 if resolution == 2 else 4)
+
+    return build
+
+
+def world():
+    """A walk on four places in a ring, of which the last one pays."""
+
+    def step(state, action, key):
+        place = (state["place"] + 2 * action - 1) % 4
+        time = (state["time"] + 1) % 5
+        return {"place": jnp.where(time == 0, 0, place), "time": time}, (place == 3).astype(jnp.float32), time == 0
+
+    return Environment(
+        lambda key: {"place": jax.random.randint(key, (), 0, 4), "time": jnp.zeros((), int)},
+        step,
+        lambda state: jax.nn.one_hot(state["place"], 4),
+    )
+
+
+def walked(**variant):
+    return ppo(tiny(2, **variant), tiny(**variant), world(), environments=8, horizon=5, epochs=3)
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A method: its constructor, its data, a loss that falls, and what cannot hold for it."""
+
+    build: Any
+    data: Any = images
+    falls: str = ""
+    without: tuple[str, ...] = ()  # of "busy", "accumulate", "bfloat16", "samples"
+
+
+def vectors():
+    x = np.random.default_rng(0).normal(size=(EXAMPLES, 4)) @ np.tril(np.ones((4, 4)))
+    return {"x": x.astype(np.float32)}
+
+
+def sequences():
+    rng = np.random.default_rng(0)
+    first = rng.integers(0, 3, EXAMPLES)
+    return {"tokens": np.stack([(first + i * (first > 0)) % 3 for i in range(4)], 1).astype(np.int32)}
+
+
+def domains():
+    return Dataset.streams(source=dataset(images()), target=dataset(images(32, seed=1)))
+
+
+def pairs():
+    return Dataset.streams(a=dataset(images()), b=dataset({"image": 1 - images(32, seed=1)["image"]}))
+
+
+# Methods that draw noise, or look at a batch as a whole, are other ones when a batch is cut into micro-batches.
+NOISY = ("accumulate",)
+TABLE = {
+    "gan": Row(game(), falls="critic/loss", without=NOISY),
+    "gan paired": Row(game(adversarial.relativistic_pairing), without=NOISY),
+    "gan conditional": Row(game(classes=2, critic_steps=2), without=NOISY),
+    "gan lazy": Row(lazily, without=NOISY),
+    "gan at once": Row(lambda **v: simultaneous(game()(**v)), without=NOISY),
+    "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
+    "flow": Row(couplings, vectors, falls="likelihood/loss"),
+    "classification": Row(
+        lambda **v: classification(tiny(2, **v), inputs="image"), falls="classifier/loss", without=("samples",)
+    ),
+    "rule distillation": Row(student, falls="student/loss", without=("samples",)),
+    "teach": Row(lambda **v: teach(autoencoder(**v), Constraint(1.0, ink), proposals=16), without=NOISY),
+    "steer": Row(
+        lambda **v: steer(autoencoder(**v), Constraint(1.0, ink), through="decoder", proposals=16), without=NOISY
+    ),
+    "dann": Row(adapted, domains, falls="adapt/label", without=("samples",)),
+    "cyclegan": Row(translated, pairs, falls="generators/cycle", without=(*NOISY, "samples")),
+    "progressive 2": Row(grown(2), without=(*NOISY, "busy", "bfloat16")),
+    "progressive 4": Row(grown(4), without=(*NOISY, "busy", "bfloat16")),
+    "likelihood": Row(lambda **v: likelihood(make(Causal(**v), **v_busy(v)), length=4), sequences, "likelihood/loss"),
+    "reinforce": Row(
+        lambda **v: reinforce(make(Causal(**v), **v_busy(v)), lambda t: jnp.sum(t == 2, 1), length=4),
+        sequences,
+        without=NOISY,
+    ),
+    "ppo": Row(walked, without=(*NOISY, "samples")),
+}
+
+
+def v_busy(variant):
+    return {"busy": variant.get("busy", False)}
+
+
+def rows(*, but=""):
+    return pytest.mark.parametrize("name", [name for name, row in TABLE.items() if but not in row.without or not but])
+
+
+@functools.cache
+def trainer(name, devices=1, accumulate=1, **variant):
+    row = TABLE[name]
+    method = row.build(**variant)
+    phases = tuple(dataclasses.replace(phase, accumulate=accumulate) for phase in method.phases)
+    data = row.data()
+    experiment = Experiment(
+        method=dataclasses.replace(method, phases=phases), data=data if isinstance(data, Dataset) else dataset(data),
+        schedule=Schedule(1000), batch_size=BATCH, seed=0,
+    )  # fmt: skip
+    return experiment.trainer(make_mesh(devices=jax.devices()[:devices]))
+
+
+def steps(trainer, count, state=None, start=0):
+    state, data, history = state or trainer.init(), trainer.batches(start), []
+    for step in range(start, start + count):
+        state, metrics = trainer.program(step)(state, next(data), trainer.run_key)
+        history.append(jax.device_get(metrics))
+    data.close()
+    return jax.device_get(state), history
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kept():
+    yield
+    trainer.cache_clear()
+
+
+@rows()
+def test_a_resumed_run_is_bit_for_bit_the_same_and_its_figures_are_of_each_example(name):
+    one = trainer(name)
+    whole, history = steps(one, 5)
+    half, _ = steps(one, 3)
+    placed = jax.device_put(half, one.shardings)
+    parts, _ = steps(one, 2, state=placed, start=3)
+    chex.assert_trees_all_equal(parts, whole)
+    assert all(np.isfinite(value).all() for metrics in history for value in metrics.values())
+    assert {phase.name for phase in one.method.phases} == {name.rpartition("/")[0] for name in history[0]}
+
+
+@pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.falls])
+def test_the_loss_falls(name):
+    one = trainer(name)
+    _, history = steps(one, 60)
+    course = [float(metrics[TABLE[name].falls][0]) for metrics in history]
+    assert np.mean(course[-5:]) < np.mean(course[:5])
+
+
+@rows(but="busy")
+def test_networks_of_any_kind_of_state_train(name):
+    """Batch normalization, dropout and their like in every network that a phase trains."""
+    one = trainer(name, busy=True)
+    before, (after, history) = jax.device_get(one.init()), steps(one, 2)
+    trained = {net for phase in one.method.phases for net in phase.trains}
+    for net in trained:
+        if "batch_stats" in before.nets[net].variables:
+            moved = jax.tree.map(lambda a, b: np.abs(a - b).max(), *(s.nets[net].variables for s in (before, after)))
+            assert min(jax.tree.leaves(moved)) > 0, net
+    assert all(np.isfinite(value).all() for metrics in history for value in metrics.values())
+
+
+@pytest.mark.slow
+@rows(but="bfloat16")
+def test_networks_may_compute_in_bfloat16(name):
+    one = trainer(name, dtype=jnp.bfloat16)
+    state, history = steps(one, 2)
+    assert all(np.isfinite(value).all() for metrics in history for value in metrics.values())
+    assert not any(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(state))
+
+
+@rows(but="accumulate")
+def test_two_micro_batches_are_one_batch(name):
+    (one, _), (two, _) = (steps(trainer(name, accumulate=count), 2) for count in (1, 2))
+    chex.assert_trees_all_close(two, one, rtol=1e-4, atol=1e-5)
+
+
+@rows(but="samples")
+def test_samples_are_drawn_by_the_seed_alone(name):
+    one = trainer(name)
+    view = view_of(one.method, one.init())
+    draw = jax.jit(lambda key: one.method.sample(view, key, 4))
+    first, again, other = draw(KEY), draw(KEY), draw(jax.random.key(1))
+    np.testing.assert_array_equal(first, again)
+    assert (np.asarray(first) != np.asarray(other)).any()
+
+
+@pytest.mark.slow
+@rows()
+def test_one_four_and_eight_devices_agree_in_double_precision(name):
+    """To 1e-9 of the largest number of each array, over five steps, in a process of eight devices."""
+    done = subprocess.run([sys.executable, __file__, name], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def main(name):
+    jax.config.update("jax_num_cpu_devices", 8)
+    jax.config.update("jax_enable_x64", True)
+    jax.config.update("jax_disable_most_optimizations", True)
+    one, *others = (steps(trainer(name, devices), 5)[0] for devices in (1, 4, 8))
+    for state in others:
+        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(state), strict=True):
+            if np.issubdtype(np.asarray(a).dtype, np.floating):
+                np.testing.assert_allclose(a, b, rtol=0, atol=1e-9 * max(np.abs(a).max(initial=0), 1e-3))
+            else:
+                np.testing.assert_array_equal(a, b)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
