@@ -336,6 +336,8 @@ class Method:
         """
         if self.latents is None:
             raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
+        if self.latents.conditional and batch is None:
+            raise UserError(f"{self.name} makes its samples of examples; give some, as in `jaxgen sample --from test`.")
         latents = self.latents.prior(key, count, batch)
         return self.latents.decode(view, latents, jax.random.fold_in(key, 1))
 

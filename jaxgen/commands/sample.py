@@ -164,6 +164,8 @@ class _Model:
         method = self.run.method
         if method.latents is None:
             raise UserError("this method draws no samples; look at its figures with `jaxgen eval`.")
+        if method.latents.conditional and not self.options.examples:
+            raise UserError(f"{method.name} makes its samples of examples; give some, as in --from test.")
         return method.latents
 
     def prior(self, columns: int, draw: int = 0) -> Any:

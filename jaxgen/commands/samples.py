@@ -73,6 +73,8 @@ def _draw(run: Run, count: int) -> Any:
     latents = run.method.latents
     if latents is None:
         raise UserError("features is given, but this method draws no samples; leave it out.")
+    if latents.conditional:
+        raise UserError("features is given, but this method makes its samples of examples; leave it out.")
 
     def draw(view: View, key: jax.Array) -> tuple[jax.Array, jax.Array | None]:
         z = latents.prior(key, count, None)

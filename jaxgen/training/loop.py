@@ -144,7 +144,9 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
     evaluations = Evaluations(trainer, run.folder)
     validation = Validation(trainer.early_stopping, evaluations.on_validation, trainer.stage, run.checkpoints, run.say)
     method, mesh, shardings = trainer.method, trainer.mesh, trainer.shardings
-    pictures = Pictures(method, mesh, shardings, trainer.picture_key, run.folder, run.draw, run.say)
+    pictures = Pictures(
+        method, mesh, shardings, trainer.picture_key, run.folder, run.draw, run.say, trainer.first_batch
+    )
 
     def due(every: int) -> bool:
         return step % every == 0 or step == end

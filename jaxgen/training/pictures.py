@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
 
-from jaxgen.core import Array, Method, TrainState
-from jaxgen.training.evaluate import sampler, standing
+from jaxgen.core import Array, Batch, Method, TrainState, View
+from jaxgen.training.evaluate import compiled_on_view, sampler, standing
 from jaxgen.training.run_folder import RunFolder
 
 SAMPLES = 64  # in a picture
@@ -19,6 +21,8 @@ Draw = Callable[[Path, np.ndarray], None]
 class Pictures:
     """Writes `samples/step_<n>.png` of a state, always of the same noise; nothing where the method draws no samples.
 
+    Where samples are made of examples, of the same ones, each beside its own.
+
     Args:
       method: the algorithm.
       mesh: the devices.
@@ -27,6 +31,7 @@ class Pictures:
       folder: of the run.
       draw: `(path, samples [SAMPLES, ...])` writes a picture.
       say: takes a sentence when the disk is full; training then goes on.
+      examples: opens batches, of whose first one samples are made where the method needs examples.
     """
 
     def __init__(
@@ -38,9 +43,14 @@ class Pictures:
         folder: RunFolder,
         draw: Draw,
         say: Callable[[str], None],
+        examples: Callable[[], Batch],
     ):
         self._draws = method.latents is not None
-        self._sample = sampler(method, mesh, shardings, SAMPLES)
+        if method.latents is not None and method.latents.conditional:
+            draws = compiled_on_view(method, _pairs(method), mesh, shardings)
+            self._sample: Callable[[TrainState, Array], Any] = lambda state, key: draws(state, key, examples())
+        else:
+            self._sample = sampler(method, mesh, shardings, SAMPLES)
         self._standing = standing(method, mesh, shardings)
         self._key, self._folder, self._draw, self._say = key, folder, draw, say
 
@@ -55,3 +65,17 @@ class Pictures:
             self._draw(self._folder.samples / f"step_{step:07d}.png", samples)
         except OSError as error:
             self._say(f"no picture of step {step} could be written ({error.strerror}); training goes on.")
+
+
+def _pairs(method: Method) -> Callable[[View, Array, Batch], Array]:
+    """Examples of a batch, where they can be shown, each beside what is made of it."""
+
+    def draw(view: View, key: Array, batch: Batch) -> Array:
+        made = method.sample(view, key, jax.tree.leaves(batch)[0].shape[0], batch).astype(jnp.float32)
+        shown = method.latents and method.latents.shown
+        if shown is None:
+            return made
+        pairs = jnp.stack([jnp.asarray(shown(batch), jnp.float32), made], axis=1)
+        return pairs.reshape(-1, *made.shape[1:])[: 2 * SAMPLES]
+
+    return draw

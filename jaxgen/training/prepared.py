@@ -6,7 +6,7 @@ from typing import Any
 
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Phase, View
 
-Make = Callable[[Batch], Batch]  # what is sent, leaves [batch, ...] -> the batch a loss sees
+Make = Callable[[Any], Any]  # what is sent, leaves [batch, ...] -> the batch a loss sees
 
 
 def prepared(method: Method, make: Make | None) -> Method:

@@ -128,6 +128,11 @@ class Trainer:
             state, self.started = started(self.method, state)
         return state
 
+    def first_batch(self) -> Batch:
+        """The stage's first batch, leaves `[batch, ...]`."""
+        with contextlib.closing(self.batches(0)) as data:
+            return jax.tree.map(lambda x: x[0, 0], next(data))
+
     def begin(self, before: TrainState, say: Callable[[str], None]) -> TrainState:
         """The state the stage begins with after another one.
 

@@ -64,7 +64,7 @@ def test_a_killed_run_goes_on_bit_for_bit(name, tmp_path):
     whole = jax.device_get(run(name, tmp_path / "whole"))
     for moment in ("17", "41") if len(ALGORITHMS[name]) == 1 else ("11", str(FIRST), "carry", "35"):
         command = [sys.executable, __file__, name, str(tmp_path / moment), moment]
-        killed = subprocess.run(command, capture_output=True, text=True)
+        killed = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "JAX_NUM_CPU_DEVICES": "4"})
         assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
         chex.assert_trees_all_equal(jax.device_get(run(name, tmp_path / moment)), whole)
 
@@ -92,6 +92,4 @@ def main(name, path, moment):
 
 
 if __name__ == "__main__":
-    jax.config.update("jax_num_cpu_devices", 4)
-    jax.config.update("jax_disable_most_optimizations", True)
     main(sys.argv[1], Path(sys.argv[2]), sys.argv[3])

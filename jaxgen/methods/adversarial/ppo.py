@@ -83,7 +83,9 @@ def ppo(
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
         gain = jnp.mean(jnp.minimum(ratio * path["advantage"], clipped * path["advantage"]))
         error = jnp.mean(jnp.square(training("value", path["seen"]) - path["returns"])) / 2
-        return error - gain, Aux({"gain": gain, "value_error": error, "epoch": view.repeat}, training.moved)
+        return error - gain, Aux(
+            {"gain": gain, "value_error": error, "epoch": jnp.asarray(view.repeat)}, training.moved
+        )
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         seen = jax.vmap(lambda key: world.observe(world.reset(key)))(jax.random.split(key, environments))
