@@ -1,4 +1,4 @@
-"""The command line: `jaxgen train | eval | sample | bench | compile | list`.
+"""The command line: `jaxgen train | eval | sample | compress | decompress | bench | compile | list`.
 
 A user's mistake is one sentence and exit code 2; the help tells the other codes. JAX and the experiment are imported by
 the command that needs them, so help is instant.
@@ -95,6 +95,18 @@ def _sample(args: Sequence[str]) -> None:
     sample.main(args)
 
 
+def _compress(args: Sequence[str]) -> None:
+    from jaxgen.commands import compress
+
+    compress.main(args)
+
+
+def _decompress(args: Sequence[str]) -> None:
+    from jaxgen.commands import decompress
+
+    decompress.main(args)
+
+
 def _bench(args: Sequence[str]) -> None:
     from jaxgen.commands import bench
 
@@ -117,6 +129,8 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": _train,
     "eval": _eval,
     "sample": _sample,
+    "compress": _compress,
+    "decompress": _decompress,
     "bench": _bench,
     "compile": _compile,
     "list": _list,
@@ -127,6 +141,9 @@ _HELP = """usage: jaxgen COMMAND ...
   train FILE     train an experiment, or continue where it stopped
   eval RUN       held-out figures of a run
   sample RUN     draw samples from a run
+  compress RUN   data or a file in the bits that a run's model gives it
+  decompress RUN FILE
+                 what was compressed, the same to the last byte
   bench FILE     measure an experiment's training step
   compile FILE   predict memory, communication and speed on TPU chips that are not at hand
   list [FOLDER]  the experiments of a folder

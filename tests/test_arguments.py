@@ -22,7 +22,10 @@ def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
         [],
         ["--help"],
         ["--version"],
-        *[[command, "--help"] for command in ("train", "eval", "sample", "bench", "compile", "list")],
+        *[
+            [command, "--help"]
+            for command in ("train", "eval", "sample", "compress", "decompress", "bench", "compile", "list")
+        ],
     ],
 )
 def test_help_is_never_far(args, jaxgen, capsys):
@@ -44,7 +47,10 @@ def bad(*args, says):
 @pytest.mark.parametrize(
     ("args", "says"),
     [
-        bad("tain", says="command 'tain' is unknown; choose one of train, eval, sample, bench, compile, list"),
+        bad(
+            "tain",
+            says="command 'tain' is unknown; choose one of train, eval, sample, compress, decompress, bench, compile, list",
+        ),
         bad("train", says="FILE is missing"),
         bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
         bad("train", "digits_vea", says="digits_vea does not exist; did you mean"),

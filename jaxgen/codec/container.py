@@ -25,7 +25,7 @@ VERSION = 1
 _PREFIX = struct.Struct("<8sHII")
 _BLOCK = struct.Struct("<III")
 _MAX_HEADER = 1 << 20
-_MAX_BLOCK = 1 << 28  # symbols
+_MAX_BLOCK = 1 << 26  # symbols
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,9 +10,14 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jaxgen import linen, sampling
+from jaxgen.codec.coded import Code, CodedMethod
+from jaxgen.codec.direct import Direct
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.errors import UserError
+from jaxgen.fields import Field
 
 
 def maximum_likelihood(
@@ -56,6 +61,21 @@ def maximum_likelihood(
         keys = {"noise": jax.random.split(noise, count)}
         return keys | ({"label": jax.random.randint(label, (count,), 0, classes)} if classes else {})
 
+    def steps(view: View, count: int, *condition: Array) -> tuple[Any, Any, np.ndarray]:
+        """The model's `step`, what it starts from, and the order of its symbols."""
+        module: Any = view.nets["model"].module
+        apply = functools.partial(module.apply, {"params": view.params["model"]})
+        return (
+            functools.partial(apply, method="step"),
+            apply(event, count, *condition, method="start"),
+            module.order(event),
+        )
+
+    def coder(view: View, batch: int) -> Direct:
+        if classes:
+            raise UserError(f"this model is conditional on {classes} classes, which a file does not hold.")
+        return Direct(*steps(view, batch), batch)
+
     def decode(view: View, latents: Mapping[str, Array], key: Array) -> Array:
         noise = jax.vmap(lambda key: jax.random.gumbel(key, (size, levels)))(latents["noise"])
         label, count = latents.get("label"), len(noise)
@@ -67,11 +87,8 @@ def maximum_likelihood(
 
             x, _ = sampling.jacobi(logits, noise, adjust=adjust)
         else:
-            module: Any = view.nets["model"].module
-            apply = functools.partial(module.apply, {"params": view.params["model"]})
-            cache = apply(event, count, *condition, method="start")
-            step = functools.partial(apply, method="step")
-            x = sampling.cached(step, cache, noise, module.order(event), adjust=adjust)
+            step, cache, order = steps(view, count, *condition)
+            x = sampling.cached(step, cache, noise, order, adjust=adjust)
         x = x.reshape(count, *event)
         return x * (2 / (levels - 1)) - 1 if len(event) == 3 else x
 
@@ -79,11 +96,12 @@ def maximum_likelihood(
         nats = -view("model", *inputs(batch), method="log_prob")
         return {"nats": nats, "bits_per_dim": nats / (size * math.log(2))}
 
-    return Method(
+    return CodedMethod(
         name="autoregressive",
         nets={"model": model},
         phases=(Phase("likelihood", ("model",), loss),),
         init=init,
         latents=Latents(prior, decode),
         evaluate=evaluate,
+        code=Code("autoregressive", field, Field(0, levels - 1, levels), event, coder, batch=256),
     )

@@ -1,0 +1,130 @@
+"""`jaxgen compress RUN`: a data set's examples or a file, in about as many bits as the run's model says they have."""
+
+import dataclasses
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import jax
+import numpy as np
+import tyro
+from rich.console import Console
+from rich.progress import Progress
+
+from jaxgen.codec import fingerprint
+from jaxgen.codec.coded import Code, code_of
+from jaxgen.codec.container import Header
+from jaxgen.codec.files import compress
+from jaxgen.commands.arguments import parse
+from jaxgen.commands.runs import DataOptions, Run
+from jaxgen.core import View, view_of
+from jaxgen.data.source import Source
+from jaxgen.errors import UserError
+from jaxgen.training import process
+from jaxgen.training.sharding import make_mesh
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options(DataOptions):
+    """Compresses with a run's newest or best model, with averaged weights where they are kept.
+
+    A file's bytes with a model of bytes, an .npy of examples with any other. It decodes with the same weights on the
+    same kind of machine, and is refused elsewhere.
+    """
+
+    run: tyro.conf.Positional[Path]
+    """A folder that `jaxgen train` wrote."""
+    file: tyro.conf.Positional[Path | None] = None
+    """What to compress, unless it is examples of the data set."""
+    examples: Annotated[Literal["", "train", "test"], tyro.conf.arg(name="from")] = ""
+    """Compress the data set's examples instead of a file."""
+    out: Path = Path("compressed.jxg")
+    """What to write."""
+    batch: int | None = None
+    """Examples in a block, coded side by side or as one chain (default: what the method asks for)."""
+    verify: bool = True
+    """Decode every block before it is written."""
+
+
+def main(args: Sequence[str]) -> None:
+    """Runs the command."""
+    options = parse(Options, args, "jaxgen compress")
+    if (options.file is None) == (not options.examples):
+        raise UserError("give either a file to compress or --from train or test.")
+    if options.batch is not None and options.batch < 1:
+        raise UserError(f"batch is {options.batch}; it must be at least 1.")
+    options.apply()
+    process.configure()
+    run, view = open_run(options.run)
+    code = code_of(run.method)
+    symbols, size, kind = _read(options, run, code)
+    example = math.prod(code.event)
+    batch = min(options.batch or code.batch, max(1, -(-size // example)))
+    weights, program = fingerprint.of_weights(view.params), fingerprint.of_program()
+    header = Header(code.name, kind, weights, code.event, code.levels, batch, size, program)
+    start = time.monotonic()
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("compressing", total=size)
+        written = compress(
+            options.out,
+            header,
+            code.open(view, batch),
+            symbols,
+            verify=options.verify,
+            progress=lambda done: bar.update(task, completed=done),
+        )
+    seconds = time.monotonic() - start
+    Console().print(
+        f"Wrote {options.out}: {written} bytes for {size} symbols, {8 * written / max(size, 1):.4f} bits each, "
+        f"{size / example / seconds:.1f} examples/s",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def open_run(path: Path) -> tuple[Run, View]:
+    """A run on one device, and its networks with averaged weights where they are kept."""
+    run = Run.open(path, make_mesh(devices=jax.devices()[:1]))
+    return run, view_of(run.method, run.state).averaged()
+
+
+class _Examples:
+    """A source's examples as flat symbols, read as they are asked for."""
+
+    def __init__(self, source: Source, code: Code):
+        self._source, self._code = source, code
+        self._example = math.prod(code.event)
+
+    def __len__(self) -> int:
+        return len(self._source) * self._example
+
+    def __getitem__(self, part: slice) -> np.ndarray:
+        ids = np.arange(part.start // self._example, part.stop // self._example)
+        return self._code.symbols(self._source[ids][self._code.field]).ravel()
+
+
+def _read(options: Options, run: Run, code: Code) -> tuple[np.ndarray, int, str]:
+    """Flat symbols, how many they are, and what kind."""
+    if options.examples:
+        source = getattr(run.stage.data, options.examples)
+        examples: np.ndarray = _Examples(source, code)  # pyright: ignore[reportAssignmentType]  # read by slices alone
+        return examples, len(examples), "array"
+    assert options.file is not None
+    if not options.file.is_file():
+        raise UserError(f"file is {options.file}, which is no file; name one.")
+    if options.file.suffix != ".npy":
+        if code.levels != 256 or len(code.event) != 1:
+            raise UserError(f"file is {options.file}, but this is no model of bytes; give it an .npy of examples.")
+        # A file of no bytes cannot be mapped.
+        size = options.file.stat().st_size
+        return np.memmap(options.file, np.uint8, "r") if size else np.empty(0, np.uint8), size, "bytes"
+    try:
+        array = np.load(options.file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, OSError) as error:
+        raise UserError(f"file is {options.file}, which cannot be read as an .npy ({error}).") from None
+    if array.shape[1:] != code.event:
+        raise UserError(f"{options.file} has examples of shape {array.shape[1:]}; the model's are {code.event}.")
+    return code.symbols(array).ravel(), array.size, "array"
