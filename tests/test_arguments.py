@@ -49,7 +49,7 @@ def bad(*args, says):
     [
         bad(
             "tain",
-            says="command 'tain' is unknown; choose one of train, eval, sample, compress, decompress, bench, compile, list",
+            says="command 'tain' is unknown; choose one of train, eval, sample, compress, decompress, bench, compile,",
         ),
         bad("train", says="FILE is missing"),
         bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
