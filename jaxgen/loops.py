@@ -29,7 +29,7 @@ def scan(body: Callable, carry: Any, xs: Any, reverse: bool = False) -> tuple[An
     body = jax.jit(body, inline=True)  # Python goes through it once, however often it is unrolled
     length = jax.tree.leaves(xs)[0].shape[0]
     first = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), xs)
-    if length > 1 and not unrolls(body, carry, first):
+    if length == 0 or (length > 1 and not unrolls(body, carry, first)):
         return jax.lax.scan(body, carry, xs, reverse=reverse)
     ys: list[Any] = [None] * length  # `lax.scan(unroll=True)` would leave a loop of one iteration, which is as slow
     for i in reversed(range(length)) if reverse else range(length):

@@ -39,6 +39,14 @@ def test_what_is_traced_for_an_accelerator_keeps_its_loops_though_traced_on_cpu(
     assert target.platform() == jax.default_backend()
 
 
+@pytest.mark.parametrize("body", [convolve, multiply])
+def test_a_loop_of_no_iterations_leaves_what_it_was_given(body):
+    none = jnp.ones((0, 3, 3, 3, 3) if body is convolve else (0, 3, 3))
+    carry, ys = loops.scan(lambda x, w: (body(x, w)[0], jnp.sum(w)), IMAGE, none)
+    np.testing.assert_array_equal(carry, IMAGE)
+    assert ys.shape == (0,)
+
+
 def test_the_result_is_the_loop_s():
     rng = np.random.default_rng(0)
     x, weights = rng.normal(size=(2, 3)), rng.normal(size=(5, 3, 3))

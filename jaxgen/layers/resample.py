@@ -11,6 +11,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 
+from jaxgen.errors import UserError
 from jaxgen.layers.conv import Conv, conv, conv_transpose
 from jaxgen.layers.spectral_norm import normalized
 
@@ -23,19 +24,26 @@ def enlarge(x: jax.Array) -> jax.Array:
 
 
 def mean_pool(x: jax.Array) -> jax.Array:
-    """`[batch, height, width, channels]` of even size to half of it, the means of 2x2 pixels."""
+    """`[batch, height, width, channels]` of even size to half of it, the means of 2x2 pixels; else `UserError`."""
     return _pool(x, jnp.add) / 4
 
 
 def max_pool(x: jax.Array) -> jax.Array:
-    """`[batch, height, width, channels]` of even size to half of it, the maxima of 2x2 pixels."""
+    """`[batch, height, width, channels]` of even size to half of it, the maxima of 2x2 pixels; else `UserError`."""
     return _pool(x, jnp.maximum)
 
 
 def _pool(x: jax.Array, combine: Callable[[jax.Array, jax.Array], jax.Array]) -> jax.Array:
+    _check_even(x)
     batch, height, width, channels = x.shape
     x = combine(*jnp.split(x.reshape(batch, height, width // 2, 2 * channels), 2, -1))
     return combine(*jnp.split(x.reshape(batch, height // 2, width, channels), 2, 2))  # two rows side by side
+
+
+def _check_even(x: jax.Array) -> None:
+    height, width = x.shape[1:3]
+    if height % 2 or width % 2:
+        raise UserError(f"a map of {height}x{width} cannot be halved; pad or resize images so that every map is even.")
 
 
 def _doubling(kernel: jax.Array) -> jax.Array:
@@ -63,6 +71,9 @@ class ResampledConv(Conv):
     Attributes:
       resample: "up" convolves `enlarge(x)`, "down" gives `mean_pool` of the result, both with a 3x3 kernel and zeros
         around.
+
+    Raises:
+      UserError: a map to be pooled is odd.
     """
 
     resample: Literal["up", "down"] | None = None
@@ -71,6 +82,7 @@ class ResampledConv(Conv):
         if self.resample == "up":
             return super()._apply(lambda x, kernel, *_: conv_transpose(x, kernel, (2, 2)), x, _doubling(kernel))
         if self.resample == "down":
+            _check_even(x)
             return super()._apply(lambda x, kernel, *_: conv(x, kernel, (2, 2)), x, _halving(kernel))
         return super()._apply(function, x, kernel)
 

@@ -2,7 +2,8 @@
 
 A weight is a matrix W `[outputs, inputs]`, a convolution's with its window among the inputs. An iteration takes
 v = Wᵀu / |Wᵀu| and u = W·v / |W·v|; the layer computes with W / sigma, sigma = uᵀ·W·v. Gradients flow through W and not
-through u and v, so that sigma's is the true one, u·vᵀ, once u has converged.
+through u and v, so that sigma's is the true one, u·vᵀ, once u has converged. A weight of zeros is used as it is, and
+leaves u alone.
 
 The collection `spectral` holds u and the sigma it last gave, both float32. A use iterates once where the collection is
 mutable, which is for the loss to say: in the phase that moves the weights, not in evaluation or in another's phase.
@@ -39,22 +40,24 @@ def normalized(module: nn.Module, weight: jax.Array, output_axis: int = -1) -> j
     """
     transposed = jnp.moveaxis(weight, output_axis, -1).reshape(-1, weight.shape[output_axis])
     draw = functools.partial(nn.initializers.normal(), shape=transposed.shape[1:], dtype=weight.dtype)
-    u = module.variable("spectral", "u", lambda: _unit(draw(module.make_rng("params"))))
+    u = module.variable("spectral", "u", lambda: _unit(draw(module.make_rng("params")), 0.0))
     sigma = module.variable("spectral", "sigma", lambda: jnp.ones((), weight.dtype))
     left = lax.stop_gradient(u.value)
-    right = _unit(jnp.matmul(lax.stop_gradient(transposed), left, precision=_HIGHEST))
+    right = _unit(jnp.matmul(lax.stop_gradient(transposed), left, precision=_HIGHEST), 0.0)
     image = jnp.matmul(right, transposed, precision=_HIGHEST)  # W·v
     iterates = module.is_mutable_collection("spectral") and not module.is_initializing()
     if iterates:
-        left = _unit(lax.stop_gradient(image))
+        left = _unit(lax.stop_gradient(image), left)
     norm = jnp.vdot(left, image)
     if iterates:
         u.value, sigma.value = left, lax.stop_gradient(norm)
-    return weight / norm
+    return weight / jnp.where(norm > 0, norm, 1.0)
 
 
-def _unit(x: jax.Array) -> jax.Array:
-    return x / jnp.maximum(jnp.linalg.norm(x), 1e-12)
+def _unit(x: jax.Array, otherwise: jax.Array | float) -> jax.Array:
+    """x / |x|, or `otherwise` where x is zero."""
+    length = jnp.linalg.norm(x)
+    return jnp.where(length > 0, x / jnp.where(length > 0, length, 1.0), otherwise)
 
 
 class SpectralConv(Conv):

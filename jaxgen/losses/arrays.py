@@ -1,4 +1,4 @@
-"""What every loss does to its arrays: compute in float32 or better, and leave one number per example."""
+"""What every loss does to its arrays: float32 or better, 0 times infinity is 0, and one number is left per example."""
 
 import jax
 import jax.numpy as jnp
@@ -17,3 +17,20 @@ def at_least_float32(*arrays: ArrayLike) -> list[jax.Array]:
 def sum_event_axes(values: jax.Array) -> jax.Array:
     """Sums every axis but the first: `[batch, ...]` to `[batch]`."""
     return jnp.sum(values, axis=tuple(range(1, values.ndim)))
+
+
+def times(weight: jax.Array, values: jax.Array) -> jax.Array:
+    """`weight * values`, broadcast, where 0 times infinity is 0: what has no weight says nothing, in the gradient too.
+
+    Infinite values have no gradient with respect to the weight, which does not change them.
+    """
+    infinite = jnp.isinf(values)
+    at_infinity = jnp.where(weight == 0, 0.0, jax.lax.stop_gradient(weight) * values)
+    return jnp.where(infinite, at_infinity, weight * jnp.where(infinite, 0.0, values))
+
+
+def logsumexp(values: jax.Array, axis: int) -> jax.Array:
+    """`jax.nn.logsumexp`, with a gradient of 0 where all are -inf and its own would be 0 / 0."""
+    possible = jnp.any(values > -jnp.inf, axis=axis, keepdims=True)
+    total = jax.nn.logsumexp(jnp.where(possible, values, 0.0), axis=axis)
+    return jnp.where(possible.squeeze(axis), total, -jnp.inf)

@@ -17,7 +17,7 @@ from jax.typing import ArrayLike
 
 from jaxgen import loops
 from jaxgen.errors import UserError
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, logsumexp, times
 
 
 def transition_costs(rule_values: ArrayLike, confidences: ArrayLike, strength: ArrayLike) -> jax.Array:
@@ -32,16 +32,15 @@ def transition_costs(rule_values: ArrayLike, confidences: ArrayLike, strength: A
       `[tags, tags]`.
     """
     rule_values, confidences, strength = at_least_float32(rule_values, confidences, strength)
-    broken = 1 - rule_values
-    # A fully kept rule costs nothing, however confident: 0 times infinity is to be 0.
-    return jnp.sum(jnp.where(broken > 0, strength * confidences * broken, 0.0), axis=-1)
+    # A fully kept rule costs nothing, however confident.
+    return jnp.sum(times(1 - rule_values, times(strength, confidences)), axis=-1)
 
 
 def log_partition(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
-    """log Z of q*, `[batch]`, from below 0: how much of p keeps the rules.
+    """log Z of q*, `[batch]`, from below 0: how much of p keeps the rules; -inf where every sequence is forbidden.
 
     Args:
-      logits: the student's, `[batch, length, tags]`.
+      logits: the student's, `[batch, length, tags]`; -inf masks a tag.
       costs: `[tags, tags]` from previous to next, as `transition_costs` gives them.
       mask: which positions are there, `[batch, length]`: 1s first, at least one, then 0s.
 
@@ -49,31 +48,25 @@ def log_partition(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.A
       UserError: logits and mask have different lengths or batches.
     """
     logits, costs = at_least_float32(logits, costs)
-    return _over_sequences(log_softmax(logits), costs, jnp.asarray(mask, bool), _logsumexp)
+    return _over_sequences(log_softmax(logits), costs, jnp.asarray(mask, bool), logsumexp)
 
 
 def marginals(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
-    """q*(y_t), `[batch, length, tags]`, the derivative of log Z by the log-probabilities; 0 where the mask is.
+    """q*(y_t), `[batch, length, tags]`, the derivative of log Z by the log-probabilities; 0 where the mask is, and of
+    a sentence of which every sequence is forbidden.
 
     Arguments and errors as of `log_partition`.
     """
-    return _derivative(logits, costs, mask, _logsumexp)
+    return _derivative(logits, costs, mask, logsumexp)
 
 
 def viterbi(logits: ArrayLike, costs: ArrayLike, mask: ArrayLike) -> jax.Array:
-    """The most probable sequence under q*, int `[batch, length]`; 0 where the mask is.
+    """The most probable sequence under q*, int `[batch, length]`; 0 where the mask is, or none is possible.
 
     The derivative of its log-probability by the students' is 1 at its tags and 0 elsewhere. Of equal sequences it is
     one, not a mixture. Arguments and errors as of `log_partition`.
     """
     return jnp.argmax(_derivative(logits, costs, mask, _first_maximum), axis=-1)
-
-
-def _logsumexp(values: jax.Array, axis: int) -> jax.Array:
-    """`jax.nn.logsumexp`, with a gradient of 0 where all are forbidden, -inf, and its own would be 0 / 0."""
-    possible = jnp.any(values > -jnp.inf, axis=axis, keepdims=True)
-    total = jax.nn.logsumexp(jnp.where(possible, values, 0.0), axis=axis)
-    return jnp.where(possible.squeeze(axis), total, -jnp.inf)
 
 
 def _first_maximum(values: jax.Array, axis: int) -> jax.Array:

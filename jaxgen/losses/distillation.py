@@ -16,7 +16,7 @@ from jax.nn import log_softmax, softmax
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, times
 
 
 def rule_posterior(
@@ -30,9 +30,11 @@ def rule_posterior(
     """The teacher, `log q*(y|x) = log p(y|x) - sum_l C lambda_l (1 - r_l(x, y)) - log Z`: Hu et al. 2016, eq. 4.
 
     q* minimises `KL(q || p) + C sum_l xi_l` where every slack xi_l is at least `lambda_l (1 - E_q[r_l])`: eq. 3.
+    Infinite confidences are the limit of equal ones that grow: rules that together forbid every class that p allows
+    leave those classes that break them least.
 
     Args:
-      logits: the student's, `[batch, classes]`.
+      logits: the student's, `[batch, classes]`; -inf masks a class.
       rule_values: truth of each rule were the class the right one, from 0 to 1, `[batch, classes, rules]`.
       confidences: lambda, `[rules]`, not negative; infinite ones forbid what the rule forbids.
       strength: C, nats.
@@ -50,17 +52,20 @@ def rule_posterior(
             f"rule_values has shape {rule_values.shape} for logits of shape {logits.shape}; "
             "give it the logits' axes and one more, of the rules."
         )
-    broken = jnp.where(mask, 1 - rule_values, 0.0)
-    # A fully kept rule costs nothing, however confident: 0 times infinity is to be 0.
-    cost = jnp.where(broken > 0, strength * confidences * broken, 0.0)
-    return log_softmax(log_softmax(logits) - jnp.sum(cost, axis=-1))
+    broken, price = jnp.where(mask, 1 - rule_values, 0.0), times(strength, confidences)
+    absolute, log_p = jnp.isinf(price), log_softmax(logits)
+    violated = jnp.where(log_p > -jnp.inf, jnp.sum(jnp.where(absolute, broken, 0.0), axis=-1), jnp.inf)
+    cost = jnp.sum(jnp.where(absolute, 0.0, price) * broken, axis=-1)
+    allowed = violated <= jnp.min(violated, axis=-1, keepdims=True)
+    return log_softmax(jnp.where(allowed, log_p - cost, -jnp.inf))
 
 
 def imitation(logits: ArrayLike, labels: ArrayLike, soft_targets: ArrayLike, pi: ArrayLike) -> jax.Array:
     """`(1 - pi) H(label, p) + pi H(q, p)`, the two cross-entropies: Hu et al. 2016, eq. 2.
 
     Args:
-      logits: the student's, `[batch, classes]`, or of every position of a sequence, `[batch, length, classes]`.
+      logits: the student's, `[batch, classes]`, or of every position of a sequence, `[batch, length, classes]`; -inf
+        masks a class, and costs nothing where neither label nor teacher wants it.
       labels: the right classes, integers `[batch]` or `[batch, length]`.
       soft_targets: the teacher's probabilities q, of the logits' shape; no gradient passes through them.
       pi: weight of the teacher, from 0 to 1, `[]` or of the labels' shape: 1 for an example without a label.
@@ -71,7 +76,8 @@ def imitation(logits: ArrayLike, labels: ArrayLike, soft_targets: ArrayLike, pi:
     logits, soft_targets, pi = at_least_float32(logits, soft_targets, pi)
     log_p = log_softmax(logits)
     of_label = jnp.take_along_axis(log_p, jnp.asarray(labels)[..., None], axis=-1)[..., 0]
-    return -(1 - pi) * of_label - pi * jnp.sum(stop_gradient(soft_targets) * log_p, axis=-1)
+    of_teacher = jnp.sum(times(stop_gradient(soft_targets), log_p), axis=-1)
+    return -times(1 - pi, of_label) - times(pi, of_teacher)
 
 
 def imitation_schedule(step: ArrayLike, pi_0: ArrayLike, alpha: ArrayLike) -> jax.Array:
@@ -105,7 +111,7 @@ def soften_and_match(logits: ArrayLike, targets: ArrayLike, temperature: ArrayLi
     the student and v of the teacher with means of zero (eq. 4).
 
     Args:
-      logits: the student's, `[batch, classes]`.
+      logits: the student's, `[batch, classes]`; -inf masks a class, and costs nothing where the target is 0.
       targets: the teacher's probabilities at the same temperature, `[batch, classes]`; no gradient passes through.
       temperature: T > 0.
 
@@ -114,5 +120,5 @@ def soften_and_match(logits: ArrayLike, targets: ArrayLike, temperature: ArrayLi
     """
     logits, targets, temperature = at_least_float32(logits, targets, temperature)
     targets = stop_gradient(targets)
-    cross_entropy = -jnp.sum(targets * log_softmax(logits / temperature), axis=-1)
+    cross_entropy = -jnp.sum(times(targets, log_softmax(logits / temperature)), axis=-1)
     return temperature**2 * (cross_entropy - jnp.sum(jax.scipy.special.entr(targets), axis=-1))

@@ -7,7 +7,7 @@ Hu et al. 2018, "Deep Generative Models with Learnable Knowledge Constraints", m
 where L is the model's own loss on data. The E-step's q* is `posterior`; the M-step fits p to q* (`m_step`, or
 `implicit_m_step` for a model whose density is unknown); a constraint with unknown parts is learned from data by
 maximum-entropy inverse reinforcement learning (`irl`). Where x cannot be enumerated, samples from p stand for it.
-Probabilities of zero are welcome as `log_p = -inf`.
+Probabilities of zero are welcome as `log_p = -inf`, and what is forbidden as `f = -inf`; with `alpha = 0` it is not.
 """
 
 from typing import NamedTuple
@@ -15,11 +15,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jax.nn import log_softmax, logsumexp
+from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, logsumexp, times
 
 
 def posterior(log_p: ArrayLike, f: ArrayLike, alpha: ArrayLike, *, axis: int = -1) -> jax.Array:
@@ -32,9 +32,12 @@ def posterior(log_p: ArrayLike, f: ArrayLike, alpha: ArrayLike, *, axis: int = -
       axis: the axis of the states.
 
     Returns:
-      Log-probabilities of q*, the one minimiser of `objective`, `[..., states]`.
+      Log-probabilities of q*, the one minimiser of `objective`, `[..., states]`; where all that p allows is forbidden
+      alike, f prefers nothing, and q* is p.
     """
-    return log_softmax(_tilt(log_p, f, alpha), axis=axis)
+    tilted = _tilt(log_p, f, alpha)
+    possible = jnp.any(tilted > -jnp.inf, axis=axis, keepdims=True)
+    return log_softmax(jnp.where(possible, tilted, log_p), axis=axis)
 
 
 class ImportanceWeights(NamedTuple):
@@ -67,7 +70,8 @@ def importance_weights(f: ArrayLike, alpha: ArrayLike, *, axis: int = 0) -> Impo
 def log_partition(log_p: ArrayLike, f: ArrayLike, alpha: ArrayLike, *, axis: int = -1) -> jax.Array:
     """`log Z = log E_p[exp(alpha f)]`, `[...]`; arguments as in `posterior`.
 
-    With `log_p = 0` for samples from p, the logarithm of their mean: an estimate from below, in expectation.
+    With `log_p = 0` for samples from p, the logarithm of their mean: an estimate from below, in expectation. -inf, with
+    no gradient, where all that p allows is forbidden.
     """
     log_p, f = jnp.broadcast_arrays(*at_least_float32(log_p, f))
     return logsumexp(_tilt(log_p, f, alpha), axis=axis) - logsumexp(log_p, axis=axis)
@@ -93,7 +97,7 @@ def objective(log_q: ArrayLike, log_p: ArrayLike, f: ArrayLike, alpha: ArrayLike
     _same_shape("log_q", log_q, "log_p", log_p)
     q, empty = jnp.exp(log_q), jnp.isneginf(log_q)
     ratio = jnp.where(empty, 0.0, log_q) - jnp.where(empty, 0.0, log_p)  # 0 log 0 = 0, also in the gradient
-    return jnp.sum(q * (ratio - alpha * f), axis=axis)
+    return jnp.sum(q * (ratio - times(alpha, jnp.where(empty, 0.0, f))), axis=axis)
 
 
 def m_step(log_p: ArrayLike, q: ArrayLike, *, axis: int = -1) -> jax.Array:
@@ -112,8 +116,7 @@ def m_step(log_p: ArrayLike, q: ArrayLike, *, axis: int = -1) -> jax.Array:
     """
     log_p, q = at_least_float32(log_p, q)
     _same_shape("log_p", log_p, "q", q)
-    q = stop_gradient(q)
-    return -jnp.sum(jnp.where(q > 0, q * jnp.where(q > 0, log_p, 0.0), 0.0), axis=axis)
+    return -jnp.sum(times(stop_gradient(q), log_p), axis=axis)
 
 
 def implicit_m_step(f: ArrayLike, alpha: ArrayLike) -> jax.Array:
@@ -129,7 +132,7 @@ def implicit_m_step(f: ArrayLike, alpha: ArrayLike) -> jax.Array:
       alpha: how much a unit of f is worth, in nats.
     """
     f, alpha = at_least_float32(f, alpha)
-    return -alpha * f
+    return -times(alpha, f)
 
 
 def score_function(f: ArrayLike, log_p: ArrayLike, alpha: ArrayLike) -> jax.Array:
@@ -139,7 +142,7 @@ def score_function(f: ArrayLike, log_p: ArrayLike, alpha: ArrayLike) -> jax.Arra
     f and does not depend on x_i. Nothing is differentiated through f or the samples.
 
     Args:
-      f: the constraint at samples from the model, `[batch]`, two or more.
+      f: the constraint at samples from the model, finite, `[batch]`, two or more.
       log_p: the model's log-probability of the samples, held fixed, `[batch]`.
       alpha: how much a unit of f is worth, in nats.
 
@@ -174,12 +177,12 @@ def irl(f_data: ArrayLike, f_model: ArrayLike, alpha: ArrayLike, *, log_p: Array
       `[batch]`; its mean is below zero if q* explains the data better than p does.
     """
     f_data, f_model, alpha = at_least_float32(f_data, f_model, alpha)
-    return -alpha * f_data + log_partition(stop_gradient(log_p), f_model, alpha, axis=0)
+    return -times(alpha, f_data) + log_partition(stop_gradient(log_p), f_model, alpha, axis=0)
 
 
 def _tilt(log_p: ArrayLike, f: ArrayLike, alpha: ArrayLike) -> jax.Array:
     log_p, f, alpha = at_least_float32(log_p, f, alpha)
-    return log_p + alpha * f
+    return log_p + times(alpha, f)
 
 
 def _same_shape(name: str, array: jax.Array, other_name: str, other: jax.Array) -> None:

@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
 from jaxgen.losses import discretized
-from jaxgen.losses.arrays import at_least_float32, sum_event_axes
+from jaxgen.losses.arrays import at_least_float32, sum_event_axes, times
 from jaxgen.losses.discretized import MIN_LOG_SCALE
 from jaxgen.losses.softplus import softplus
 
@@ -31,7 +31,8 @@ def gaussian_kl(mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:
     """
     mean, log_variance = at_least_float32(mean, log_variance)
     # expm1(v) - v, not exp(v) - 1 - v: the difference is second order in v, where an encoder starts.
-    return _sum_like("mean", mean, 0.5 * (jnp.square(mean) + jnp.expm1(log_variance) - log_variance))
+    excess = jnp.expm1(log_variance) - jnp.minimum(log_variance, 1e4)  # infinite less infinite is none
+    return _sum_like("mean", mean, 0.5 * (jnp.square(mean) + excess))
 
 
 def transformed_gaussian_kl(
@@ -127,15 +128,18 @@ def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
 
 @jax.custom_jvp
 def _bernoulli(x: jax.Array, logits: jax.Array) -> jax.Array:
-    # The large terms cancel before the small one is taken off: exact in the tails.
-    return x * logits - jnp.maximum(logits, 0.0) - softplus(-jnp.abs(logits))
+    # x log s(l) + (1 - x) log s(-l), each split in a large part, of which x leaves nothing or all, and a small one that
+    # both have: exact in the tails, and at infinity.
+    large = times(x, jnp.maximum(-logits, 0.0)) + times(1 - x, jnp.maximum(logits, 0.0))
+    return -large - softplus(-jnp.abs(logits))
 
 
 @_bernoulli.defjvp
 def _(primals: tuple[jax.Array, jax.Array], tangents: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
     # The whole is smooth, its terms are not: at 0, where a decoder may start, their derivatives are a convention.
     (x, logits), (of_x, of_logits) = primals, tangents
-    return _bernoulli(x, logits), logits * of_x + (x - jax.nn.sigmoid(logits)) * of_logits
+    by_x = jnp.where(jnp.isinf(logits), 0.0, logits)  # data, mostly, and of no interest there
+    return _bernoulli(x, logits), by_x * of_x + (x - jax.nn.sigmoid(logits)) * of_logits
 
 
 def gaussian_log_prob(x: ArrayLike, mean: ArrayLike, log_variance: ArrayLike) -> jax.Array:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.metrics.distances import by_blocks, squared_distances
+from jaxgen.metrics.wide import in_float64
 
 Array = jax.Array
 
@@ -18,6 +19,7 @@ def conditional_accuracy(judged: Array, labels: Array) -> Array:
     return jnp.mean(judged == labels)
 
 
+@in_float64
 def intra_class_diversity(features: Array, labels: Array, *, classes: int) -> Array:
     """Mean distance between two different samples of a class, `[classes]`; NaN where it has fewer than two.
 

@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxgen.metrics.distances import squared_distances
+from jaxgen.metrics.distances import nearest, squared_distances
+from jaxgen.metrics.wide import in_float64
 
 Array = jax.Array
 
@@ -32,6 +33,7 @@ def mode_coverage(modes: Array, data: Array, counts: ArrayLike = True) -> Mappin
     return {"modes": jnp.sum(found), "kl": jnp.sum(jax.scipy.special.rel_entr(drawn, data))}
 
 
+@in_float64
 def gaussian_modes(
     samples: Array, centres: Array, std: ArrayLike, weights: ArrayLike | None = None
 ) -> Mapping[str, Array]:
@@ -47,7 +49,7 @@ def gaussian_modes(
       "high_quality", share of samples within three standard deviations of a centre (exp(-9/2) of the data's own are
       farther, on the plane); "modes", how many have such a sample; "kl" as of `mode_coverage`. All `[]`.
     """
-    squares = squared_distances(samples, centres)
-    good = jnp.min(squares, axis=1) <= (3 * jnp.asarray(std)) ** 2
+    squares, modes = nearest(squared_distances(samples, centres))
+    good = squares <= (3 * jnp.asarray(std)) ** 2
     data = jnp.full(centres.shape[0], 1 / centres.shape[0]) if weights is None else jnp.asarray(weights)
-    return {"high_quality": jnp.mean(good), **mode_coverage(jnp.argmin(squares, axis=1), data, good)}
+    return {"high_quality": jnp.mean(good), **mode_coverage(modes, data, good)}

@@ -20,15 +20,17 @@ def figures(tags: Array, labels: Array) -> Mapping[str, Array]:
       labels: the right ones, `[batch, length]`, negative where the sentence is over.
 
     Returns:
-      Of each sentence, `[batch]`: "accuracy", the share of right tags; "f1", 2 right / (found + true) entities, right
-      meaning the same words and type, and 1 where there are none at all; "illegal", whether an I continues nothing.
+      Of each sentence, `[batch]`: "accuracy", the share of right tags, and 1 where there is no word; "f1", 2 right /
+      (found + true) entities, right meaning the same words and type, and 1 where there are none at all; "illegal",
+      whether an I continues nothing.
     """
     there = labels >= 0
     (found, last), (true, true_last) = entities(jnp.where(there, tags, 0)), entities(jnp.where(there, labels, 0))
     right = (found > 0) & (found == true) & (last == true_last)
     both = jnp.sum(found > 0, axis=-1) + jnp.sum(true > 0, axis=-1)
+    words = jnp.sum(there, axis=-1)
     return {
-        "accuracy": jnp.sum(there & (tags == labels), axis=-1) / jnp.sum(there, axis=-1),
+        "accuracy": jnp.where(words > 0, jnp.sum(there & (tags == labels), axis=-1) / jnp.maximum(words, 1), 1.0),
         "f1": jnp.where(both > 0, 2 * jnp.sum(right, axis=-1) / jnp.maximum(both, 1), 1.0),
         "illegal": jnp.any(there & _inside(tags) & ~_continues(tags), axis=-1),
     }

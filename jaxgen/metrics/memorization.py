@@ -4,11 +4,13 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.stats import rankdata
 
-from jaxgen.metrics.distances import by_blocks, squared_distances
+from jaxgen.metrics.distances import by_blocks, nearest, squared_distances
+from jaxgen.metrics.wide import in_float64
 
 Array = jax.Array
 
 
+@in_float64
 def nearest_neighbors(x: Array, training: Array) -> tuple[Array, Array]:
     """The nearest training example of each row.
 
@@ -17,11 +19,11 @@ def nearest_neighbors(x: Array, training: Array) -> tuple[Array, Array]:
       training: features `[examples, features]`.
 
     Returns:
-      Its distance, exactly 0 for a copy, and its number, `[rows]` each.
+      Its distance, exactly 0 for a copy, and its number, `[rows]` each; of examples equally near, one of them.
     """
 
     def block(rows: Array) -> tuple[Array, Array]:
-        number = jnp.argmin(squared_distances(rows, training), axis=1)
+        _, number = nearest(squared_distances(rows, training))
         return jnp.linalg.norm(rows - jnp.take(training, number, axis=0), axis=1), number
 
     return by_blocks(block, x)

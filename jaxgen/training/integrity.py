@@ -39,10 +39,21 @@ def _checksums(state: Any) -> Any:
 
 
 def _checksum(leaf: jax.Array) -> jax.Array:
-    """The sum of the elements' bits, each times an odd number of its own: a single flipped bit always shows."""
-    bits = leaf.astype(jnp.uint8) if leaf.dtype == bool else leaf
-    bits = jax.lax.bitcast_convert_type(bits, jnp.dtype(f"uint{8 * bits.dtype.itemsize}")).astype(jnp.uint32)
+    """The sum of the leaf's words of bits, each times an odd number of its own: a single flipped bit always shows."""
+    words = _words(leaf)
     position = jnp.zeros((), jnp.uint32)  # in row-major order; flattening would gather what is split over devices
-    for axis, size in enumerate(bits.shape):
-        position = position * size + jax.lax.broadcasted_iota(jnp.uint32, bits.shape, axis)
-    return jnp.sum(bits * (2 * position + 1), dtype=jnp.uint32)
+    for axis, size in enumerate(words.shape):
+        position = position * size + jax.lax.broadcasted_iota(jnp.uint32, words.shape, axis)
+    return jnp.sum(words * (2 * position + 1), dtype=jnp.uint32)
+
+
+def _words(leaf: jax.Array) -> jax.Array:
+    """All bits of an array of any type as uint32, the two words of a 64-bit number side by side on a last axis."""
+    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return jax.random.key_data(leaf)
+    if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
+        return jnp.stack([_words(leaf.real), _words(leaf.imag)], axis=-1)
+    if leaf.dtype == bool or jax.dtypes.itemsize_bits(leaf.dtype) < 8:  # nothing has so few bits that could be cast
+        leaf = leaf.astype(jnp.float32 if jnp.issubdtype(leaf.dtype, jnp.floating) else jnp.int8)
+    size = min(leaf.dtype.itemsize, 4)
+    return jax.lax.bitcast_convert_type(leaf, jnp.dtype(f"uint{8 * size}")).astype(jnp.uint32)

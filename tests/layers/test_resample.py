@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from jax import lax
 
+from jaxgen.errors import UserError
+from jaxgen.layers.attention import SelfAttention
 from jaxgen.layers.resample import ResampledConv, SpectralResampledConv, enlarge, max_pool, mean_pool
+from jaxgen.models.adversarial.resnet_gan import Discriminator
 
 X = np.random.default_rng(0).normal(size=(2, 4, 6, 3)).astype(np.float32)
 
@@ -49,3 +52,22 @@ def test_a_spectral_one_normalizes_the_kernel_it_keeps():
     plain = ResampledConv(5, (3, 3), resample="up", use_bias=False)
     truth = plain.apply({"params": {"kernel": kernel / sigma}}, X)
     np.testing.assert_allclose(layer.apply(variables, X), truth, atol=1e-5)
+
+
+ODD = np.zeros((1, 7, 4, 8), np.float32)
+HALVING = {
+    "mean_pool": lambda: mean_pool(ODD),
+    "max_pool": lambda: max_pool(ODD.swapaxes(1, 2)),
+    "conv": lambda: ResampledConv(5, (3, 3), resample="down").init(jax.random.key(0), ODD),
+    "spectral conv": lambda: SpectralResampledConv(5, (3, 3), resample="down").init(jax.random.key(0), ODD),
+    "attention": lambda: SelfAttention().init(jax.random.key(0), ODD),
+    "discriminator": lambda: Discriminator((4, 8, 16), halvings=3).init(
+        jax.random.key(0), np.zeros((1, 28, 28, 1)), train=False
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HALVING)
+def test_an_odd_map_is_refused(name):
+    with pytest.raises(UserError, match=r"a map of \dx\d cannot be halved; pad or resize images"):
+        HALVING[name]()

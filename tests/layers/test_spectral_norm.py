@@ -9,6 +9,7 @@ from jax.sharding import PartitionSpec
 
 from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.layers.conv import conv, conv_transpose
+from jaxgen.layers.resample import SpectralResampledConv
 from jaxgen.layers.spectral_norm import SpectralConv, SpectralConvTranspose, SpectralDense, SpectralEmbed
 from jaxgen.training.sharding import make_mesh, placement, state_shardings
 from jaxgen.training.step import build_step, compile_step, due_phases, init_state
@@ -165,3 +166,29 @@ def test_repeated_and_sharded_phases_iterate_as_one_device_does():
         np.testing.assert_allclose(state.nets["critic"].variables["spectral"]["u"], truth, atol=1e-6)
     assert ends[1]["critic"].params["kernel"].sharding.spec == PartitionSpec(None, "fsdp")
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6), *ends)
+
+
+RESAMPLED = SpectralResampledConv(7, (3, 3), resample="down")
+ALL = {name: layer[:2] for name, layer in LAYERS.items()} | {"resampled": (RESAMPLED, IMAGE)}
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_a_weight_of_zeros_is_used_as_it_is_and_leaves_u_for_when_it_is_none(name):
+    layer, x = ALL[name]
+    variables = layer.init(jax.random.key(0), x)
+    (weight_name,) = variables["params"].keys() - {"bias"}
+    weight = variables["params"][weight_name]
+
+    @jax.jit
+    def use(weight):
+        params = {**variables["params"], weight_name: weight}
+        y, moved = layer.apply({**variables, "params": params}, x, mutable=["spectral"])
+        return jnp.sum(y), (y, moved["spectral"])
+
+    gradient, (y, spectral) = jax.grad(use, has_aux=True)(0 * weight)
+    np.testing.assert_array_equal(y, 0)
+    np.testing.assert_array_equal(spectral["u"], variables["spectral"]["u"])
+    assert np.isfinite(gradient).all()
+    assert np.any(gradient != 0)
+    small, large = (use(scale * weight)[1][0] for scale in (1e-16, 1.0))  # however small, it is normalized
+    np.testing.assert_allclose(small, large, atol=1e-5 * np.abs(large).max())

@@ -28,6 +28,7 @@ def test_figures_of_sentences_worked_by_hand():
         [O, O, -1, -1, -1],  # none
         [B_LOC, O, O, O, -1],
         [B_PER, I_PER, -1, -1, -1],
+        [-1, -1, -1, -1, -1],  # no word at all
     ]
     tags = [
         [O, B_PER, I_PER, I_LOC, I_LOC],  # the person is right; the place is a word too long, and begins with I
@@ -35,11 +36,12 @@ def test_figures_of_sentences_worked_by_hand():
         [O, O, B_PER, O, I_LOC],
         [B_PER, O, B_LOC, I_LOC, O],  # the right word with a wrong type, and one that is not there
         [I_PER, I_PER, O, O, O],  # found all the same, as in CoNLL's evaluation, but illegal
+        [I_PER, O, O, O, O],
     ]
     expected = {
-        "accuracy": [3 / 5, 3 / 4, 1, 1 / 4, 1 / 2],
-        "f1": [2 * 1 / 4, 0, 1, 0, 1],
-        "illegal": [1, 0, 0, 0, 1],
+        "accuracy": [3 / 5, 3 / 4, 1, 1 / 4, 1 / 2, 1],
+        "f1": [2 * 1 / 4, 0, 1, 0, 1, 1],
+        "illegal": [1, 0, 0, 0, 1, 0],
     }
     got = figures(jnp.array(tags), jnp.array(labels))
     assert got.keys() == expected.keys()
