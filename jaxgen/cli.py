@@ -28,20 +28,26 @@ def main() -> NoReturn:
         sys.stdout.flush()
         sys.exit(0)
     except UserError as error:
-        print(f"jaxgen: {error}", file=sys.stderr)
+        _say(error)
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read, as `head` does, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end
         sys.exit(128 + signal.SIGPIPE)
     except OSError as error:
-        print(f"jaxgen: {_refused(error)}", file=sys.stderr)
+        _say(_refused(error))
         sys.exit(UserError.exit_code)
     except Preempted as stop:
-        print("jaxgen: stopped by SIGTERM.", file=sys.stderr)
+        _say("stopped by SIGTERM.")
         sys.exit(stop.exit_code)
     except KeyboardInterrupt:
-        print("jaxgen: stopped.", file=sys.stderr)
+        _say("stopped.")
         sys.exit(130)
+
+
+def _say(sentence: object) -> None:
+    from jaxgen.console import say
+
+    say(sentence)
 
 
 def _refused(error: OSError) -> str:

@@ -1,16 +1,19 @@
-"""Writing files so that neither a kill nor a full disk loses what was there."""
+"""Writing files so that neither a kill nor a full disk loses what was there, and no link leads anywhere else."""
 
 import contextlib
 import io
 import os
 import pathlib
+import secrets
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Writes `content` to a temporary neighbour and renames it over `path`: the old file or the new, nothing between.
 
+    The neighbour is new and its name cannot be foreseen, so that nobody can have put a link there.
+
     Args:
-      path: the file; missing folders above it are made.
+      path: the file; missing folders above it are made. A link is replaced, not followed.
       content: its bytes.
 
     Raises:
@@ -18,9 +21,10 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """
     path = pathlib.Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
     try:
-        temporary.write_bytes(content)
+        with open(temporary, "xb", opener=no_link) as file:
+            file.write(content)
         temporary.replace(path)
     except OSError as error:
         error.filename = str(path)  # the user knows nothing of the neighbour
@@ -30,15 +34,23 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
+def no_link(path: str, flags: int) -> int:
+    """An `opener` that refuses a link in the file's place."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o666)
+
+
 class AppendedFile:
     """A file that grows by whole records; what a full disk does not take waits in memory, in order.
 
     Args:
       path: the file; it may exist.
+
+    Raises:
+      OSError: it cannot be written, or is a link.
     """
 
     def __init__(self, path: str | os.PathLike[str]):
-        self._file = io.FileIO(path, "a")
+        self._file = io.FileIO(path, "a", opener=no_link)
         self._waiting = b""
 
     def append(self, record: bytes = b"") -> OSError | None:

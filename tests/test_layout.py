@@ -11,6 +11,8 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LEAVES = {
     "errors",
+    "rows",
+    "console",
     "target",
     "loops",
     "files",

@@ -7,13 +7,15 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
 from jaxgen.commands.trust import trust
 from jaxgen.errors import UserError
-from jaxgen.experiment import ExperimentFile
+
+if TYPE_CHECKING:
+    from jaxgen.experiment import ExperimentFile
 
 T = TypeVar("T")
 _UNPREFIXED = tyro.conf.arg(name="")  # `--steps`, not `--config.steps`; what is nested keeps its prefix: `--mesh.data`
@@ -46,7 +48,7 @@ def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = Non
 
 def parse_experiment(
     options: type[T], args: Sequence[str], prog: str, **defaults: Any
-) -> tuple[ExperimentFile, Any, T]:
+) -> "tuple[ExperimentFile, Any, T]":
     """FILE, its configuration and a command's own options.
 
     Args:
@@ -65,6 +67,8 @@ def parse_experiment(
             f"{prog} FILE",
         )
         raise UserError(f"FILE is missing; name an experiment, as in `{prog} experiments/digits_dcgan.py`.")
+    from jaxgen.experiment import ExperimentFile  # with JAX, which no other command need wait for
+
     file = ExperimentFile.load(Path(args[0]))
     trust(file.path)
     both = dataclasses.make_dataclass(

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from rich.console import Console
 from rich.table import Table
 
 from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import DataOptions, MeshOptions
+from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training import process

@@ -6,7 +6,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import jax
-from rich.console import Console
 from rich.filesize import decimal
 from rich.table import Table
 
@@ -14,6 +13,7 @@ from jaxgen.aot.predict import LARGEST, Prediction, predict
 from jaxgen.aot.topology import Topology
 from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.runs import MeshOptions
+from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import tyro
-from rich.console import Console
 
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.figures import figures_table, held_out_figures, samples_table
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.commands.samples import FeatureOptions
+from jaxgen.console import Console
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 

@@ -2,9 +2,7 @@
 
 import contextlib
 import dataclasses
-import functools
 import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -12,6 +10,7 @@ from typing import Any, Literal
 from jax.sharding import Mesh
 
 from jaxgen.commands.trust import check_trusted
+from jaxgen.console import say
 from jaxgen.core import Method, TrainState
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment, ExperimentFile
@@ -137,7 +136,6 @@ class Run:
         experiment = file.build(file.config_from_json(settings["config"]))
         if not folder.checkpoints.is_dir():
             raise UserError(f"run folder {path} has no checkpoints; train it first.")
-        say = functools.partial(print, "jaxgen:", file=sys.stderr)
         with contextlib.closing(Checkpoints(folder.checkpoints, read_only=True, say=say)) as checkpoints:
             restored = checkpoints.restore_best(lambda stage: experiment.trainer(mesh, stage).abstract_state())
         if restored is None:

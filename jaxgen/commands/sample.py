@@ -13,11 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from rich.console import Console
 
 from jaxgen import latents as moves
 from jaxgen.commands.arguments import numbers, parse
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
+from jaxgen.console import Console
 from jaxgen.core import Latents, View
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
@@ -119,7 +119,8 @@ def main(args: Sequence[str]) -> None:
         save_samples(options.out, samples, columns=columns)
     if options.out.parent == run.folder.drawings:
         write_report(run.folder.path)
-    print(f"Wrote {len(samples)} samples of step {int(run.state.step)} to {options.out}")
+    wrote = f"Wrote {len(samples)} samples of step {int(run.state.step)} to {options.out}"
+    Console().print(wrote, markup=False, highlight=False, soft_wrap=True)
 
 
 def _positive(name: str, text: str) -> list[float]:

@@ -13,12 +13,12 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh
-from rich.console import Console
 
 import jaxgen
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import figures_table, held_out_figures
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
+from jaxgen.console import Console
 from jaxgen.errors import NonFiniteError
 from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.report.figure import save_figure

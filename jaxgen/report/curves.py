@@ -12,6 +12,7 @@ WIDTH, HEIGHT = 330, 204  # the SVG's own units; about pixels, since a chart is 
 TOP, BOTTOM = 12, 24
 LABEL_HEIGHT = 27  # two lines of text
 MOST_POINTS = 1000
+MOST = 1e300  # what is larger counts as infinite: differences of such numbers are
 NOT_DRAWN = {"step", "epoch", "time", "seconds"}  # clocks
 
 
@@ -118,15 +119,15 @@ def collect(rows: Iterable[Mapping[str, Any]]) -> list[Series]:
     for name, by_step in values.items():
         x = np.array(sorted(by_step), dtype=np.float64)
         y = np.array([by_step[step] for step in x], dtype=np.float64)
-        finite = np.isfinite(y)
+        finite = np.abs(y) < MOST
         if finite.any():
             series.append(Series(name, x[finite], y[finite], int((~finite).sum())))
     return series
 
 
 def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value from JSON is a number (true and false are not)."""
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Whether a value from JSON is a number that a float can hold (true and false are not)."""
+    return isinstance(value, float) or (type(value) is int and abs(value) < 2**1023)
 
 
 def labels(names: Sequence[str]) -> tuple[str, list[str]]:

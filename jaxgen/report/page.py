@@ -3,12 +3,14 @@
 import base64
 import dataclasses
 import datetime
+import functools
 import io
 import json
 import math
 import os
 import pathlib
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -18,6 +20,7 @@ import PIL.Image
 from jaxgen.errors import UserError
 from jaxgen.files import write_atomically
 from jaxgen.report.curves import HEIGHT, WIDTH, Panel, is_number, number, panels
+from jaxgen.rows import read_rows
 
 MOST_PICTURES = 24
 LARGE_BYTES, SMALL_BYTES = 1_000_000, 64_000  # a PNG beyond this is embedded as WebP
@@ -47,7 +50,8 @@ class Figure:
 def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
     """Writes `report.html` into a run folder from what the folder holds so far, also while training goes on.
 
-    Reads `config.json`, and where present `metrics.jsonl`, `samples/step_<n>.png`, `drawings/*.png` and `eval.json`.
+    Reads `config.json`, and where present `metrics.jsonl`, `samples/step_<n>.png`, `drawings/*.png` and `eval.json`;
+    links that lead out of the folder are passed over, and so is in a figure or a picture what is damaged.
 
     Args:
       run_dir: the run folder.
@@ -59,7 +63,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
       UserError: the folder is no run folder, or one of its JSON files cannot be read.
     """
     run_dir = pathlib.Path(run_dir)
-    config = read_json(run_dir / "config.json")
+    config = read_json(run_dir, "config.json")
     if config is None:
         raise UserError(f"{run_dir} has no config.json: pass a run folder that `jaxgen train` wrote.")
     settings = config.get("config")
@@ -70,34 +74,40 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
         "step": None,
         "weights": None,
         "figures": {},
-        **(read_json(run_dir / "eval.json") or {}),
+        **(read_json(run_dir, "eval.json") or {}),
     }
-    rows, unreadable = read_metrics(run_dir / "metrics.jsonl")
+    rows, unreadable = read_rows(run_dir / "metrics.jsonl") if inside(run_dir, "metrics.jsonl") else ([], 0)
     curves = panels(rows)
-    pictures = timeline(run_dir / "samples")
-    drawn = {path.stem: embed(0, path, large=True) for path in sorted((run_dir / "drawings").glob("*.png"))}
+    pictures = timeline(run_dir)
+    drawings = (path for path in sorted((run_dir / "drawings").glob("*.png")) if inside(run_dir, path))
+    drawn = {path.stem: embed(0, path, large=True) for path in drawings}
 
-    steps_seen = [row["step"] for row in rows if is_number(row.get("step"))] + [
-        picture.step for picture in pictures[-1:]
-    ]
-    page = render(
-        run={"name": "default", "method": "", "data": "", "versions": {}, "device": "", **config},
-        command=config.get("command", "jaxgen train FILE"),
-        folder=run_dir.as_posix(),
-        step=max(steps_seen, default=0),
-        steps=settings["steps"] if is_number(settings.get("steps")) else 0,
-        ended="ended" in config,
-        settings={name: show(value) for name, value in settings.items()},
-        started=date(config.get("started")),
-        written=date(datetime.datetime.now(datetime.UTC).isoformat()),
-        evaluation=evaluation,
-        figures=figures(evaluation["figures"]),
-        compared=compared(evaluation.get("samples")),
-        curves=curves,
-        unreadable=unreadable,
-        pictures=pictures,
-        drawings={name: drawing for name, drawing in drawn.items() if drawing is not None},
-    )
+    steps_seen = [row["step"] for row in rows] + [picture.step for picture in pictures[-1:]]
+    versions = config.get("versions")
+    try:
+        page = render(
+            run={"name": "default", "method": "", "data": "", "device": "", **config},
+            versions=versions if isinstance(versions, Mapping) else {},
+            command=config.get("command", "jaxgen train FILE"),
+            folder=run_dir.as_posix(),
+            step=max(steps_seen, default=0),
+            steps=settings["steps"] if is_number(settings.get("steps")) else 0,
+            ended="ended" in config,
+            settings={name: show(value) for name, value in settings.items()},
+            started=date(config.get("started")),
+            written=date(datetime.datetime.now(datetime.UTC).isoformat()),
+            evaluation=evaluation,
+            weights=show(evaluation["weights"] or "").replace("ema", "averaged (EMA)"),
+            figures=figures(evaluation["figures"]),
+            samples=described(evaluation.get("samples")),
+            compared=compared(evaluation.get("samples")),
+            curves=curves,
+            unreadable=unreadable,
+            pictures=pictures,
+            drawings={name: drawing for name, drawing in drawn.items() if drawing is not None},
+        )
+    except RecursionError as error:
+        raise UserError(f"{run_dir}: one of its JSON files is nested too deeply to be shown; mend it.") from error
     path = run_dir / "report.html"
     write_atomically(path, page.encode())
     return path
@@ -105,6 +115,11 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
 
 def render(*, curves: Sequence[Panel], pictures: Sequence[Picture], **values: Any) -> str:
     """The page's text; every value is escaped."""
+    return _template().render(curves=curves, chart_width=WIDTH, chart_height=HEIGHT, pictures=pictures, **values)
+
+
+@functools.cache
+def _template() -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jaxgen", "report"),
         autoescape=True,
@@ -113,18 +128,25 @@ def render(*, curves: Sequence[Panel], pictures: Sequence[Picture], **values: An
         lstrip_blocks=True,
     )
     environment.filters["commas"] = lambda count: f"{count:,}" if is_number(count) else show(count)
-    return environment.get_template("page.html").render(
-        curves=curves, chart_width=WIDTH, chart_height=HEIGHT, pictures=pictures, **values
-    )
+    return environment.get_template("page.html")
 
 
-def read_json(path: pathlib.Path) -> dict[str, Any] | None:
-    """The object in a JSON file; None where there is no file."""
+def inside(run_dir: pathlib.Path, path: pathlib.Path | str) -> bool:
+    """Whether a file of a run is there and not elsewhere: a link must not bring what it points to into the report."""
+    whole = os.path.realpath(run_dir)
+    return os.path.commonpath([whole, os.path.realpath(run_dir / path)]) == whole
+
+
+def read_json(run_dir: pathlib.Path, name: str) -> dict[str, Any] | None:
+    """The object in a JSON file of a run; None where there is no file."""
+    path = run_dir / name
+    if not inside(run_dir, name):
+        return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         raise UserError(
             f"{path} cannot be read ({error}): delete it and run the command that wrote it again."
         ) from error
@@ -133,36 +155,10 @@ def read_json(path: pathlib.Path) -> dict[str, Any] | None:
     return content
 
 
-def read_metrics(path: pathlib.Path) -> tuple[list[dict[str, Any]], int]:
-    """The rows of a `metrics.jsonl`, without lines that are not whole.
-
-    Args:
-      path: the file; none is no rows.
-
-    Returns:
-      The rows, and how many lines before the last could not be read. The last may be half written, by a run that
-      goes on or was killed, and is not counted.
-    """
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
-    rows, broken = [], []
-    for index, line in enumerate(lines):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            row = None
-        if isinstance(row, dict):
-            rows.append(row)
-        elif line.strip():
-            broken.append(index)
-    return rows, sum(index < len(lines) - 1 for index in broken)
-
-
-def timeline(folder: pathlib.Path) -> list[Picture]:
-    """At most 24 of the folder's `step_<n>.png`, evenly spaced and with the first and the last, by step."""
-    found = [
-        (int(match[1]), path) for path in folder.glob("step_*.png") if (match := re.fullmatch(r"step_(\d+)", path.stem))
-    ]
-    found.sort()
+def timeline(run_dir: pathlib.Path) -> list[Picture]:
+    """At most 24 of the run's `samples/step_<n>.png`, evenly spaced and with the first and the last, by step."""
+    named = {path: re.fullmatch(r"step_(\d+)", path.stem) for path in (run_dir / "samples").glob("step_*.png")}
+    found = sorted((int(match[1]), path) for path, match in named.items() if match and inside(run_dir, path))
     if len(found) > MOST_PICTURES:
         found = [found[round(i * (len(found) - 1) / (MOST_PICTURES - 1))] for i in range(MOST_PICTURES)]
     pictures = [embed(step, path, large=path == found[-1][1]) for step, path in found]
@@ -171,27 +167,30 @@ def timeline(folder: pathlib.Path) -> list[Picture]:
 
 def embed(step: int, path: pathlib.Path, *, large: bool) -> Picture | None:
     """The picture as a data URI: the file itself, or a WebP of it where that is heavy; None where it is broken."""
+    kind = "png"
     try:
         content = path.read_bytes()
-        image = PIL.Image.open(io.BytesIO(content))
-        image.load()
-    except OSError:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
+            image = PIL.Image.open(io.BytesIO(content), formats=["PNG"])  # another format's reader may start programs
+            image.load()
+        if len(content) > (LARGE_BYTES if large else SMALL_BYTES):
+            side = LARGE_SIDE if large else SMALL_SIDE
+            image = image.convert("RGB")
+            image.thumbnail((side, side))
+            buffer = io.BytesIO()
+            image.save(buffer, "WEBP", quality=80)
+            kind, content = "webp", buffer.getvalue()
+    except Exception:  # of any kind: Pillow goes where a broken file leads it
         return None
-    kind = "png"
-    if len(content) > (LARGE_BYTES if large else SMALL_BYTES):
-        side = LARGE_SIDE if large else SMALL_SIDE
-        image = image.convert("RGB")
-        image.thumbnail((side, side))
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=80)
-        kind, content = "webp", buffer.getvalue()
     return Picture(step, f"data:image/{kind};base64,{base64.b64encode(content).decode()}", image.width, image.height)
 
 
-def figures(entries: Mapping[str, Any]) -> list[Figure]:
+def figures(entries: Any) -> list[Figure]:
     """The figures of an `eval.json` as text: the standard error with two digits, the mean with as many places."""
     result = []
-    for name, entry in entries.items():
+    for name, entry in (entries if isinstance(entries, Mapping) else {}).items():
         entry = entry if isinstance(entry, Mapping) else {"mean": entry}
         mean, error = entry.get("mean"), entry.get("standard_error")
         if not is_number(mean):
@@ -205,12 +204,18 @@ def figures(entries: Mapping[str, Any]) -> list[Figure]:
     return result
 
 
+def described(samples: Any) -> dict[str, Any]:
+    """What was compared with what; empty where it does not say."""
+    fields = ("samples", "examples", "split", "training_examples", "training_split", "features")
+    return {field: samples.get(field, "") if isinstance(samples, Mapping) else "" for field in fields}
+
+
 def compared(samples: Any) -> list[tuple[Figure, Figure | None]]:
     """Each figure of samples beside that of training images, if they have it, as text; none without samples."""
     if not isinstance(samples, Mapping):
         return []
-    real = {figure.name: figure for figure in figures(samples["training_images"])}
-    return [(figure, real.get(figure.name)) for figure in figures(samples["figures"])]
+    real = {figure.name: figure for figure in figures(samples.get("training_images"))}
+    return [(figure, real.get(figure.name)) for figure in figures(samples.get("figures"))]
 
 
 def show(value: Any) -> str:
@@ -222,8 +227,8 @@ def date(text: Any) -> str:
     """An ISO date and time to the minute, in UTC where it names its zone; anything else as it is."""
     try:
         moment = datetime.datetime.fromisoformat(text)
-    except (TypeError, ValueError):
+        if moment.tzinfo is None:
+            return moment.strftime("%Y-%m-%d %H:%M")
+        return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")
+    except (TypeError, ValueError, OverflowError):  # the last in the year 1, west of Greenwich
         return "" if text is None else str(text)
-    if moment.tzinfo is None:
-        return moment.strftime("%Y-%m-%d %H:%M")
-    return moment.astimezone(datetime.UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import jax
 from jax.experimental import multihost_utils
 
+from jaxgen.console import say
 from jaxgen.errors import UserError
 
 _HEARTBEAT_SECONDS = 30  # after so long without a sign of life from one process, JAX ends the others
@@ -83,7 +84,7 @@ def failing_together() -> Iterator[None]:
     except UserError as error:
         if not jax.distributed.is_initialized():
             raise
-        print(f"jaxgen: {error}", file=sys.stderr)
+        say(error)
         _end(error.exit_code)
 
 
@@ -99,11 +100,10 @@ def crashing_at_once() -> Iterator[None]:
         if isinstance(error, UserError) or not jax.distributed.is_initialized():
             raise
         traceback.print_exc()
-        print(
-            f"jaxgen: process {jax.process_index()} of {jax.process_count()} failed and ends; if it lost its "
+        say(
+            f"process {jax.process_index()} of {jax.process_count()} failed and ends; if it lost its "
             "connection, look at the one that ended first. The same command on all of them continues from the last "
-            "checkpoint.",
-            file=sys.stderr,
+            "checkpoint."
         )
         _end(1)
 

@@ -1,5 +1,6 @@
 """Metrics to `metrics.jsonl` and TensorBoard: one row a logging step, checked to be finite."""
 
+import itertools
 import json
 import math
 import time
@@ -13,6 +14,7 @@ import jax
 from jaxgen.core import Watch
 from jaxgen.errors import NonFiniteError
 from jaxgen.files import AppendedFile, write_atomically
+from jaxgen.rows import read_rows
 from jaxgen.training.event_file import EventFile
 from jaxgen.training.run_folder import RunFolder
 
@@ -31,7 +33,8 @@ class MetricLog:
       folder: of the run.
       start_step: where it goes on, from now.
       images_per_step: what a step takes, for `images_per_second` in each row.
-      say: takes a sentence when the disk is full: rows then wait in memory, and training goes on.
+      say: takes a sentence when the disk is full, and rows wait in memory while training goes on; and when lines of an
+        earlier file were damaged, which are then left out.
       watch: a metric of which a sentence is said when it is first above its limit.
     """
 
@@ -44,7 +47,7 @@ class MetricLog:
         watch: Watch | None = None,
     ):
         first = jax.process_index() == 0
-        self._rows = _open_at(folder.metrics_file, start_step) if first else None
+        self._rows = _open_at(folder.metrics_file, start_step, say) if first else None
         self._events = EventFile(folder.path, start_step) if first else None
         self._say = say
         self._disk_full = False
@@ -154,8 +157,13 @@ def _non_finite(step: int, name: str, value: float) -> NonFiniteError:
     return NonFiniteError(f"{metric} of {owner} became {kind} at step {step}", step)
 
 
-def _open_at(path: Path, start_step: int) -> AppendedFile:
-    rows = path.read_text().splitlines() if path.exists() else []
-    kept = [row for row in rows if row.endswith("}") and json.loads(row)["step"] <= start_step]
-    write_atomically(path, "".join(row + "\n" for row in kept).encode())
+def _open_at(path: Path, start_step: int, say: Callable[[str], None]) -> AppendedFile:
+    rows, damaged = read_rows(path)
+    if damaged:
+        names = (path.with_name(f"{path.stem}.damaged-{number}{path.suffix}") for number in itertools.count(1))
+        aside = next(name for name in names if not name.exists())
+        write_atomically(aside, path.read_bytes())
+        say(f"{damaged} lines of {path} are damaged and left out; the file as it was is kept as {aside.name}.")
+    kept = (json.dumps(row) + "\n" for row in rows if row["step"] <= start_step)
+    write_atomically(path, "".join(kept).encode())
     return AppendedFile(path)

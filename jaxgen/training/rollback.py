@@ -45,8 +45,8 @@ class Rollbacks:
         self._file = file
         try:
             entries = json.loads(file.read_text()) if file.exists() else []
-            self._done = [Rollback(int(e["step"]), int(e["skipped"]), str(e["finding"])) for e in entries]
-        except (OSError, ValueError, TypeError, KeyError) as error:
+            self._done = [Rollback(_count(e["step"]), _count(e["skipped"]), str(e["finding"])) for e in entries]
+        except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise UserError(f"{file} cannot be read ({error!r}); mend it, or start over with --fresh.") from error
 
     def __len__(self) -> int:
@@ -88,3 +88,9 @@ class Rollbacks:
             step = end
         with contextlib.closing(batches(self.position(step, start))) as data:
             yield from data
+
+
+def _count(value: object) -> int:
+    if type(value) is not int or not 0 <= value < 2**31:
+        raise ValueError(f"{value!r} is no number of steps")
+    return value

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jaxgen.errors import UserError
-from jaxgen.files import write_atomically
+from jaxgen.files import no_link, write_atomically
 
 
 @dataclasses.dataclass(frozen=True)
@@ -130,7 +130,7 @@ class RunFolder:
         with contextlib.ExitStack() as stack:
             with self._writing():
                 self.path.mkdir(parents=True, exist_ok=True)
-                file = stack.enter_context(self.lock_file.open("a"))
+                file = stack.enter_context(open(self.lock_file, "a", opener=no_link))
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
@@ -152,7 +152,8 @@ class RunFolder:
 
     def write_evaluation(self, evaluation: dict[str, Any]) -> None:
         """Writes held-out figures; what an earlier evaluation of the same step found out beside them stays."""
-        with contextlib.suppress(OSError, ValueError, AttributeError):  # there is none, or it cannot be read
+        # There may be none, or it cannot be read.
+        with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
             earlier = json.loads(self.eval_file.read_text())
             if earlier.get("step") == evaluation["step"]:
                 evaluation = {**earlier, **evaluation}

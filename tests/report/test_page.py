@@ -12,7 +12,8 @@ import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.report.grid import save_png
-from jaxgen.report.page import MOST_PICTURES, figures, read_metrics, write_report
+from jaxgen.report.page import MOST_PICTURES, figures, write_report
+from jaxgen.rows import read_rows
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
 
@@ -211,7 +212,7 @@ def test_broken_lines_further_up_are_counted(run):
         (100,),
         tail='{"step": 200, "cri{"step": 200, "critic/loss": 1.0}\n[1]\n\n{"step": 300, "critic/loss": 2.5}\n',
     )
-    rows, unreadable = read_metrics(run / "metrics.jsonl")
+    rows, unreadable = read_rows(run / "metrics.jsonl")
     assert [row["step"] for row in rows] == [100, 300]
     assert unreadable == 2
     write_report(run)
