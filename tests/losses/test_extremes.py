@@ -69,7 +69,7 @@ INF = np.inf
 LOG_2 = np.log(2)
 MASKED = [[0.0, 0.0, -INF]]  # logits of three classes of which the last is not to be had
 HALVES = [[-LOG_2, -LOG_2]]
-ONE, TWO = [[1.0]], [[1.0, 1.0]]  # masks of sentences
+ONE, TWO = np.ones((1, 1)), np.ones((1, 2))  # masks of sentences
 # Two rules about three classes: the first wants class 0, the second class 1.
 AT_ODDS = [[[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]]]
 NO_COSTS, ALL_FORBIDDEN = np.zeros((2, 2)), np.full((2, 2), INF)
