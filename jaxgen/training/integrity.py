@@ -49,7 +49,7 @@ def _checksum(leaf: jax.Array) -> jax.Array:
 
 def _words(leaf: jax.Array) -> jax.Array:
     """All bits of an array of any type as uint32, the two words of a 64-bit number side by side on a last axis."""
-    if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+    if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return jax.random.key_data(leaf)
     if jnp.issubdtype(leaf.dtype, jnp.complexfloating):
         return jnp.stack([_words(leaf.real), _words(leaf.imag)], axis=-1)
