@@ -100,7 +100,9 @@ class Repeat(Bijector):
             return 1
         layer = self.bijector.clone(parent=None)
         first = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape[1:], v.dtype), self.bijector.variables)
-        return 0 if loops.unrolls(lambda v, x: layer.apply(v, x, method=direction), first, x) else 1
+        assert self.scope is not None  # a module that runs is bound
+        keys = {name: jax.random.key(0) for name in self.scope.rngs}
+        return 0 if loops.unrolls(lambda v, x: layer.apply(v, x, method=direction, rngs=keys), first, x) else 1
 
     def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         return self._run("forward_and_log_det", z, reverse=True)

@@ -1,5 +1,6 @@
 import jax
 import numpy as np
+from jax.test_util import check_grads
 
 from jaxgen.bijectors.batch_norm import BatchNorm
 
@@ -41,3 +42,16 @@ def test_gradients_pass_through_the_batch_s_moments_in_training_alone():
     assert np.abs(jax.grad(total)(SECOND)).min() > 0.1
     gradient = jax.grad(lambda x: total(x, mutable=["batch_stats"]))(SECOND)
     np.testing.assert_allclose(gradient, 0.0, atol=1e-5)
+
+
+def test_gradients_in_training_are_those_of_both_moments(x64):
+    """Central differences, which see through anything that is held constant: of z, of the log-det, and of both."""
+    norm, x = BatchNorm(), np.float64(SECOND[:3, :1])
+    state = jax.tree.map(np.float64, variables(norm))
+    weights = RNG.normal(size=x.shape)
+
+    def outputs(params, x):
+        (z, log_det), _ = norm.apply({**state, "params": params}, x, mutable=["batch_stats"])
+        return (weights * z).sum(), log_det.sum()
+
+    check_grads(outputs, (state["params"], x), order=1, modes=["rev"], rtol=1e-6)

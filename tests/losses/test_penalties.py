@@ -85,6 +85,39 @@ def test_low_precision_critics_are_penalized_in_float32():
         assert np.isfinite(found).all()
 
 
+def scaled(scale):
+    """A critic of a weight, steeper where its input is larger, and so is its penalty's slope."""
+    return lambda x: scale * jnp.sum(x**2, (1, 2))
+
+
+# name -> the penalty of (the critic's weight, real examples, what made the fakes): who hears of it
+OF_GAMES = {
+    "gradient_penalty": lambda w, real, theta: penalties.gradient_penalty(scaled(w), real, theta * FAKE, KEY).sum(),
+    "max_gradient_penalty": lambda w, real, theta: penalties.max_gradient_penalty(scaled(w), real, theta * FAKE, KEY),
+}
+
+
+@pytest.mark.parametrize("name", OF_GAMES)
+def test_what_made_the_fakes_does_not_hear_of_the_critic_s_penalty(x64, name):
+    by_weight, by_fakes = jax.grad(OF_GAMES[name], (0, 2))(0.7, jnp.asarray(REAL), 1.3)
+    assert abs(by_weight) > 0.1
+    assert by_fakes == 0
+
+
+@pytest.mark.parametrize("penalty", [penalties.gradient_penalty, penalties.max_gradient_penalty])
+def test_another_key_takes_other_points(x64, penalty):
+    one, same, other = (np.sum(penalty(scaled(1.0), REAL, FAKE, key)) for key in (KEY, KEY, jax.random.key(1)))
+    assert one == same != other
+
+
+def test_only_the_generator_s_images_hear_of_mode_seeking(x64):
+    """And both images of a pair do, in opposite directions."""
+    z, other = RNG.normal(size=(2, 5, 4))
+    gradients = jax.grad(lambda a, b: penalties.mode_seeking(z, a, other, b).sum(), (0, 1))(2 * z, 3 * other)
+    assert np.abs(gradients[0]).min() > 1e-3
+    np.testing.assert_allclose(gradients[0], -gradients[1], rtol=1e-12)
+
+
 def test_unpaired_batches_are_refused():
     with pytest.raises(UserError, match="one fake example for each real one"):
         penalties.gradient_penalty(linear, REAL, FAKE[:1], KEY)

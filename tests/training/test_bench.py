@@ -1,7 +1,9 @@
 """What the measurement of a step holds, apart from the times themselves."""
 
 import gzip
+import itertools
 import json
+import types
 
 import jax
 import pytest
@@ -39,13 +41,18 @@ def test_a_measurement_compiles_cold_and_warm_and_leaves_a_trace_and_the_user_s_
     peak = 1e6
     monkeypatch.setattr(bench, "chip_of", lambda kind: Chip("made up", (kind,), {"float32": peak}, 0, 0.0))
     users = jax.config.jax_compilation_cache_dir
+    monkeypatch.setattr(bench, "time", types.SimpleNamespace(perf_counter=itertools.count().__next__))  # a second each
     trainer, _ = regression(Schedule(10, *[10] * 4))
-    figures = bench.measure(trainer, 50, tmp_path / "profile")
+    figures = bench.measure(trainer, 100, tmp_path / "profile")
     assert len(hits) == 1  # the step, compiled again
     assert jax.config.jax_compilation_cache_dir == users
-    rounds = figures["steps_per_second_rounds"]
-    assert len(rounds) == 5
-    assert figures["steps_per_second"] == sorted(rounds)[2]
+    assert figures["steps_timed"] == 100
+    assert figures["steps_per_second_rounds"] == [20] * 5  # two calls of ten steps in a second
+    assert figures["steps_per_second"] == figures["steps_per_second_min"] == figures["steps_per_second_max"] == 20
+    assert figures["images_per_second"] == 20 * trainer.images_per_step
+    assert figures["input_images_per_second"] == 100 * trainer.images_per_step  # the five rounds' batches in a second
+    assert figures["flops_per_second"] == 20 * figures["flops_per_step"]
+    assert figures["compile_cold_seconds"] == figures["compile_warm_seconds"] == 1
     assert figures["flops_per_step"] == 2 * 2 * 8  # y = w·x of 8 examples, and the gradient of w
     assert figures["mfu"] == pytest.approx(figures["flops_per_second"] / (peak * trainer.mesh.size))
     (traced,) = tmp_path.rglob("perfetto_trace.json.gz")
