@@ -164,7 +164,7 @@ def test_a_sharded_accumulated_step_is_the_plain_step_of_one_device():
         batches = {"x": x[None, None]}
         mesh = make_mesh(devices=jax.devices()[:devices])
         trainer = Trainer(method, Schedule(1), lambda step: (b for b in [batches]), {"x": x}, 0, mesh)
-        call = trainer.compile()
+        call = trainer.program(0)
         state, _ = call(trainer.init(), batches, trainer.run_key)
         return state.nets["flow"].params, call.as_text()
 
