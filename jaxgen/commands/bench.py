@@ -89,11 +89,11 @@ def _make(folder: Path) -> None:
 def _read(path: Path, experiment: str) -> dict[str, Any]:
     try:
         other = json.loads(path.read_text())
-        if not other["steps_per_second_rounds"]:
-            raise KeyError
+        if not all(rate > 0 for rate in [*map(float, other["steps_per_second_rounds"])] or [0]):
+            raise ValueError
     except OSError as error:
         raise UserError(f"against is {path}, which cannot be read ({error.strerror}); name another file.") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(
             f"against is {path}, which is not what `jaxgen bench --json` prints of one measurement; name such a file."
         ) from error

@@ -14,10 +14,10 @@ from jaxgen.errors import UserError
 def trust(file: Path) -> None:
     """Remembers that the user named a file."""
     path = file.resolve()
-    if path not in _trusted():
+    if path not in _trusted() and "\n" not in str(path):  # two lines would trust the second's file
         with contextlib.suppress(OSError):  # no home to write to: `check_trusted` will ask again
             _record().parent.mkdir(parents=True, exist_ok=True)
-            with _record().open("a") as record:
+            with _record().open("a", encoding="utf-8", errors="surrogateescape") as record:
                 record.write(f"{path}\n")
 
 
@@ -36,7 +36,7 @@ def check_trusted(file: Path, run: Path) -> None:
 
 def _trusted() -> set[Path]:
     with contextlib.suppress(OSError):
-        return {Path(line) for line in _record().read_text().splitlines()}
+        return {Path(line) for line in _record().read_text("utf-8", "surrogateescape").split("\n") if line}
     return set()
 
 

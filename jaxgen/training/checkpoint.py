@@ -332,7 +332,8 @@ class _NewestAndBest:
 def _read_score(folder: Any) -> float | None:
     """What a checkpoint was saved with; None where that is nothing, or can no longer be read."""
     try:
-        return ocp.JsonCheckpointHandler().restore(folder / _SCORE)[_SCORE]
+        score = float(ocp.JsonCheckpointHandler().restore(folder / _SCORE)[_SCORE])
+        return score if math.isfinite(score) else None
     except Exception:  # whatever the damaged file made its reader raise
         return None
 

@@ -80,9 +80,15 @@ class Evaluations:
     def _kept(self) -> dict[str, dict[str, Any]]:
         """What the run folder knows of the stage's null controls."""
         try:
-            stages = json.loads(self._folder.nulls_file.read_text())
-            return dict(stages.get(self._trainer.stage, {}))
-        except (OSError, ValueError, AttributeError, TypeError):  # there are none yet, or they cannot be read
+            kept = json.loads(self._folder.nulls_file.read_text())[self._trainer.stage]
+            return {
+                name: _numbers(found)
+                if name == _UNTRAINED
+                else {null: _numbers(figures) for null, figures in found.items()}
+                for name, found in kept.items()
+            }
+        # There are none yet, or they cannot be read.
+        except (OSError, ValueError, LookupError, AttributeError, TypeError, RecursionError):
             return {}
 
     def _keep(self, nulls: dict[str, dict[str, Any]]) -> None:
@@ -116,4 +122,8 @@ def _checked(evaluation: Evaluation, figures: Mapping[str, Any]) -> dict[str, fl
             raise UserError(
                 f"evaluation {evaluation.name!r} returns {name!r}; let its figures' names begin with its own."
             )
+    return _numbers(figures)
+
+
+def _numbers(figures: Mapping[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in figures.items()}
