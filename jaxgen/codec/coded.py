@@ -19,8 +19,7 @@ class Code:
       name: of the way, as the file's header has it.
       field: the batch field that is coded, `[batch, *event]`.
       takes: the field's values; their numbers, from 0, are the symbols.
-      event: shape of an example.
-      coder: `(view, batch) -> coder` of blocks of `batch` examples.
+      coder: `(view, event, batch) -> coder` of blocks of `batch` examples of shape `event`.
       batch: examples in a block, where nothing else is asked for.
       most: examples in a block, at most: what no file may ask for more of.
     """
@@ -28,20 +27,19 @@ class Code:
     name: str
     field: str
     takes: Field
-    event: tuple[int, ...]
-    coder: Callable[[View, int], BlockCoder]
+    coder: Callable[[View, tuple[int, ...], int], BlockCoder]
     batch: int
     most: int = 4096
 
-    def open(self, view: View, batch: int) -> BlockCoder:
-        """The coder of blocks of `batch` examples.
+    def open(self, view: View, event: tuple[int, ...], batch: int) -> BlockCoder:
+        """The coder of blocks of `batch` examples of shape `event`.
 
         Raises:
           UserError: they are more than `most`.
         """
         if batch > self.most:
             raise UserError(f"batch is {batch}; a block has at most {self.most} examples.")
-        return self.coder(view, batch)
+        return self.coder(view, event, batch)
 
     @property
     def levels(self) -> int:
@@ -71,10 +69,10 @@ class CodedMethod(Method):
     """A method whose model can compress.
 
     Attributes:
-      code: how.
+      code: how; None where it cannot after all.
     """
 
-    code: Code = None  # pyright: ignore[reportAssignmentType]  # it follows fields with defaults
+    code: Code | None = None
 
 
 def code_of(method: Method) -> Code:
@@ -83,6 +81,6 @@ def code_of(method: Method) -> Code:
     Raises:
       UserError: it has no likelihood that codes.
     """
-    if not isinstance(method, CodedMethod):
+    if not isinstance(method, CodedMethod) or method.code is None:
         raise UserError(f"a {method.name} cannot compress: it gives no probabilities that a file could be coded with.")
     return method.code

@@ -59,18 +59,19 @@ def main(args: Sequence[str]) -> None:
     process.configure()
     run, view = open_run(options.run)
     code = code_of(run.method)
-    symbols, size, kind = _read(options, run, code)
-    example = math.prod(code.event)
+    event = run.stage.data.test.spec[code.field].shape
+    symbols, size, kind = _read(options, run, code, event)
+    example = math.prod(event)
     batch = min(options.batch or code.batch, max(1, -(-size // example)))
     weights, program = fingerprint.of_weights(view.params), fingerprint.of_program()
-    header = Header(code.name, kind, weights, code.event, code.levels, batch, size, program)
+    header = Header(code.name, kind, weights, event, code.levels, batch, size, program)
     start = time.monotonic()
     with Progress(console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("compressing", total=size)
         written = compress(
             options.out,
             header,
-            code.open(view, batch),
+            code.open(view, event, batch),
             symbols,
             verify=options.verify,
             progress=lambda done: bar.update(task, completed=done),
@@ -94,9 +95,8 @@ def open_run(path: Path) -> tuple[Run, View]:
 class _Examples:
     """A source's examples as flat symbols, read as they are asked for."""
 
-    def __init__(self, source: Source, code: Code):
-        self._source, self._code = source, code
-        self._example = math.prod(code.event)
+    def __init__(self, source: Source, code: Code, example: int):
+        self._source, self._code, self._example = source, code, example
 
     def __len__(self) -> int:
         return len(self._source) * self._example
@@ -106,17 +106,17 @@ class _Examples:
         return self._code.symbols(self._source[ids][self._code.field]).ravel()
 
 
-def _read(options: Options, run: Run, code: Code) -> tuple[np.ndarray, int, str]:
+def _read(options: Options, run: Run, code: Code, event: tuple[int, ...]) -> tuple[np.ndarray, int, str]:
     """Flat symbols, how many they are, and what kind."""
     if options.examples:
         source = getattr(run.stage.data, options.examples)
-        examples: np.ndarray = _Examples(source, code)  # pyright: ignore[reportAssignmentType]  # read by slices alone
+        examples: np.ndarray = _Examples(source, code, math.prod(event))  # pyright: ignore[reportAssignmentType]  # read by slices alone
         return examples, len(examples), "array"
     assert options.file is not None
     if not options.file.is_file():
         raise UserError(f"file is {options.file}, which is no file; name one.")
     if options.file.suffix != ".npy":
-        if code.levels != 256 or len(code.event) != 1:
+        if code.levels != 256 or len(event) != 1:
             raise UserError(f"file is {options.file}, but this is no model of bytes; give it an .npy of examples.")
         # A file of no bytes cannot be mapped.
         size = options.file.stat().st_size
@@ -125,6 +125,6 @@ def _read(options: Options, run: Run, code: Code) -> tuple[np.ndarray, int, str]
         array = np.load(options.file, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError) as error:
         raise UserError(f"file is {options.file}, which cannot be read as an .npy ({error}).") from None
-    if array.shape[1:] != code.event:
-        raise UserError(f"{options.file} has examples of shape {array.shape[1:]}; the model's are {code.event}.")
+    if array.shape[1:] != event:
+        raise UserError(f"{options.file} has examples of shape {array.shape[1:]}; the model's are {event}.")
     return code.symbols(array).ravel(), array.size, "array"

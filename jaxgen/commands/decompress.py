@@ -48,12 +48,10 @@ def main(args: Sequence[str]) -> None:
     code = code_of(run.method)
 
     def open_coder(header: Header) -> tuple[str, BlockCoder]:
-        shapes = (code.name, code.event, code.levels)
+        shapes = (code.name, run.stage.data.test.spec[code.field].shape, code.levels)
         if (header.coder, header.event, header.levels) != shapes:
-            raise UserError(
-                f"{options.file} holds {header.event} of {header.levels} levels; this run's model does not."
-            )
-        return fingerprint.of_weights(view.params), code.coder(view, header.batch)
+            raise UserError(f"{options.file} holds {header.levels} levels {header.event}, which are not this run's.")
+        return fingerprint.of_weights(view.params), code.open(view, header.event, header.batch)
 
     partial = options.out.with_name(options.out.name + ".part")
     try:

@@ -51,7 +51,7 @@ def test_a_test_set_comes_back_and_other_runs_and_files_are_refused(jaxgen, run,
 
 
 def code(takes):
-    return Code("autoregressive", "image", takes, (2,), lambda view, batch: None, 8)
+    return Code("autoregressive", "image", takes, lambda view, event, batch: None, 8)
 
 
 def test_values_are_numbered_and_others_refused():
@@ -64,9 +64,9 @@ def test_values_are_numbered_and_others_refused():
 
 
 def test_no_file_can_ask_for_more_memory_than_a_block_s():
-    assert code(Field(0, 1, 2)).open(None, 4096) is None
+    assert code(Field(0, 1, 2)).open(None, (2,), 4096) is None
     with pytest.raises(UserError, match="batch is 4097; a block has at most 4096"):
-        code(Field(0, 1, 2)).open(None, 4097)
+        code(Field(0, 1, 2)).open(None, (2,), 4097)
 
 
 def test_a_method_without_probabilities_cannot_compress():

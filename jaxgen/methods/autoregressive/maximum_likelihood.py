@@ -71,7 +71,7 @@ def maximum_likelihood(
             module.order(event),
         )
 
-    def coder(view: View, batch: int) -> Direct:
+    def coder(view: View, _: tuple[int, ...], batch: int) -> Direct:
         if classes:
             raise UserError(f"this model is conditional on {classes} classes, which a file does not hold.")
         return Direct(*steps(view, batch), batch)
@@ -103,5 +103,5 @@ def maximum_likelihood(
         init=init,
         latents=Latents(prior, decode),
         evaluate=evaluate,
-        code=Code("autoregressive", field, Field(0, levels - 1, levels), event, coder, batch=256),
+        code=Code("autoregressive", field, Field(0, levels - 1, levels), coder, batch=256),
     )

@@ -12,9 +12,11 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import linen
+from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
+from jaxgen.methods.latent.bits_back import bits_back
 
 
 def ancestral_sampler(likelihood: Likelihood, *, latent_size: int) -> Callable[[View, Array, int], Array]:
@@ -90,11 +92,12 @@ def vae(
         dimensions = np.prod(batch["image"].shape[1:])
         return {"negative_elbo_nats": nats, "bits_per_dim": nats / (dimensions * np.log(2)), "kl_nats": kl}
 
-    return Method(
+    return CodedMethod(
         name="VAE",
         nets=nets,
         phases=(Phase("elbo", tuple(nets), loss),),
         init=init,
         latents=Latents(prior, decode, encode),
         evaluate=evaluate,
+        code=bits_back(likelihood, latent_size) if posterior is None else None,
     )

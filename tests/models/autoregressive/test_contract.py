@@ -17,6 +17,7 @@ from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 from jaxgen.models.autoregressive.lstm import LSTM
 from jaxgen.models.autoregressive.pixelcnn import PixelCNN
 from jaxgen.models.autoregressive.transformer import Transformer
+from jaxgen.models.autoregressive.wavenet import WaveNet
 
 
 class Row(NamedTuple):
@@ -32,6 +33,7 @@ TABLE = {
     "gated pixelcnn": Row(GatedPixelCNN(3, width=6, layers=3, size=3), (4, 4, 1), (2, 2, 1)),
     "gated pixelcnn colour": Row(GatedPixelCNN(3, width=6, layers=3, size=3, classes=2), (2, 3, 3), (1, 2, 2), 2),
     "transformer": Row(Transformer(3, width=8, layers=2, heads=2, classes=2, remat=True), (6,), (4,), 2),
+    "wavenet": Row(WaveNet(3, width=4, skip=4, dilations=(1, 2, 1, 2), classes=2), (7,), (4,), 2),
     "lstm": Row(LSTM(3, width=6, layers=2), (6,), (4,)),
 }
 BLIND = {"pixelcnn"}  # see less than all that is earlier
