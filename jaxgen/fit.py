@@ -12,6 +12,8 @@ from jaxgen.experiment import Experiment
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
+_AHEAD = 4  # calls that the devices have before them
+
 
 def fit(
     method: Method,
@@ -56,6 +58,8 @@ def fit(
         for step in range(0, steps, steps_per_call):
             state, metrics = trainer.program(step)(state, next(batches), trainer.run_key)
             with_steps.append((trainer.due_steps(step), metrics))
+            if len(with_steps) > _AHEAD:  # more in flight gains nothing, and several CPU devices may wait for ever
+                jax.block_until_ready(with_steps[-_AHEAD][1])
     finally:
         batches.close()
     for call, (due, metrics) in enumerate(jax.device_get(with_steps)):
