@@ -1,6 +1,6 @@
 """Breaks one line at a time and sees its test turn red: `python tests/mutants/run.py [engine ...]`.
 
-Each file beside this one lists mutants: `file`, `old`, which stands in it once, `new`, and a `test` that fails under it.
+Each file beside this one lists mutants: `file`, `old`, which stands in it once, `new`, and a `test` that then fails.
 The command ends with code 1 if one no longer applies or its test stays green.
 """
 
