@@ -31,7 +31,7 @@ def problem(mutant: dict[str, Any]) -> str:
     if (count := file.read_text().count(mutant["old"])) != 1:
         return f"`old` stands there {count} times"
     source, name = ROOT / test[0], test[2].partition("[")[0].rpartition("::")[2]
-    if not source.is_file() or f"def {name}(" not in source.read_text():
+    if not source.is_file() or (name and f"def {name}(" not in source.read_text()):
         return "the test does not exist"
     return ""
 
