@@ -47,7 +47,7 @@ class VectorQuantizer(nn.Module):
     @nn.compact
     def __call__(self, z: jax.Array) -> Quantized:
         """z `[batch, ..., size]`."""
-        flat = z.reshape(-1, z.shape[-1]).astype(jnp.float32)
+        flat = z.reshape(-1, z.shape[-1]).astype(jnp.promote_types(z.dtype, jnp.float32))
 
         def first() -> jax.Array:
             return flat[jax.random.choice(self.make_rng("params"), len(flat), (self.codes,), len(flat) < self.codes)]
@@ -61,7 +61,7 @@ class VectorQuantizer(nn.Module):
         codes = jnp.argmin(distance, axis=-1)
         nearest = stop_gradient(vectors.value[codes]).reshape(z.shape).astype(z.dtype)
         if self.is_mutable_collection("codebook") and not self.is_initializing():
-            belongs, data = jax.nn.one_hot(codes, self.codes), stop_gradient(flat)
+            belongs, data = jax.nn.one_hot(codes, self.codes, dtype=flat.dtype), stop_gradient(flat)
             uses.value = self.decay * uses.value + (1 - self.decay) * jnp.sum(belongs, 0)
             sums.value = self.decay * sums.value + (1 - self.decay) * belongs.T @ data
             if self.restart_below:

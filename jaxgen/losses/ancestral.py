@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from jaxgen.losses.variational import bernoulli_log_prob
 
+Sample = Callable[[jax.Array], jax.Array]  # logits [..., n] -> z [..., n]
 Rule = Callable[[jax.Array, jax.Array], jax.Array]  # key, logits [..., n] -> z [..., n]
 
 

@@ -22,10 +22,9 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from jaxgen.errors import UserError
-from jaxgen.losses.ancestral import Draw, Rule, bits
+from jaxgen.losses.ancestral import Draw, Rule, Sample, bits
 from jaxgen.losses.variational import iwae
 
-Sample = Callable[[jax.Array], jax.Array]
 LogJoint = Callable[[Sample], jax.Array]
 
 

@@ -5,8 +5,10 @@ landing" (Roeder et al. 2017), the encoder learns through z alone, and at the po
 With more than one draw that is biased until draw k's path is weighted by w~_k squared: `doubly_reparametrized`.
 """
 
+import functools
 import math
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +17,7 @@ from jaxgen.errors import UserError
 from jaxgen.losses.variational import iwae
 
 
-@jax.custom_vjp
-def doubly_reparametrized(z: jax.Array) -> tuple[jax.Array, jax.Array]:
+def doubly_reparametrized(z: jax.Array, axis: int = 0) -> tuple[jax.Array, jax.Array]:
     """Doubly reparametrized gradients (DReG, "IWAE-DReG") of what reaches z: Tucker et al. 2019, eq. 8.
 
         z, nothing = doubly_reparametrized(mean + jnp.exp(log_variance / 2) * noise)
@@ -27,26 +28,33 @@ def doubly_reparametrized(z: jax.Array) -> tuple[jax.Array, jax.Array]:
     the landing".
 
     Args:
-      z: draws, `[k, batch, ...]`.
+      z: draws, `[k, batch, ...]` or `[batch, k, ...]`.
+      axis: of the draws, 0 or 1.
 
     Returns:
-      z, and zeros `[k, batch]`, to be added to the log-weights: their gradient is the weights.
+      z, and zeros in the shape of its first two axes, to be added to the log-weights: their gradient is the weights.
     """
+    weighed: Any = _weighed
+    return weighed(z, axis)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(1,))
+def _weighed(z: jax.Array, axis: int) -> tuple[jax.Array, jax.Array]:
     return z, jnp.zeros(z.shape[:2], z.dtype)
 
 
-def _forward(z: jax.Array) -> tuple[tuple[jax.Array, jax.Array], None]:
-    return doubly_reparametrized(z), None
+def _forward(z: jax.Array, axis: int) -> tuple[tuple[jax.Array, jax.Array], None]:
+    return _weighed(z, axis), None
 
 
-def _backward(_: None, cotangents: tuple[jax.Array, jax.Array]) -> tuple[jax.Array]:
+def _backward(axis: int, _: None, cotangents: tuple[jax.Array, jax.Array]) -> tuple[jax.Array]:
     of_z, weights = cotangents
-    total = jnp.sum(weights, 0)  # whatever the bound is multiplied by, e.g. minus one over the batch
+    total = jnp.sum(weights, axis, keepdims=True)  # what the bound is multiplied by, e.g. minus one over the batch
     normalized = weights / jnp.where(total == 0, 1, total)
     return (of_z * normalized.reshape(normalized.shape + (1,) * (of_z.ndim - 2)),)
 
 
-doubly_reparametrized.defvjp(_forward, _backward)
+_weighed.defvjp(_forward, _backward)
 
 
 def streamed_iwae(log_weight: Callable[[jax.Array], jax.Array], key: jax.Array, *, draws: int, chunk: int) -> jax.Array:

@@ -20,8 +20,9 @@ from jaxgen.bijectors.coupling import Coupling
 from jaxgen.core import Net, view_of
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.experiment import Experiment
+from jaxgen.layers.vector_quantizer import VectorQuantizer
 from jaxgen.likelihoods import bernoulli
-from jaxgen.losses import adversarial
+from jaxgen.losses import adversarial, estimators
 from jaxgen.methods.adversarial import lazy, priors, regularizers
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
@@ -34,7 +35,12 @@ from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow
 from jaxgen.methods.knowledge.distillation import rule_distillation
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
+from jaxgen.methods.latent.autoencoder import autoencoder as plain_autoencoder
+from jaxgen.methods.latent.discrete_vae import discrete_vae
+from jaxgen.methods.latent.iwae import iwae
 from jaxgen.methods.latent.vae import vae
+from jaxgen.methods.latent.vq_vae import vq_vae
+from jaxgen.methods.latent.wake_sleep import reweighted_wake_sleep, wake_sleep
 from jaxgen.methods.simultaneous import simultaneous
 from jaxgen.models.knowledge.confidences import Confidences
 from jaxgen.training.schedule import Schedule
@@ -92,6 +98,28 @@ class Causal(nn.Module):
             x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype, param_dtype=jnp.float64)(x)
             x = nn.Dropout(0.2, deterministic=not train)(x)
         return nn.Dense(3, dtype=self.dtype, param_dtype=jnp.float64)(nn.tanh(x))
+
+
+class Dreams(nn.Module):
+    """p(x, z) of three bits of z."""
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, *, lead, sample):
+        prior = self.param("prior", nn.initializers.zeros, (3,), jnp.float64)
+        z = sample(jnp.broadcast_to(prior, (*lead, 3)))
+        return nn.Dense(16, dtype=self.dtype, param_dtype=jnp.float64)(z).reshape(*lead, 4, 4, 1)
+
+
+class Recognized(nn.Module):
+    """q(z | x) of three bits of z."""
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x, *, sample):
+        sample(nn.Dense(3, dtype=self.dtype, param_dtype=jnp.float64)(x.reshape(len(x), -1)))
 
 
 class Growing(nn.Module):
@@ -156,6 +184,27 @@ def lazily(**variant):
 
 def autoencoder(**variant):
     return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2)
+
+
+def weighed(**variant):
+    encoder, decoder = tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant)
+    return iwae(encoder, decoder, bernoulli, latent_size=2, draws=3, doubly_reparametrized=True)
+
+
+def belief(method, **settings):
+    def build(**variant):
+        return method(make(Dreams(**variant)), make(Recognized(**variant)), **settings)
+
+    return build
+
+
+def nvil(**variant):
+    return belief(discrete_vae, estimator=estimators.score_function, baseline=tiny(1, **variant))(**variant)
+
+
+def coded(**variant):
+    codebook = Net(VectorQuantizer(4, decay=0.9, restart_below=0.1), streams=("restart",))
+    return vq_vae(tiny(2, 2, 3, **variant), codebook, tiny(4, 4, 1, 1, **variant), bernoulli)
 
 
 def couplings(busy=False, dtype=None):
@@ -253,6 +302,18 @@ TABLE = {
     "gan lazy": Row(lazily, without=NOISY),
     "gan at once": Row(lambda **v: simultaneous(game()(**v)), without=NOISY),
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
+    "iwae": Row(weighed, falls="iwae/loss", without=NOISY),
+    "wake-sleep": Row(belief(wake_sleep), falls="wake/loss", without=(*NOISY, "busy")),
+    "reweighted wake-sleep": Row(
+        belief(reweighted_wake_sleep, draws=3), falls="wake/loss", without=(*NOISY, "busy", "bfloat16")
+    ),
+    "nvil": Row(nvil, falls="bound/loss", without=(*NOISY, "busy")),
+    "autoencoder": Row(
+        lambda **v: plain_autoencoder(tiny(3, **v), tiny(4, 4, 1, **v)),
+        falls="reconstruction/loss",
+        without=("samples",),
+    ),
+    "vq-vae": Row(coded, falls="reconstruction/loss", without=(*NOISY, "samples")),
     "flow": Row(couplings, vectors, falls="likelihood/loss"),
     "classification": Row(
         lambda **v: classification(tiny(2, **v), inputs="image"), falls="classifier/loss", without=("samples",)

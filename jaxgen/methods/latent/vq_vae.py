@@ -1,0 +1,142 @@
+"""VQ-VAE: an autoencoder whose code is discrete, and in a second stage a prior that has learned the codes.
+
+van den Oord et al., 2017, "Neural Discrete Representation Learning", eq. 3, the codebook moved by averages (appendix
+A.1); Mentzer et al., 2024, "Finite Scalar Quantization", where rounding takes the codebook's place.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jaxgen import linen, sampling
+from jaxgen.core import Array, Aux, Batch, Evaluation, Latents, Method, Module, Net, Phase, View
+from jaxgen.likelihoods import Likelihood
+
+
+def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *, beta: float = 0.25) -> Method:
+    """The first stage, on the batch field `image`.
+
+    Args:
+      encoder: module of `images -> z [batch, ..., size]`.
+      quantizer: module of `z -> Quantized`, as in `jaxgen.layers.vector_quantizer`; its `Net` declares the stream
+        "restart" if its codes start again. It may be frozen: what it learns, it learns by averages.
+      decoder: module of `z -> [batch, *event, outputs]`.
+      likelihood: p(x|z).
+      beta: of the commitment, which keeps the encoder near the codes.
+    """
+
+    def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        training, images = view.training(key), batch["image"]
+        quantized = training("quantizer", training("encoder", images))
+        log_likelihood = likelihood.log_prob(images, *jnp.unstack(training("decoder", quantized.z), axis=-1))
+        metrics = {"log_likelihood": jnp.mean(log_likelihood), "commitment": jnp.mean(quantized.commitment)}
+        return jnp.mean(beta * quantized.commitment - log_likelihood), Aux(metrics, training.moved)
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        images = batch["image"]
+        quantized = view("quantizer", view("encoder", images))
+        nats = -likelihood.log_prob(images, *jnp.unstack(view("decoder", quantized.z), axis=-1))
+        return {"distortion_nats": nats, "distortion_bits_per_dim": nats / np.prod(images.shape[1:]) / np.log(2)}
+
+    return Method(
+        name="VQ-VAE",
+        nets={"encoder": encoder, "quantizer": quantizer, "decoder": decoder},
+        phases=(Phase("reconstruction", ("encoder", "decoder"), loss),),
+        init=init,
+        latents=None,
+        evaluate=evaluate,
+        evaluations=(Evaluation("codes", uses),),
+    )
+
+
+def code_prior(
+    encoder: Net, quantizer: Net, decoder: Net, prior: Net, likelihood: Likelihood, *, event: tuple[int, ...]
+) -> Method:
+    """The second stage: an autoregressive model learns the codes that the first stage's networks, now still, give.
+
+    Args:
+      encoder: as of `vq_vae`; it and the next two are carried over by name.
+      quantizer: as of `vq_vae`.
+      decoder: as of `vq_vae`.
+      prior: an `AutoregressiveModel` of the codes, with one more axis of length 1, as images have for channels.
+      likelihood: p(x|z).
+      event: shape of an image's codes, such as (4, 4, 1).
+    """
+
+    def codes_of(view: View, images: Array) -> tuple[Array, Array]:
+        quantized = view("quantizer", view("encoder", images))
+        return quantized.z, quantized.codes[..., None]
+
+    def log_prior(logits: Array, codes: Array) -> Array:
+        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), codes[..., None], -1)[..., 0]
+        return jnp.sum(chosen, tuple(range(1, chosen.ndim)))
+
+    def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        _, codes = codes_of(view, batch["image"])
+        logits, moved = view.train("prior", codes, key=key)
+        return -jnp.mean(log_prior(logits, codes)), Aux(variables={"prior": moved})
+
+    def init_all(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        variables = dict(init(modules, key, batch))
+        z = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
+        codes = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {}).codes[..., None]
+        return variables | {"prior": linen.init(modules["prior"], jax.random.fold_in(key, 3), codes)}
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        """Rate and distortion together bound -log p(x): all of q lies on one code."""
+        z, codes = codes_of(view, batch["image"])
+        rate = -log_prior(view("prior", codes), codes)
+        distortion = -likelihood.log_prob(batch["image"], *jnp.unstack(view("decoder", z), axis=-1))
+        scale = np.prod(batch["image"].shape[1:]) * np.log(2)
+        return {"rate_nats": rate, "distortion_nats": distortion, "bits_per_dim": (rate + distortion) / scale}
+
+    def draw(key: Array, count: int, batch: Batch | None) -> Array:
+        return jax.random.split(key, count)
+
+    def decode(view: View, keys: Array, key: Array) -> Array:
+        model: Any = prior.module
+        noise = jax.vmap(lambda key: jax.random.gumbel(key, (math.prod(event), model.levels)))(keys)
+
+        def logits(x: Array) -> Array:
+            return view("prior", x.reshape(-1, *event)).reshape(*x.shape, -1)
+
+        codes = sampling.jacobi(logits, noise)[0].reshape(-1, *event)[..., 0]
+        z = view("quantizer", codes, method="look_up")
+        return likelihood.mean(*jnp.unstack(view("decoder", z), axis=-1))
+
+    return Method(
+        name="VQ-VAE's prior",
+        nets={"encoder": encoder, "quantizer": quantizer, "decoder": decoder, "prior": prior},
+        phases=(Phase("prior", ("prior",), loss),),
+        init=init_all,
+        latents=Latents(draw, decode),
+        evaluate=evaluate,
+        evaluations=(Evaluation("codes", uses),),
+    )
+
+
+def uses(model: Any, data: Any) -> Mapping[str, float]:
+    """How many codes the held-out examples use, all together, and their perplexity: of one batch both would be less."""
+    images = data.test[np.arange(len(data.test))]["image"]
+    parts = np.array_split(images, max(1, len(images) // 500))
+    codes = np.concatenate([np.ravel(model.apply(_codes, part)) for part in parts])
+    share = np.unique(codes, return_counts=True)[1] / codes.size
+    return {"codes_used": float(len(share)), "codes_perplexity": float(np.exp(-np.sum(share * np.log(share))))}
+
+
+def _codes(view: View, images: Array) -> Array:
+    return view("quantizer", view("encoder", images)).codes
+
+
+def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+    """Variables of "encoder", "quantizer" and "decoder"; a codebook begins at the batch's own vectors."""
+    keys = jax.random.split(key, 3)
+    variables = {"encoder": linen.init(modules["encoder"], keys[0], batch["image"])}
+    z = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
+    variables["quantizer"] = linen.init(modules["quantizer"], keys[1], z)
+    quantized = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {})
+    return variables | {"decoder": linen.init(modules["decoder"], keys[2], quantized.z)}
