@@ -14,7 +14,7 @@ from jaxgen.data.transforms import binarize
 from jaxgen.experiment import Experiment
 from jaxgen.likelihoods import bernoulli
 from jaxgen.methods.latent.vae import vae
-from jaxgen.models.flow.iaf import IAF
+from jaxgen.models.flow.iaf import iaf
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training.schedule import Schedule
 
@@ -51,7 +51,7 @@ def experiment(config: Config) -> Experiment:
     optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
     encoder = MLPEncoder(config.latent_size, layers, config.dtype, config.context)
     decoder = MLPDecoder((28, 28, 1), layers, dtype=config.dtype)
-    flow = IAF(config.flow_layers, (config.flow_hidden,), config.dtype)
+    flow = iaf(config.flow_layers, (config.flow_hidden,), config.dtype)
     return Experiment(
         method=vae(
             encoder=Net(encoder, optimizer, ema_decay=0.999),

@@ -20,18 +20,21 @@ class Autoregressive(Bijector):
       conditioner: a module `(x, features) -> [batch, features]` computing c, such as `jaxgen.layers.made.MADE`; zero
         output makes the layer the identity.
       transform: the elementwise f.
+      conditional: whether the conditioner sees a condition `[batch, ...]`, as its third argument.
     """
 
     conditioner: nn.Module
     transform: Transform = Affine()
+    conditional: bool = False
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def forward_and_log_det(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
         z = widen(z)
-        size = z.shape[-1]
+        size, seen = z.shape[-1], () if condition is None else (condition,)
 
         def set_element(conditioner: nn.Module, carry: tuple[jax.Array, jax.Array], i: jax.Array):
             x, log_det = carry
-            moved, log_derivative = self.transform.forward(z, widen(conditioner(x, self.transform.parameters * size)))
+            raw = widen(conditioner(x, self.transform.parameters * size, *seen))
+            moved, log_derivative = self.transform.forward(z, raw)
             return (x.at[:, i].set(moved[:, i]), log_det + log_derivative[:, i]), None
 
         # Elements not yet set are zero, which those before them do not see.
@@ -40,8 +43,8 @@ class Autoregressive(Bijector):
         (x, log_det), _ = loop(self.conditioner, start, jnp.arange(size))
         return x, log_det
 
-    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        x = widen(x)
-        raw = self.conditioner(x, self.transform.parameters * x.shape[-1])
+    def inverse_and_log_det(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        x, seen = widen(x), () if condition is None else (condition,)
+        raw = self.conditioner(x, self.transform.parameters * x.shape[-1], *seen)
         z, log_derivative = self.transform.inverse(x, widen(raw))
         return z, sum_per_example(log_derivative)

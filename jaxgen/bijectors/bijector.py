@@ -1,6 +1,7 @@
 """The contract of every invertible layer, and the two directions' helpers."""
 
 import math
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -16,7 +17,12 @@ class Bijector(nn.Module):
     example, `[batch]`, in nats, float32 or wider. A subclass states both maps as formulae and defines the directions it
     has in closed form; the other raises `UserError`. Calling the module runs the inverse, so that
     `module.init(key, batch)` on real data performs data-dependent initialization.
+
+    A `conditional` one takes a condition as the second argument of both directions: arrays `[batch, ...]`, of which it
+    says what they are, such as labels or what a network made of an image. What is made of bijectors hands it on.
     """
+
+    conditional = False
 
     def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
         """Base to data."""
@@ -26,13 +32,26 @@ class Bijector(nn.Module):
         """Data to base."""
         raise UserError(f"{type(self).__name__} has no closed inverse: it can sample but not score data.")
 
-    def __call__(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return self.inverse_and_log_det(x)
+    def __call__(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
+        return run(self, "inverse_and_log_det", x, condition)
 
     @property
     def parts(self) -> tuple["Bijector", ...]:
         """What it is a chain of, from the data's side to the base's; itself if it is none."""
         return (self,)
+
+
+def run(bijector: Bijector, direction: str, x: jax.Array, condition: Any) -> tuple[jax.Array, jax.Array]:
+    """One direction of a bijector, with the condition if it takes one.
+
+    Raises:
+      UserError: it takes one and there is none.
+    """
+    if not bijector.conditional:
+        return getattr(bijector, direction)(x)
+    if condition is None:
+        raise UserError(f"{type(bijector).__name__} takes a condition, and got none; give it as the second argument.")
+    return getattr(bijector, direction)(x, condition)
 
 
 def widen(x: jax.Array) -> jax.Array:

@@ -1,6 +1,6 @@
 """Bijectors made of bijectors: chain, repeat, invert, and the multi-scale split."""
 
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import flax.linen as nn
 import jax
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen import loops
 from jaxgen.bijectors import reversible
-from jaxgen.bijectors.bijector import Bijector, widen
+from jaxgen.bijectors.bijector import Bijector, run, widen
 from jaxgen.errors import UserError
 
 Memory = Literal["plain", "remat", "reversible"]
@@ -29,17 +29,21 @@ class Chain(Bijector):
     def parts(self) -> tuple[Bijector, ...]:
         return tuple(part for bijector in self.bijectors for part in bijector.parts)
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    @property
+    def conditional(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return any(bijector.conditional for bijector in self.bijectors)
+
+    def forward_and_log_det(self, z: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
         log_det = jnp.zeros(z.shape[:1], widen(z).dtype)
         for bijector in reversed(self.bijectors):
-            z, part = bijector.forward_and_log_det(z)
+            z, part = run(bijector, "forward_and_log_det", z, condition)
             log_det += part
         return z, log_det
 
-    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def inverse_and_log_det(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
         log_det = jnp.zeros(x.shape[:1], widen(x).dtype)
         for bijector in self.bijectors:
-            x, part = bijector.inverse_and_log_det(x)
+            x, part = run(bijector, "inverse_and_log_det", x, condition)
             log_det += part
         return x, log_det
 
@@ -60,41 +64,49 @@ class Repeat(Bijector):
         of parameters and input alone.
 
     Raises:
-      UserError: `memory` is none of these, or reversible where layers move collections of theirs in training.
+      UserError: `memory` is none of these, or reversible where layers move collections of theirs in training or are
+        conditional.
     """
 
     bijector: Bijector
     length: int
     memory: Memory = "plain"
 
-    def _run(self, direction: str, x: jax.Array, reverse: bool) -> tuple[jax.Array, jax.Array]:
+    @property
+    def conditional(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.bijector.conditional
+
+    def _run(self, direction: str, x: jax.Array, condition: Any, reverse: bool) -> tuple[jax.Array, jax.Array]:
         if self.memory not in get_args(Memory):
             raise UserError(f"memory is {self.memory!r}; make it one of {', '.join(get_args(Memory))}.")
         x = widen(x)
         if self.memory == "reversible" and self.bijector.variables and not self.is_initializing():
             if moving := [name for name in self.bijector.variables if self.is_mutable_collection(name)]:
                 raise UserError(f"memory is 'reversible', but a layer moves its {moving[0]}; make it remat.")
+            if self.conditional:
+                raise UserError("memory is 'reversible', but a layer is conditional; make it remat.")
             assert self.scope is not None  # a module that runs is bound
             keys = {name: jax.random.split(self.make_rng(name), self.length) for name in self.scope.rngs}
             return reversible.run(self.bijector.clone(parent=None), direction, self.bijector.variables, keys, x)
 
-        def body(bijector: Bijector, carry: tuple[jax.Array, jax.Array], _: None):
+        def body(bijector: Bijector, carry: tuple[jax.Array, jax.Array], condition: Any):
             x, log_det = carry
-            x, part = getattr(bijector, direction)(x)
+            x, part = run(bijector, direction, x, condition)
             return (x, log_det + part), None
 
         layers = nn.scan(
             nn.remat(body, prevent_cse=False) if self.memory == "remat" else body,
             variable_axes={True: 0},
             split_rngs={True: True},
+            in_axes=nn.broadcast,  # pyright: ignore[reportArgumentType]
             length=self.length,
             reverse=reverse,
-            unroll=self._unroll(direction, x),
+            unroll=self._unroll(direction, x, condition),
         )
-        carry, _ = layers(self.bijector, (x, jnp.zeros(x.shape[:1], x.dtype)), None)
+        carry, _ = layers(self.bijector, (x, jnp.zeros(x.shape[:1], x.dtype)), condition)
         return carry
 
-    def _unroll(self, direction: str, x: jax.Array) -> int:
+    def _unroll(self, direction: str, x: jax.Array, condition: Any) -> int:
         """Layers per iteration of the compiled loop; 0 leaves no loop, not even one of a single iteration."""
         if self.is_initializing():
             return 1
@@ -102,13 +114,17 @@ class Repeat(Bijector):
         first = jax.tree.map(lambda v: jax.ShapeDtypeStruct(v.shape[1:], v.dtype), self.bijector.variables)
         assert self.scope is not None  # a module that runs is bound
         keys = {name: jax.random.key(0) for name in self.scope.rngs}
-        return 0 if loops.unrolls(lambda v, x: layer.apply(v, x, method=direction, rngs=keys), first, x) else 1
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return self._run("forward_and_log_det", z, reverse=True)
+        def once(variables: Any, x: jax.Array, condition: Any) -> Any:
+            return layer.apply(variables, x, condition, direction, method=_in, rngs=keys)
 
-    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return self._run("inverse_and_log_det", x, reverse=False)
+        return 0 if loops.unrolls(once, first, x, condition) else 1
+
+    def forward_and_log_det(self, z: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
+        return self._run("forward_and_log_det", z, condition, reverse=True)
+
+    def inverse_and_log_det(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
+        return self._run("inverse_and_log_det", x, condition, reverse=False)
 
 
 class Invert(Bijector):
@@ -120,11 +136,15 @@ class Invert(Bijector):
 
     bijector: Bijector
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return self.bijector.inverse_and_log_det(z)
+    @property
+    def conditional(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.bijector.conditional
 
-    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        return self.bijector.forward_and_log_det(x)
+    def forward_and_log_det(self, z: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
+        return run(self.bijector, "inverse_and_log_det", z, condition)
+
+    def inverse_and_log_det(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
+        return run(self.bijector, "forward_and_log_det", x, condition)
 
 
 class Split(Bijector):
@@ -139,12 +159,20 @@ class Split(Bijector):
 
     bijector: Bijector
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+    @property
+    def conditional(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.bijector.conditional
+
+    def forward_and_log_det(self, z: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
         z_a, z_b = jnp.split(z, [z.shape[-1] // 2], axis=-1)
-        x_a, log_det = self.bijector.forward_and_log_det(z_a)
+        x_a, log_det = run(self.bijector, "forward_and_log_det", z_a, condition)
         return jnp.concatenate([x_a, z_b], axis=-1), log_det
 
-    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+    def inverse_and_log_det(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
         x_a, x_b = jnp.split(x, [x.shape[-1] // 2], axis=-1)
-        z_a, log_det = self.bijector.inverse_and_log_det(x_a)
+        z_a, log_det = run(self.bijector, "inverse_and_log_det", x_a, condition)
         return jnp.concatenate([z_a, x_b], axis=-1), log_det
+
+
+def _in(bijector: Bijector, x: jax.Array, condition: Any, direction: str) -> tuple[jax.Array, jax.Array]:
+    return run(bijector, direction, x, condition)

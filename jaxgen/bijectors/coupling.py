@@ -78,30 +78,39 @@ class Coupling(Bijector):
       conditioner: a module `(x_a, features) -> [..., features]` computing c; zero output makes the layer the identity.
       transform: the elementwise f.
       swap: let b be the first half of the channels in place of the second.
+      conditional: whether the conditioner sees a condition `[batch, ..., features]` beside the half that stays.
     """
 
     conditioner: nn.Module
     transform: Transform = Affine()
     swap: bool = False
+    conditional: bool = False
 
-    def _halves(self, x: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
+    def _halves(self, x: jax.Array, condition: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
         """The half that stays, the half that moves, and the raw parameters of its map."""
         if x.shape[-1] < 2:
             raise UserError(f"Coupling got channels={x.shape[-1]}: give it at least 2, for example by squeezing first.")
         first, second = jnp.split(widen(x), [x.shape[-1] // 2], axis=-1)
         stays, moves = (second, first) if self.swap else (first, second)
-        raw = self.conditioner(stays, self.transform.parameters * moves.shape[-1])
+        seen = stays if condition is None else jnp.concatenate([stays, condition], axis=-1)
+        raw = self.conditioner(seen, self.transform.parameters * moves.shape[-1])
+        if raw.shape[-1] != self.transform.parameters * moves.shape[-1]:
+            raise UserError(
+                f"{type(self.conditioner).__name__} gives {raw.shape[-1]} numbers, but {type(self.transform).__name__} "
+                f"takes {self.transform.parameters * moves.shape[-1]} for {moves.shape[-1]} channels; let it return "
+                "as many as it is asked for."
+            )
         return stays, moves, widen(raw)
 
     def _join(self, stays: jax.Array, moves: jax.Array) -> jax.Array:
         return jnp.concatenate((moves, stays) if self.swap else (stays, moves), axis=-1)
 
-    def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        stays, moves, raw = self._halves(z)
+    def forward_and_log_det(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        stays, moves, raw = self._halves(z, condition)
         moves, log_det = self.transform.forward(moves, raw)
         return self._join(stays, moves), sum_per_example(log_det)
 
-    def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        stays, moves, raw = self._halves(x)
+    def inverse_and_log_det(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        stays, moves, raw = self._halves(x, condition)
         moves, log_det = self.transform.inverse(moves, raw)
         return self._join(stays, moves), sum_per_example(log_det)

@@ -34,7 +34,10 @@ from jaxgen.bijectors.squeeze import Checkerboard, Squeeze
 from jaxgen.errors import UserError
 from jaxgen.layers.made import MADE
 from jaxgen.losses.flow import log_likelihood
+from jaxgen.models.flow.class_prior import ClassPrior
+from jaxgen.models.flow.dequantizer import Dequantizer
 from jaxgen.models.flow.glow import glow
+from jaxgen.models.flow.iaf import iaf
 from jaxgen.models.flow.maf import image_maf, maf
 from jaxgen.models.flow.nice import nice
 from jaxgen.models.flow.realnvp import image_realnvp, realnvp
@@ -90,12 +93,42 @@ TABLE = {
     "realnvp": (lambda: realnvp(2, (6,)), (5,)),
     "image maf": (lambda: image_maf((2, 2, 1), 1, (6,), 1e-3), (2, 2, 1)),
     "image realnvp": (lambda: image_realnvp(1, 1, 4), (2, 4, 1)),
+    "coupling conditional": (lambda: dense(conditional=True), (4,)),
+    "autoregressive conditional": (lambda: Autoregressive(MADE((8,)), conditional=True), (4,)),
+    "repeat conditional": (lambda: Repeat(Chain((ActNorm(), dense(conditional=True))), 2), (4,)),
+    "split conditional": (lambda: Split(Invert(dense(conditional=True))), (4,)),
+    "class prior": (lambda: ClassPrior(dense(), 3), (4,)),
+    "iaf posterior": (lambda: iaf(2, (6,)), (4,)),
+    "dequantizer": (lambda: Dequantizer(1, 4), (2, 4, 1)),
 }
+
+# What conditional rows are given: an array of a shape, or labels below a number.
+CONDITIONS = {
+    "coupling conditional": (3,),
+    "autoregressive conditional": (3,),
+    "repeat conditional": (3,),
+    "split conditional": (3,),
+    "class prior": 3,
+    "iaf posterior": (3,),
+    "dequantizer": (2, 4, 1),
+}
+
+
+def given(name: str, count: int, dtype=np.float64) -> tuple:
+    """The condition of so many examples, where there is one."""
+    rng = np.random.default_rng(7)
+    match CONDITIONS.get(name):
+        case None:
+            return ()
+        case int(classes):
+            return (rng.integers(0, classes, 2048)[:count],)
+        case shape:
+            return (rng.uniform(size=(2048, *shape))[:count].astype(dtype),)
 
 
 # How far parameters move from their initial values, where 0.2 makes the map too ill-conditioned to test. The condition
 # of glow's Jacobian is 10 to 64 at 0.05, up to 2e8 at 0.1 and up to 3e14 at 0.2, and round-trip errors grow with it.
-PERTURBATION = {"glow": 0.05, "image realnvp": 0.05}
+PERTURBATION = {"glow": 0.05, "image realnvp": 0.05, "dequantizer": 0.02}
 
 
 @pytest.fixture(autouse=True)
@@ -105,7 +138,8 @@ def float64():
 
 
 # Where a row's data lie, where that is not the whole line.
-DOMAIN = {"logit": special.expit, "logit wide": special.expit, "image maf": special.expit}
+DOMAIN = dict.fromkeys(("logit", "logit wide", "image maf", "dequantizer"), special.expit)
+BASE = {"dequantizer": special.expit}  # and its noise
 
 
 def data(name: str, count: int, rng: np.random.Generator) -> np.ndarray:
@@ -117,7 +151,7 @@ def initial(name: str) -> dict:
     """Variables of a row, initialized on many examples: a statistic of a few can be near zero."""
     examples = data(name, 64, np.random.default_rng(0))
     with jax.enable_x64(True):
-        variables = jax.jit(TABLE[name][0]().init)(jax.random.key(1), examples)
+        variables = jax.jit(TABLE[name][0]().init)(jax.random.key(1), examples, *given(name, len(examples)))
     return {"params": {}, **jax.tree.map(np.asarray, variables)}
 
 
@@ -136,7 +170,7 @@ def evaluated(name: str) -> dict[str, tuple]:
     def with_derivatives(method: str):
         def run(batch):
             def of_first(example):
-                y, log_det = bijector.apply(variables, batch.at[0].set(example), method=method)
+                y, log_det = bijector.apply(variables, batch.at[0].set(example), *given(name, 4), method=method)
                 return (y, log_det), (y, log_det)
 
             return jax.jacfwd(of_first, has_aux=True)(batch[0])
@@ -146,7 +180,7 @@ def evaluated(name: str) -> dict[str, tuple]:
     forward, inverse = with_derivatives("forward_and_log_det"), with_derivatives("inverse_and_log_det")
     x = data(name, 4, rng)
     inverse_jacobian, (z, inverse_log_det) = inverse(x)
-    noise = rng.standard_normal(z.shape)
+    noise = BASE.get(name, np.asarray)(rng.standard_normal(z.shape))
     forward_jacobian, (made, forward_log_det) = forward(noise)
     _, (x_again, opposite_log_det) = forward(z)
     _, (noise_again, _) = inverse(made)
@@ -197,7 +231,7 @@ def maps(name: str) -> list:
     """To base and to data, compiled once for all parameters: `(variables, [64, ...]) -> [64, ...]`."""
 
     def run(method: str, variables: dict, x: jax.Array) -> jax.Array:
-        return TABLE[name][0]().apply(variables, x, method=method)[0]
+        return TABLE[name][0]().apply(variables, x, *given(name, len(x), x.dtype), method=method)[0]
 
     return [jax.jit(functools.partial(run, f"{direction}_and_log_det")) for direction in ("inverse", "forward")]
 
@@ -222,7 +256,7 @@ def assert_returns(there, back, variables, x, roundings: float = 10.0) -> np.nda
     return largest(again - x)
 
 
-@pytest.mark.parametrize("name", TABLE)
+@pytest.mark.parametrize("name", [name for name in TABLE if name not in BASE])  # whose noise may be moved anywhere
 def test_round_trips_in_float32_keep_what_the_condition_leaves(name):
     """Of data, and of noise where data may lie anywhere, within ±10: far out of what the rows are initialized on."""
     rng = np.random.default_rng(0)
@@ -254,7 +288,9 @@ def test_a_thousand_steps_of_training_leave_it_invertible(name):
         adam = optax.flatten(optax.adam(0.01))
 
         def loss(params, variables, batch):
-            (z, log_det), averages = bijector.apply({"params": params, **variables}, batch, mutable=["batch_stats"])
+            (z, log_det), averages = bijector.apply(
+                {"params": params, **variables}, batch, *given(name, 64, np.float32), mutable=["batch_stats"]
+            )
             return -jnp.mean(log_likelihood(z, log_det)), {**variables, **averages}
 
         def step(carry, batch):
@@ -274,6 +310,20 @@ def test_a_thousand_steps_of_training_leave_it_invertible(name):
         assert assert_returns(to_base, to_data, trained, x[:64]).max() <= 1e-4
         noise = np.float32(rng.standard_normal((64, *TABLE[name][1])))
         assert_returns(to_data, to_base, trained, noise, ROUNDINGS.get(name, 10.0))
+
+
+@pytest.mark.parametrize("name", CONDITIONS)
+def test_a_condition_reaches_every_bijector(name):
+    """Other conditions make other data of the same noise, and the examples' conditions are their own."""
+    bijector, variables, rng = TABLE[name][0](), moved(name), np.random.default_rng(2)
+    noise = BASE.get(name, np.asarray)(rng.standard_normal((4, *TABLE[name][1])))
+    (condition,) = given(name, 4)
+    other = condition.copy()
+    other[0] = 1 - condition[0] if condition.dtype == float else (condition[0] + 1) % CONDITIONS[name]
+    x, y = (bijector.apply(variables, noise, c, method="forward_and_log_det")[0] for c in (condition, other))
+    changed = np.abs(np.asarray(x - y)).reshape(4, -1).max(1)
+    assert changed[0] > 1e-3
+    np.testing.assert_array_equal(changed[1:], 0.0)
 
 
 def test_table_has_every_bijector():
@@ -308,6 +358,9 @@ def test_a_direction_without_closed_form_raises_and_names_itself():
         (Invert(Squeeze()), (1, 2, 2, 3), "channels=3"),
         (dense(), (2, 1), "channels=1"),
         (glow(steps=1, levels=4, width=2), (1, 8, 8, 1), "1x1"),
+        (dense(conditional=True), (2, 4), "Coupling takes a condition, and got none"),
+        (Chain((ActNorm(), ClassPrior(dense(), 2))), (2, 4), "Chain takes a condition, and got none"),
+        (Repeat(dense(conditional=True), 2, "reversible"), (2, 4), "Repeat takes a condition, and got none"),
     ],
 )
 def test_impossible_shapes_are_refused(bijector, shape, message):

@@ -121,6 +121,14 @@ def test_a_lazy_phase_counts_from_the_stage_s_start(tmp_path):
     assert [row.get("lazy/step") for row in rows(tmp_path / "run")] == [0, None, 4, 0, None, 4, None, 8]
 
 
+def test_a_stage_s_data_begin_with_it(tmp_path):
+    """The second of two stages on the same data reads, from its first step on, what the first one read."""
+    stages = (Stage("one", method("first"), 4), Stage("two", method("first")))
+    run(tmp_path / "run", experiment(steps=8, stages=stages))
+    seen = [row["fit/x"] for row in rows(tmp_path / "run")]
+    assert seen[:2] == seen[2:]
+
+
 def test_what_agrees_by_name_shape_and_type_passes_on_and_optimizers_begin_anew(tmp_path):
     stages = (Stage("one", method("first", rate=0.1), 4), Stage("two", method("first", rate=0.0)))
     state, said = run(tmp_path / "run", experiment(steps=6, stages=stages))

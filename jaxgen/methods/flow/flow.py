@@ -60,7 +60,7 @@ def image_flow(
       net: a bijector whose base has the data's shape.
       event_shape: `(height, width, channels)`.
       levels: how many values a pixel takes.
-      dequantizer: a module `(x, v) -> (u, log|det du/dv|)` that makes of uniform noise v the place u of the pixels x in
+      dequantizer: a conditional bijector that makes of uniform noise v the place u of the pixels x, its condition, in
         their cells, all `[batch, *event_shape]`, x being the cells' middles in [0, 1]; trained with the flow, it
         tightens the bound. None is u = v.
       classes: how many values the batch field `label` (int `[batch]`) has in a conditional flow, whose two directions
@@ -90,7 +90,9 @@ def image_flow(
         networks = {"flow": linen.init(modules["flow"], keys[1], x, *condition(batch), method="inverse_and_log_det")}
         if dequantizer is not None:
             v = _open_uniform(keys[2], x.shape)
-            networks["dequantizer"] = linen.init(modules["dequantizer"], keys[3], _middles(batch["image"], levels), v)
+            networks["dequantizer"] = linen.init(
+                modules["dequantizer"], keys[3], v, _middles(batch["image"], levels), method="forward_and_log_det"
+            )
         return networks
 
     def prior(key: Array, count: int, batch: Batch | None) -> dict[str, Array]:
@@ -129,7 +131,8 @@ def _uniformly(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Ar
 
 
 def _by_network(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
-    u, log_det = apply("dequantizer", _middles(images, levels), _open_uniform(key, images.shape))
+    v = _open_uniform(key, images.shape)
+    u, log_det = apply("dequantizer", v, _middles(images, levels), method="forward_and_log_det")
     return fill_cells(images, u, levels), log_det
 
 

@@ -40,8 +40,8 @@ def vae(
       decoder: module of `z [batch, latent_size] -> [batch, height, width, channels, outputs]`.
       likelihood: p(x|z), on the values the images have.
       latent_size: length of z.
-      posterior: module of `(z_0, *context) -> (z, log_det)`, which makes q(z|x) of the encoder's Gaussian of z_0; None
-        leaves it Gaussian, and its divergence analytic.
+      posterior: a bijector of z_0, given the context where there is one, which makes q(z|x) of the encoder's Gaussian
+        of z_0; None leaves it Gaussian, and its divergence analytic.
     """
     nets = {"encoder": encoder, "decoder": decoder} | ({} if posterior is None else {"posterior": posterior})
 
@@ -51,7 +51,7 @@ def vae(
         z_0 = mean + jnp.exp(log_variance / 2) * noise
         if posterior is None:
             return z_0, variational.gaussian_kl(mean, log_variance)
-        z, log_det = apply("posterior", z_0, *context)
+        z, log_det = apply("posterior", z_0, *context, method="forward_and_log_det")
         return z, variational.transformed_gaussian_kl(z_0, mean, log_variance, z, log_det)
 
     def bound(apply: Apply, images: Array, key: Array) -> tuple[Array, Array]:
@@ -73,7 +73,9 @@ def vae(
         }
         if posterior is not None:
             _, _, *context = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
-            variables["posterior"] = linen.init(modules["posterior"], keys[2], z, *context)
+            variables["posterior"] = linen.init(
+                modules["posterior"], keys[2], z, *context, method="forward_and_log_det"
+            )
         return variables
 
     def prior(key: Array, count: int, batch: Batch | None) -> Array:

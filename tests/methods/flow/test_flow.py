@@ -112,7 +112,7 @@ def test_a_learned_dequantizer_is_initialized_by_the_noise_it_will_see():
 
     class Moments(Dequantizer):
         @nn.compact
-        def __call__(self, x, v):
+        def forward_and_log_det(self, v, x):
             for name, moment in {"mean": v.mean(), "square": (v**2).mean(), "with": (v * x).mean()}.items():
                 self.param(name, lambda _, moment=moment: moment)
             return v, jnp.zeros(len(v))

@@ -65,7 +65,10 @@ class Encoder(Apart):
 class Doubled(Apart):
     """z = 2 z_0 + context: N(2, 1)."""
 
-    def apply(self, variables, z, context):
+    def forward_and_log_det(self):
+        raise NotImplementedError
+
+    def apply(self, variables, z, context, method):
         return 2 * z + context, jnp.full(len(z), np.log(2.0))
 
 
