@@ -33,7 +33,7 @@ def has(flag):
 # which reads the flags too, lacks them. Workers inherit what is set here.
 OLD = "--xla_cpu_use_fusion_emitters=false"
 quickly = os.environ["JAX_PLATFORMS"] == "cpu" and importlib.util.find_spec("libtpu") is None
-if quickly and "PYTEST_XDIST_WORKER" not in os.environ and has(OLD):
+if quickly and "PYTEST_XDIST_WORKER" not in os.environ and jax.__version_info__ < (0, 11) and has(OLD):
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {OLD}"
 
 

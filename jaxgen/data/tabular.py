@@ -136,7 +136,7 @@ def _gas(folder: Path) -> Splits:
     """The sensors alone; of those that correlate by more than 0.98, the last; standardized before the split."""
     data = _load(folder / "gas" / "ethylene_CO.npy")[:, 3:].astype(np.float64)
     data = (data - data.mean(0)) / data.std(0, ddof=1)
-    alike = np.corrcoef(data.T) > 0.98
+    alike = np.asarray(np.corrcoef(data.T)) > 0.98
     kept = list(range(data.shape[1]))
     while (repeated := alike[np.ix_(kept, kept)].sum(1) > 1).any():
         del kept[int(repeated.argmax())]
