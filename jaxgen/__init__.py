@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from jaxgen.commands.runs import load_run
     from jaxgen.core import Aux, Evaluation, Latents, Method, Net, Phase, View
     from jaxgen.experiment import Experiment
-    from jaxgen.fit import fit
+    from jaxgen.fitting import fit
     from jaxgen.training.schedule import Schedule
     from jaxgen.training.stages import Stage
     from jaxgen.training.starts import from_run
@@ -33,7 +33,7 @@ _HOMES = {  # resolved when first asked for, so that `jaxgen --help` needs no JA
     "jaxgen.commands.runs": ("load_run",),
     "jaxgen.core": ("Aux", "Evaluation", "Latents", "Method", "Net", "Phase", "View"),
     "jaxgen.experiment": ("Experiment",),
-    "jaxgen.fit": ("fit",),
+    "jaxgen.fitting": ("fit",),
     "jaxgen.training.schedule": ("Schedule",),
     "jaxgen.training.stages": ("Stage",),
     "jaxgen.training.starts": ("from_run",),
@@ -44,6 +44,5 @@ def __getattr__(name: str) -> Any:
     for home, names in _HOMES.items():
         if name in names:
             value = getattr(importlib.import_module(home), name)
-            globals()[name] = value  # in the place of the submodule `jaxgen.fit`, too
             return value
     raise AttributeError(f"module 'jaxgen' has no attribute {name!r}")

@@ -60,7 +60,8 @@ class Experiment:
     early_stopping: EarlyStopping | None = None
 
     def __post_init__(self) -> None:
-        check_seed(self.seed)
+        if not 0 <= self.seed < 2**64:
+            raise UserError(f"seed is {self.seed}; it must have at most 64 bits.")
         if self.stages and self.method in (None, self.stages[-1].method):
             object.__setattr__(self, "method", self.stages[-1].method)
         elif self.stages or self.method is None:
@@ -236,6 +237,7 @@ class ExperimentFile:
         rate = getattr(config, "learning_rate", None)
         if isinstance(rate, int | float) and not 0 < rate < math.inf:
             raise UserError(f"learning_rate is {rate}; it must be a positive number.")
+        check_seed(getattr(config, "seed", 0))
         defaults = config_to_json(self.config_type())
         for field, value in config_to_json(config).items():
             lowest = min(1, defaults[field]) if isinstance(defaults[field], int) else 1

@@ -47,8 +47,8 @@ ALLOWED = {
     "commands": {"core", "training", "data", "report", "experiment", "aot", "latents", "metrics", "quality", "codec"},
     "cli": {"commands"},
     "__main__": {"cli"},
-    "fit": {"core", "data", "experiment", "training"},
-    "__init__": {"commands", "core", "experiment", "fit", "training"},
+    "fitting": {"core", "data", "experiment", "training"},
+    "__init__": {"commands", "core", "experiment", "fitting", "training"},
 }
 FILES = sorted((ROOT / "jaxgen").rglob("*.py"))
 

@@ -12,7 +12,7 @@ import pytest
 
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
-from jaxgen.fit import fit
+from jaxgen.fitting import fit
 from jaxgen.training.step import build_step, due_phases, init_state
 
 KEY = jax.random.key(0)

@@ -11,7 +11,7 @@ import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.data.source import Dataset, Memory, Source
-from jaxgen.fit import fit
+from jaxgen.fitting import fit
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.training.step import init_state
 

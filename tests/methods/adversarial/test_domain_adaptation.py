@@ -12,7 +12,7 @@ import pytest
 from jaxgen.core import Net, view_of
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.experiment import Experiment
-from jaxgen.fit import fit
+from jaxgen.fitting import fit
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh

@@ -8,7 +8,7 @@ import optax
 import pytest
 
 from jaxgen.core import Net
-from jaxgen.fit import fit
+from jaxgen.fitting import fit
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import lazy, priors, regularizers
 from jaxgen.methods.adversarial.gan import gan

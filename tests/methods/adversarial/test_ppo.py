@@ -7,7 +7,7 @@ import numpy as np
 import optax
 
 from jaxgen.core import Net
-from jaxgen.fit import fit
+from jaxgen.fitting import fit
 from jaxgen.methods.adversarial.ppo import Environment, advantages, ppo
 
 KEY = jax.random.key(0)

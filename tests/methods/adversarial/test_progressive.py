@@ -7,7 +7,7 @@ import numpy as np
 import optax
 
 from jaxgen.core import Net, view_of
-from jaxgen.fit import fit
+from jaxgen.fitting import fit
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import priors
 from jaxgen.methods.adversarial.gan import gan
