@@ -18,6 +18,7 @@ from jaxgen.aot.topology import Topology
 from jaxgen.aot.traffic import moves
 from jaxgen.errors import UserError
 from jaxgen.training.flops import flops_by_kind
+from jaxgen.training.sharding import batch_shards
 from jaxgen.training.trainer import Trainer
 
 LARGEST = 5  # movers of memory traffic that are named
@@ -122,7 +123,7 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
       UserError: the batch cannot be split over the mesh, or the step does not fit into the devices' memory.
     """
     per_call, mesh = trainer.schedule.steps_per_call, trainer.mesh
-    batch_size, shards = jax.tree.leaves(trainer.batch)[0].shape[0], mesh.shape["data"] * mesh.shape["fsdp"]
+    batch_size, shards = jax.tree.leaves(trainer.batch)[0].shape[0], batch_shards(mesh)
     if batch_size % shards:
         raise UserError(
             f"batch_size {batch_size} cannot be split evenly over the mesh's {shards} data shards; "

@@ -171,13 +171,13 @@ def _summed_whole(prediction: Prediction) -> str:
     for each in prediction.communication or ():
         if each.axes == ("fsdp",):
             sent[each.kind] += each.count * each.sent
-    if sent["all-reduce"] <= sent["reduce-scatter"] or prediction.mesh["data"] > prediction.topology.slices:
+    size, fsdp = prediction.topology.size // prediction.topology.slices, prediction.mesh["fsdp"]
+    if sent["all-reduce"] <= sent["reduce-scatter"] or fsdp < size:
         return ""
-    fitting = sorted({extent for extent in prediction.topology.shape if extent > 1})
     return (
-        f" With mesh.fsdp {prediction.mesh['fsdp']} each chip sends {decimal(int(sent['all-reduce']))} to sum "
-        f"gradients whole, twice what it keeps a part of; over one dimension of the torus, mesh.fsdp "
-        f"{' or '.join(map(str, fitting))}, the compiler scatters the sums."
+        f" Over a whole slice, mesh.fsdp {fsdp}, the compiler sums gradients whole and each chip sends "
+        f"{decimal(int(sent['all-reduce']))}; over half of it, mesh.fsdp {size // 2}, it scatters the sums, which "
+        "sends half."
     )
 
 

@@ -77,6 +77,8 @@ class MeshOptions:
     """Devices along `fsdp`, each with its share of the batch and of the parameters."""
     tensor: int = 1
     """Devices along `tensor`, for experiments that split arrays over it."""
+    zero1: Literal["auto", "off"] = "auto"
+    """Split optimizer state and averages over half of a TPU slice, where fsdp is 1, or leave them whole."""
 
     def make(self, devices: Sequence[Any] | None = None) -> Mesh:
         """The mesh, of all devices unless some are given.
@@ -84,7 +86,8 @@ class MeshOptions:
         Raises:
           UserError: it does not fit the devices.
         """
-        return make_mesh(self.data, self.fsdp, self.tensor, devices=devices)
+        zero1 = None if self.zero1 == "auto" else 1
+        return make_mesh(self.data, self.fsdp, self.tensor, zero1=zero1, devices=devices)
 
 
 def load_run(path: str | Path) -> Model:

@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,7 +11,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from jaxgen.metrics import frechet, inception_score
-from jaxgen.training.sharding import batch_sharding, replicated
+from jaxgen.training.sharding import batch_sharding, batch_shards, replicated
 
 Array = jax.Array
 Apply = Callable[[Any, Array], tuple[Array, Array | None]]
@@ -59,7 +58,7 @@ class Seen(NamedTuple):
 
 def batch_size(mesh: Mesh) -> int:
     """Images a call takes: `BATCH`, rounded up to what the devices share evenly."""
-    shards = math.prod(mesh.shape[axis] for axis in ("data", "fsdp"))
+    shards = batch_shards(mesh)
     return -(-BATCH // shards) * shards
 
 

@@ -1,7 +1,9 @@
-"""Where arrays live: a mesh with axes `data`, `fsdp` and `tensor`, batches split over the first two, state by one rule.
+"""Where arrays live: a mesh with axes `data`, `zero1`, `fsdp` and `tensor`, batches split over all but the last.
 
-Data parallelism replicates the state over `data`; fully sharded data parallelism splits it over `fsdp` (Zhao et al.
-2023, "PyTorch FSDP"; Rajbhandari et al. 2020, "ZeRO"); `tensor` splits what an experiment's own patterns put there.
+Data parallelism replicates the state over `data`. Over `zero1` optimizer state and averages are split and parameters
+are not (Xu et al. 2020, "Automatic Cross-Replica Sharding of Weight Update"; Rajbhandari et al. 2020, "ZeRO", stage 1);
+over `fsdp` all of it is (stage 3; Zhao et al. 2023, "PyTorch FSDP"). `tensor` splits what an experiment's own patterns
+put there.
 """
 
 import math
@@ -16,21 +18,34 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxgen.core import Place, TrainState, Variables
 from jaxgen.errors import UserError
 
-AXES = ("data", "fsdp", "tensor")
+AXES = ("data", "zero1", "fsdp", "tensor")
+EXAMPLES = AXES[:3]  # over which batches are split
 MIN_SHARDED = 2**14  # elements; of a smaller array, a collective's latency costs more than the memory is worth
+
+_UPDATED_ONLY = re.compile(r"nets/[^/]+/(opt_state|ema)/")  # what only the update reads: no network computes with it
 
 Patterns = Mapping[str, PartitionSpec]  # regular expression of a leaf's path -> how the leaf is split
 
 
-def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, devices: Sequence[Any] | None = None) -> Mesh:
+def make_mesh(
+    data: int | None = None,
+    fsdp: int = 1,
+    tensor: int = 1,
+    *,
+    zero1: int | None = 1,
+    devices: Sequence[Any] | None = None,
+) -> Mesh:
     """A mesh of all devices (or those given); one device is a mesh of one.
 
     Axis types are Auto: under Explicit, JAX's default here, `nn.Embed` and other Linen layers fail.
 
     Args:
-      data: devices along `data`; None takes what the other axes leave.
+      data: devices along `data` and `zero1`; None takes what the other axes leave.
       fsdp: devices along `fsdp`.
       tensor: devices along `tensor`.
+      zero1: devices of `data` that share optimizer state and averages; None picks half of a TPU slice, over which its
+        compiler scatters the sums of gradients: over a whole slice it sums them whole, which sends half as much again
+        (`benchmarks/README.md`). Where `fsdp` splits the state already, and on other devices, None is 1.
       devices: what to arrange, by default every device of every process.
 
     Raises:
@@ -49,7 +64,7 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
         )
     shape = (data or count // (fsdp * tensor), fsdp, tensor)
     if math.prod(shape) != count:
-        asked = " times ".join(f"mesh.{axis} {size}" for axis, size in zip(AXES, shape, strict=True))
+        asked = " times ".join(f"mesh.{axis} {size}" for axis, size in zip(sizes, shape, strict=True))
         raise UserError(
             f"{asked} is {math.prod(shape)} devices but there {are_there(devices)}; make the product {count}."
         )
@@ -58,12 +73,19 @@ def make_mesh(data: int | None = None, fsdp: int = 1, tensor: int = 1, *, device
             f"mesh.data {shape[0]} is not a multiple of the {slices} slices there are: each has {count // slices} "
             f"devices; make mesh.fsdp times mesh.tensor {_divisors(count // slices)}."
         )
+    each = shape[0] // slices
+    if zero1 is None:
+        shares = [n for n in range(1, count // slices) if each % n == 0 and fsdp == 1 and devices[0].platform == "tpu"]
+        zero1 = max(shares, default=1)
+    if each % zero1:
+        raise UserError(f"mesh.zero1 {zero1} does not divide the {each} devices of mesh.data in a slice; make it 1.")
+    shape = (each // zero1, zero1, fsdp, tensor)
     # An axis that is no product of whole dimensions of a torus takes a part of one.
     if slices == 1:
         arranged = mesh_utils.create_device_mesh(shape, devices, allow_split_physical_axes=True)
     else:  # slow connections between slices carry the gradients alone
         arranged = mesh_utils.create_hybrid_device_mesh(
-            (shape[0] // slices, *shape[1:]), (slices, 1, 1), devices, allow_split_physical_axes=True
+            shape, (slices, 1, 1, 1), devices, allow_split_physical_axes=True
         )
     return Mesh(arranged, AXES, axis_types=(AxisType.Auto,) * len(AXES))
 
@@ -86,15 +108,21 @@ def replicated(mesh: Mesh) -> NamedSharding:
 
 
 def batch_sharding(mesh: Mesh, leading_axes: int = 0) -> NamedSharding:
-    """`[..., batch, ...]` split over `data` and `fsdp` at the batch axis, which follows `leading_axes` unsplit ones."""
-    return NamedSharding(mesh, PartitionSpec(*[None] * leading_axes, ("data", "fsdp")))
+    """`[..., batch, ...]` split over `EXAMPLES` at the batch axis, which follows `leading_axes` unsplit ones."""
+    return NamedSharding(mesh, PartitionSpec(*[None] * leading_axes, EXAMPLES))
+
+
+def batch_shards(mesh: Mesh) -> int:
+    """Into how many parts a batch is split."""
+    return math.prod(mesh.shape[axis] for axis in EXAMPLES)
 
 
 def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainState:
     """The sharding of every leaf of a state.
 
     An array of `MIN_SHARDED` elements or more is split over `fsdp` along its largest axis that divides evenly (the
-    last of equals); the rest is replicated. Optimizer state and averages have their parameters' shapes, so they follow.
+    last of equals); the rest is replicated. Optimizer state and averages have their parameters' shapes, so they follow;
+    along the same axis they are split over `zero1`, too, if it divides evenly.
 
     Args:
       state: shapes and types.
@@ -115,7 +143,8 @@ def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainS
                 unused.discard(pattern)
                 _check_fits(name, leaf.shape, pattern, spec, mesh)
                 return NamedSharding(mesh, spec)
-        return NamedSharding(mesh, _rule(leaf.shape, mesh.shape["fsdp"]))
+        axes = ("fsdp", "zero1") if _UPDATED_ONLY.match(name) else ("fsdp",)
+        return NamedSharding(mesh, _rule(leaf.shape, {axis: mesh.shape[axis] for axis in axes}))
 
     shardings = jax.tree_util.tree_map_with_path(sharding, state)
     if unused:
@@ -155,7 +184,7 @@ def placement(mesh: Mesh, shardings: TrainState) -> Place:
       shardings: of the state's leaves.
     """
     split = batch_sharding(mesh)
-    parts = mesh.shape["data"] * mesh.shape["fsdp"]
+    parts = batch_shards(mesh)
 
     def examples(x: Any) -> Any:
         divides = isinstance(x, jax.Array) and x.ndim and x.shape[0] % parts == 0
@@ -171,7 +200,8 @@ def placement(mesh: Mesh, shardings: TrainState) -> Place:
 def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
     kept = [tuple(axis for axis in _axes(names) if axis != "fsdp") or None for names in sharding.spec]
     whole = NamedSharding(sharding.mesh, PartitionSpec(*kept))
-    if whole.is_equivalent_to(sharding, x.ndim):
+    split = not whole.is_equivalent_to(sharding, x.ndim)
+    if not split and sharding.mesh.shape["zero1"] == 1:  # else averages, where parameters are whole, may not be
         return x
 
     @jax.custom_vjp
@@ -179,18 +209,25 @@ def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
         return jax.lax.with_sharding_constraint(x, whole)
 
     def backward(_: None, gradient: jax.Array) -> tuple[jax.Array]:
-        return (jax.lax.with_sharding_constraint(gradient, sharding),)
+        return (jax.lax.with_sharding_constraint(gradient, sharding) if split else gradient,)
 
     gather.defvjp(lambda x: (gather(x), None), backward)
     return gather(x)
 
 
-def _rule(shape: tuple[int, ...], fsdp: int) -> PartitionSpec:
-    divisible = [axis for axis, size in enumerate(shape) if size % fsdp == 0]
-    if fsdp == 1 or math.prod(shape) < MIN_SHARDED or not divisible:
-        return PartitionSpec()
-    largest = max(divisible, key=lambda axis: (shape[axis], axis))
-    return PartitionSpec(*[None] * largest, "fsdp")
+def _rule(shape: tuple[int, ...], sizes: Mapping[str, int]) -> PartitionSpec:
+    """Over as many of the mesh's axes as divide evenly; the first comes first."""
+    spec: list[tuple[str, ...]] = [()] * len(shape)
+    if math.prod(shape) >= MIN_SHARDED:
+        for name, size in sizes.items():
+            left = [extent // math.prod(sizes[n] for n in spec[axis]) for axis, extent in enumerate(shape)]
+            taken = [axis for axis, names in enumerate(spec) if names]
+            divisible = [axis for axis in taken or range(len(shape)) if left[axis] % size == 0]
+            if size > 1 and divisible:
+                largest = max(divisible, key=lambda axis: (shape[axis], axis))
+                spec[largest] = (*spec[largest], name)
+    used = max((axis + 1 for axis, names in enumerate(spec) if names), default=0)
+    return PartitionSpec(*[names[0] if len(names) == 1 else names or None for names in spec[:used]])
 
 
 def _axes(names: str | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -19,7 +19,15 @@ from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import Masked
 from jaxgen.training.rollback import Batches
 from jaxgen.training.schedule import Schedule
-from jaxgen.training.sharding import Patterns, batch_sharding, matching, placement, replicated, state_shardings
+from jaxgen.training.sharding import (
+    EXAMPLES,
+    Patterns,
+    batch_sharding,
+    matching,
+    placement,
+    replicated,
+    state_shardings,
+)
 from jaxgen.training.stages import Carry, carry_over, not_carried
 from jaxgen.training.starts import started
 from jaxgen.training.step import build_step, check_pace, compile_step, due_in_call, init_state
@@ -252,7 +260,7 @@ class Trainer:
 
 def _of_memory(method: Method, state: TrainState) -> Patterns:
     """Memory is on every device, but for what the method spreads over them."""
-    split = {f"^memory/{re.escape(name)}(/|$)": PartitionSpec(("data", "fsdp")) for name in method.split}
+    split = {f"^memory/{re.escape(name)}(/|$)": PartitionSpec(EXAMPLES) for name in method.split}
     return matching({**split, "^memory/": PartitionSpec()}, state)
 
 

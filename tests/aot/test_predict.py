@@ -35,7 +35,7 @@ needs_libtpu = pytest.mark.skipif(
 )
 
 
-def trainer(topology, *, fsdp=1, batch=BATCH, steps_per_call=1):
+def trainer(topology, *, fsdp=1, zero1=1, batch=BATCH, steps_per_call=1):
     """A linear layer of UNITS x UNITS weights, without bias, fitted to its input by gradient descent with momentum."""
 
     def loss(view, batch, key):
@@ -51,7 +51,7 @@ def trainer(topology, *, fsdp=1, batch=BATCH, steps_per_call=1):
     )
     example = {"x": jax.ShapeDtypeStruct((batch, UNITS), jnp.float32)}
     schedule = Schedule(steps_per_call, *[steps_per_call] * 4)
-    mesh = make_mesh(fsdp=fsdp, devices=topology.devices())
+    mesh = make_mesh(fsdp=fsdp, zero1=zero1, devices=topology.devices())
     return Trainer(method, schedule, lambda step: iter(()), example, seed=0, mesh=mesh)
 
 
@@ -179,6 +179,36 @@ def test_the_step_of_every_mesh_is_read(name, slices, fsdp):
     assert {axis for each in found.communication for axis in each.axes} == (
         {axis for axis, size in found.mesh.items() if size > 1}
     )
+
+
+@needs_libtpu
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "slices"), [("v5e:4x4", 1), ("v5p:4x4x4", 1), ("v6e:4x4", 1), ("v5e:4x4", 2)])
+def test_an_update_shared_by_half_of_a_slice_sends_no_more_and_by_all_of_it_more(name, slices):
+    """What makes `make_mesh` pick half; another compiler may differ."""
+    topology = Topology.parse(name, slices)
+    whole, picked, all_of_it = (
+        predict(trainer(topology, zero1=zero1, batch=topology.size), topology)
+        for zero1 in (1, None, topology.size // slices)
+    )
+
+    def sent(prediction):
+        return sum(each.count * each.sent for each in prediction.communication)
+
+    weights = UNITS * UNITS * 4
+    assert ("reduce-scatter", ("zero1",)) in totals(picked)
+    assert sent(picked) <= 1.05 * sent(whole) < 1.2 * sent(whole) < sent(all_of_it)
+    saved = weights * (1 - 1 / picked.mesh["zero1"])  # the momentum
+    assert whole.memory.arguments - picked.memory.arguments == pytest.approx(saved, rel=0.01)
+
+
+@needs_libtpu
+@pytest.mark.slow
+def test_fsdp_over_a_whole_slice_is_said_to_send_more():
+    topology = Topology.parse("v5e:4x4")
+    whole, half = (predict(trainer(topology, fsdp=fsdp), topology) for fsdp in (16, 8))
+    assert "over half of it, mesh.fsdp 8, it scatters the sums" in compile._verdict(whole)
+    assert "scatters" not in compile._verdict(half)
 
 
 @pytest.mark.parametrize(

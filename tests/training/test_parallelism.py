@@ -85,6 +85,8 @@ print(json.dumps({
     "data": study(make_mesh()),
     "fsdp": study(make_mesh(fsdp=4)),
     "accumulating": study(make_mesh(fsdp=4), accumulate=2),
+    "zero1": study(make_mesh(zero1=4)),
+    "both": study(make_mesh(zero1=2, fsdp=2)),
     "tensor": study(make_mesh(tensor=4), sharding=TENSOR),
 }))
 """
@@ -147,7 +149,33 @@ def test_the_state_is_created_in_parts(found):
     assert not any(large(sizes) for sizes in found["fsdp"]["init"].values())
 
 
-@pytest.mark.parametrize("mesh", ["data", "fsdp", "tensor"])
+def test_a_sharded_update_keeps_parameters_whole_and_everything_else_in_parts(found):
+    step = found["zero1"]["step"]
+    # Optimizer state and averages are updated in parts, and the new parameters gathered; no activation moves.
+    assert step.keys() == {"all-gather", "all-reduce"}
+    assert set(large(step["all-gather"])) == set(LARGE)
+    for name, shape in found["shapes"].items():
+        split = _size(shape) >= 2**14 and "/params/" not in name
+        assert [_size(shard) for shard in found["zero1"]["shards"][name]] == [_size(shape) // (4 if split else 1)] * 8
+    assert found["zero1"]["flops"] < 0.3 * found["one"]["flops"]
+
+
+def test_a_sharded_update_is_the_whole_one(found):
+    """To 1e-6, of the same devices: what is summed over which is the same."""
+    for name, values in found["data"]["state"].items():
+        np.testing.assert_allclose(found["zero1"]["state"][name], values, rtol=0, atol=1e-6, err_msg=name)
+    for row, reference in zip(found["zero1"]["losses"], found["data"]["losses"], strict=True):
+        assert row == pytest.approx(reference, rel=1e-6, abs=1e-6)
+
+
+def test_over_both_axes_the_update_s_parts_are_parts_of_the_parameters(found):
+    shards = found["both"]["shards"]
+    assert shards["nets/generator/params/wide/kernel"] == [[128, 128]] * 8
+    assert shards["nets/generator/ema/wide/kernel"] == [[128, 64]] * 8
+    assert shards["nets/generator/opt_state/0/mu/wide/kernel"] == [[128, 64]] * 8
+
+
+@pytest.mark.parametrize("mesh", ["data", "fsdp", "tensor", "zero1", "both"])
 def test_every_mesh_computes_what_one_device_does(found, mesh):
     """Batch statistics included: they are the whole batch's."""
     _assert_close(found[mesh], found["one"])

@@ -28,10 +28,10 @@ def specs(mesh, patterns, **shapes):
 
 def test_axes_are_named_and_data_takes_what_is_left():
     four = jax.devices()[:4]
-    assert dict(make_mesh(devices=four).shape) == {"data": 4, "fsdp": 1, "tensor": 1}
-    assert dict(make_mesh(fsdp=2, devices=four).shape) == {"data": 2, "fsdp": 2, "tensor": 1}
-    assert dict(make_mesh(1, 2, 2, devices=four).shape) == {"data": 1, "fsdp": 2, "tensor": 2}
-    assert dict(make_mesh(devices=four[:1]).shape) == {"data": 1, "fsdp": 1, "tensor": 1}
+    assert dict(make_mesh(devices=four).shape) == {"data": 4, "zero1": 1, "fsdp": 1, "tensor": 1}
+    assert dict(make_mesh(fsdp=2, devices=four).shape) == {"data": 2, "zero1": 1, "fsdp": 2, "tensor": 1}
+    assert dict(make_mesh(1, 2, 2, devices=four).shape) == {"data": 1, "zero1": 1, "fsdp": 2, "tensor": 2}
+    assert dict(make_mesh(devices=four[:1]).shape) == {"data": 1, "zero1": 1, "fsdp": 1, "tensor": 1}
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,7 @@ def test_axes_are_named_and_data_takes_what_is_left():
         ({"fsdp": 3}, "mesh.fsdp 3 times mesh.tensor 1 does not divide 4: there are 4 devices"),
         ({"data": 2}, "mesh.data 2 times mesh.fsdp 1 times mesh.tensor 1 is 2 devices but there are 4"),
         ({"data": 8}, "is 8 devices but there are 4"),
+        ({"zero1": 3}, "mesh.zero1 3 does not divide the 4 devices of mesh.data in a slice; make it 1."),
         ({"data": 0}, "mesh.data is 0; it must be at least 1."),
         ({"fsdp": -1}, "mesh.fsdp is -1; it must be at least 1."),
     ],
@@ -86,13 +87,42 @@ def test_every_divisor_of_a_slice_makes_a_mesh_whose_inner_axes_stay_in_a_slice(
     for fsdp in (n for n in range(1, size + 1) if size % n == 0):
         for tensor in (n for n in (1, 2) if size % (fsdp * n) == 0):
             mesh = make_mesh(fsdp=fsdp, tensor=tensor, devices=chips)
-            assert mesh.devices.shape == (len(chips) // fsdp // tensor, fsdp, tensor)
+            assert mesh.devices.shape == (len(chips) // fsdp // tensor, 1, fsdp, tensor)
             assert {chip.id for chip in mesh.devices.flat} == set(range(len(chips)))
             for row in mesh.devices:
                 assert len({chip.slice_index for chip in row.flat}) == 1
     if size > 8:  # a dimension of the torus stays one; a host's 8 chips JAX arranges as a ring of its own
-        row = make_mesh(fsdp=max(shape), devices=chips).devices[0, :, 0]
+        row = make_mesh(fsdp=max(shape), devices=chips).devices[0, 0, :, 0]
         assert sum(len({chip.coords[axis] for chip in row}) > 1 for axis in range(3)) == 1
+
+
+@pytest.mark.parametrize(("kind", "shape", "slices"), TORI)
+def test_the_update_is_shared_by_half_of_a_slice_where_nothing_else_splits_it(kind, shape, slices):
+    chips, size = torus(kind, shape, slices), math.prod(shape)
+    picked = make_mesh(zero1=None, devices=chips)
+    assert dict(picked.shape) == {"data": 2 * slices, "zero1": size // 2, "fsdp": 1, "tensor": 1}
+    for replica in picked.devices:
+        assert len({chip.slice_index for chip in replica.flat}) == 1
+    assert make_mesh(zero1=None, tensor=2, devices=chips).shape["zero1"] == size // 2  # of its data, all
+    assert make_mesh(zero1=None, fsdp=2, devices=chips).shape["zero1"] == 1
+    assert make_mesh(devices=chips).shape["zero1"] == 1
+    assert make_mesh(zero1=None, devices=chips[:1]).shape["zero1"] == 1
+    assert make_mesh(zero1=None).shape["zero1"] == 1  # no TPUs
+
+
+def test_what_only_the_update_reads_is_split_over_zero1_beside_fsdp():
+    def found(leaf, **axes):
+        mesh = make_mesh(**axes, devices=jax.devices()[:4])
+        net = state_shardings(state(wide=(128, 256), odd=(129, 130), small=(4,)), mesh, {}).nets["net"]
+        split = net.params if leaf == "params" else net.ema
+        assert net.ema == net.opt_state[0]["mu"]
+        return {name: sharding.spec for name, sharding in split.items()}
+
+    assert found("params", zero1=4) == {"wide": P(), "odd": P(), "small": P()}
+    assert found("ema", zero1=4) == {"wide": P(None, "zero1"), "odd": P(), "small": P()}
+    assert found("ema", zero1=2) == {"wide": P(None, "zero1"), "odd": P(None, "zero1"), "small": P()}
+    assert found("params", zero1=2, fsdp=2) == {"wide": P(None, "fsdp"), "odd": P(None, "fsdp"), "small": P()}
+    assert found("ema", zero1=2, fsdp=2) == {"wide": P(None, ("fsdp", "zero1")), "odd": P(None, "fsdp"), "small": P()}
 
 
 @pytest.mark.parametrize(
@@ -147,7 +177,7 @@ def test_a_pattern_replaces_the_rule_for_parameters_averages_and_optimizer_alike
     [
         ({"kernle": P("fsdp")}, "sharding pattern 'kernle' matches no array of the state; correct or remove it."),
         ({"bias": P(None, "fsdp")}, r"gives nets/net/params/bias 2 axes but it has 1; narrow the pattern"),
-        ({"kernel": P("model")}, "names axis 'model'; there are data, fsdp, tensor"),
+        ({"kernel": P("model")}, "names axis 'model'; there are data, zero1, fsdp, tensor"),
         ({"kernel": P(("fsdp", "tensor"))}, r"splits nets/net/params/kernel, \[6, 8\], into 4 along an axis of 6"),
         ({}, "mesh.tensor is 2 but the experiment splits no array over tensor; leave it at 1"),
     ],
