@@ -5,7 +5,8 @@ K(x, y) are one trilinear form, <C(x, k), y> = <x, T(y, k)> = <k, K(x, y)>, so e
 Each is written once below and the three name one another as derivatives. Left to itself, autodiff differentiates
 the dilated convolution that a transposed one compiles to, and XLA:CPU has no fast kernel for what comes out.
 
-Reverse mode of any order, `jit` and `vmap` work; forward mode (`jax.jvp`) does not, as `jax.custom_vjp` has none.
+Reverse mode of any order, `jit` and `vmap` work. Forward mode (`jax.jvp`) works where the three gain nothing by being
+written out, in convolutions without strides that Winograd's algorithm does not make faster: `jax.custom_vjp` has none.
 """
 
 import math
@@ -136,7 +137,10 @@ def conv(x: jax.Array, kernel: jax.Array, strides: tuple[int, int] = (1, 1), pad
     if isinstance(padding, str):
         padding = lax.padtype_to_pads(image, window, strides, padding)
     pads = tuple((int(low), int(high)) for low, high in padding)
-    return _conv(_Geometry(image, window, tuple(strides), pads), x, kernel)
+    geometry = _Geometry(image, window, tuple(strides), pads)
+    if geometry.strides == (1, 1) and not _multiplies_less(geometry, kernel):
+        return _convolve(geometry, x, kernel)  # whose adjoints are convolutions as fast as itself
+    return _conv(geometry, x, kernel)
 
 
 def conv_transpose(

@@ -146,6 +146,19 @@ def test_layers_add_their_bias_and_keep_float32_parameters(layer, kernel, functi
     assert "bias" not in layer(5, (4, 4), use_bias=False).init(jax.random.key(0), x)["params"]
 
 
+@pytest.mark.parametrize(("size", "channels"), [(1, 16), (3, 4), (5, 16)], ids=["1x1", "few channels", "5x5"])
+def test_forward_mode_passes_where_no_rule_gains(size, channels):
+    """And agrees with reverse mode: <dy, J dx> = <Jᵀ dy, dx>."""
+    rng = np.random.default_rng(0)
+    x, dx = rng.normal(size=(2, 2, 6, 6, channels)).astype(np.float32)
+    kernel, dk = rng.normal(size=(2, size, size, channels, 4)).astype(np.float32)
+    y, dy = jax.jvp(conv, (x, kernel), (dx, dk))
+    weight = rng.normal(size=y.shape).astype(np.float32)
+    _, back = jax.vjp(conv, x, kernel)
+    gx, gk = back(weight)
+    assert np.vdot(weight, dy) == pytest.approx(np.vdot(gx, dx) + np.vdot(gk, dk), rel=1e-3)
+
+
 def test_an_unknown_padding_is_refused():
     with pytest.raises(UserError, match="padding is 'CIRCULAR'; choose 'SAME', 'VALID'"):
         conv_transpose(*arrays((4, 4), (4, 4)), (2, 2), "CIRCULAR")
