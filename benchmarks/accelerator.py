@@ -30,7 +30,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from on_device import MARK
-from rows import ROWS, Row
+from rows import DETERMINISTIC, ROWS, Row
 
 HERE = Path(__file__).parent
 ROUNDS, ROUND_SECONDS = 5, 0.4
@@ -318,7 +318,11 @@ def run_kernels(toy: bool, logs: Path, until: float, results: Results) -> None:
 def start_tests(stack: contextlib.ExitStack, logs: Path) -> subprocess.Popen:
     """`pytest -m accelerator`, which runs while the first wave compiles."""
     report = stack.enter_context((logs / "tests.txt").open("w"))
-    shared = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", "")}
+    shared = {
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "JAX_PLATFORMS": os.environ.get("JAX_PLATFORMS", ""),
+        "XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}",
+    }
     options = (
         "-n",
         "0",

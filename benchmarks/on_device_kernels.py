@@ -146,6 +146,39 @@ def transposed(side: int, channels: int, features: int, batch: int, dtype: Any) 
     }
 
 
+def of_images(side: int, features: int, batch: int, window: int, stride: int) -> Record:
+    """A convolution of images of three channels and its gradient in them, bfloat16: the rule, and cuDNN's kernels."""
+    x, kernel = normal(0, (batch, side, side, 3), jnp.bfloat16), normal(1, (window, window, 3, features), jnp.bfloat16)
+    numbers = ("NHWC", "HWIO", "NHWC")
+
+    def plain(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return lax.conv_general_dilated(x, kernel, (stride, stride), "SAME", dimension_numbers=numbers)
+
+    def rule(x: jax.Array, kernel: jax.Array) -> jax.Array:
+        return conv(x, kernel, (stride, stride))
+
+    y = normal(2, jax.eval_shape(plain, x, kernel).shape, jnp.bfloat16)
+    seconds, errors = {}, {}
+    for name, arguments, pick in (
+        ("value", (x, kernel), 0),
+        ("gradient", (x, kernel, y), 1),
+        ("kernel's", (x, kernel, y), 2),
+    ):
+        both = {}
+        for how, function in (("rule", rule), ("cuDNN", plain)):
+            if name == "value":
+                both[f"{name}, {how}"] = jax.jit(function)
+            else:
+                both[f"{name}, {how}"] = jax.jit(lambda x, k, y, f=function, i=pick: jax.vjp(f, x, k)[1](y)[i - 1])
+        seconds |= race(both, *arguments)
+        errors[name] = float(distance(*(f(*arguments) for f in both.values())))
+    return {
+        "name": f"convolution {window}x{window}/{stride} of {batch}x{side}x{side}x3 to {features}",
+        "seconds": seconds,
+        "error": errors,
+    }
+
+
 class MLP(nn.Module):
     features: int
 
@@ -197,6 +230,8 @@ def records(toy: bool) -> Iterator[Callable[[], Record]]:
         (1024, 1024, 12, 64, 16, True, None),
     ):  # fmt: skip
         yield lambda shape=shape: attention(*shape)
+    for shape in ((8, 8, 2, 4, 2),) if toy else ((64, 128, 512, 4, 2), (32, 128, 256, 3, 1)):
+        yield lambda shape=shape: of_images(*shape)
     yield lambda: calls(toy)
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import their_biggan
 import their_resnet
+import their_transformer
 import theirs
 import torch  # pyright: ignore[reportMissingImports]
 from on_device import serve
@@ -51,7 +52,15 @@ def biggan(compile: Compile, batch: int, size: int, width: int, classes: int) ->
 
 
 def glow(compile: Compile, batch: int, steps: int, levels: int, width: int) -> Network:
-    return theirs.glow(compile, steps, levels, width, batch)
+    return theirs.glow(compile, steps, levels, width, batch, learning_rate=1e-5)
+
+
+def transformer(compile: Compile, batch: int, length: int, width: int, layers: int, heads: int) -> Network:
+    net = their_transformer.Transformer(256, width, layers, heads)
+    optimizer = theirs.adam(net, 3e-4)
+    symbols = torch.randint(0, 256, (batch, length))
+    loss = compile(lambda x: net(x))
+    return net, lambda: theirs.descend(optimizer, loss, symbols)
 
 
 def mlp_vae(compile: Compile, batch: int) -> Network:

@@ -19,7 +19,8 @@ class Row:
       settings: the network's arguments.
       toy: arguments and batch in their place with `--toy`.
       best: the best published number, and where.
-      variants: what is timed of jaxgen beside PyTorch; the first is compared.
+      variants: what is timed of jaxgen beside PyTorch: "plain", a flow's memory modes, or "deterministic", with XLA's
+        kernels that add up in any order left out.
       peers: PyTorch's modes that take turns with it; none where memory is for one alone.
       wave: rows of one wave compile at the same time, and are timed one after another.
       steps_per_call: of jaxgen's.
@@ -42,6 +43,8 @@ class Row:
     def name(self) -> str:
         return f"{self.network} {'bf16' if self.dtype == 'bfloat16' else 'tf32'} {self.batch}"
 
+
+DETERMINISTIC = "--xla_gpu_exclude_nondeterministic_ops=true"  # what runs bit for bit as before needs of XLA
 
 BIGGAN = {"size": 128, "width": 96, "classes": 1000}
 BIGGAN_TOY = {"size": 32, "width": 4, "classes": 10, "batch": 4}
@@ -69,6 +72,7 @@ ROWS = sorted(
             settings={"width": 256, "critic_steps": 5},
             toy={"width": 8, "critic_steps": 2, "batch": 4},
             best="none published",
+            variants=("plain", "deterministic"),
         ),
         *in_both(
             0,
@@ -95,6 +99,15 @@ ROWS = sorted(
             toy={"steps": 2, "levels": 2, "width": 8, "batch": 4},
             best="32 images/s a GPU (openai/glow, 2018, kind not given)",
             variants=("plain", "remat", "reversible"),
+        ),
+        *in_both(
+            0,
+            network="transformer",
+            batch=32,
+            settings={"length": 1024, "width": 768, "layers": 12, "heads": 12},
+            toy={"length": 16, "width": 16, "layers": 2, "heads": 2, "batch": 4},
+            best="378,000 tokens/s an H100 (nanoGPT, 124M, 33 % of its peak)",
+            unit=("tokens", 1024),
         ),
         Row(
             network="biggan",

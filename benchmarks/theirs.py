@@ -279,12 +279,17 @@ def standard_normal(z: Tensor) -> Tensor:
 
 
 def glow(
-    compile: Compile, steps: int = 8, levels: int = 3, width: int = 128, batch_size: int = 16, size: int = 32
+    compile: Compile,
+    steps: int = 8,
+    levels: int = 3,
+    width: int = 128,
+    batch_size: int = 16,
+    learning_rate: float = 1e-3,
 ) -> tuple[nn.Module, Step]:
-    """Glow, so many steps at each level, on square images of three channels."""
+    """Glow, so many steps at each level, on 32x32x3."""
     net = channels_last(Glow(steps, levels, width, channels=3))
-    optimizer = adam(net, 1e-3)
-    images = channels_last(torch.randint(0, 256, (batch_size, 3, size, size), dtype=torch.uint8))
+    optimizer = adam(net, learning_rate)
+    images = channels_last(torch.randint(0, 256, (batch_size, 3, 32, 32), dtype=torch.uint8))
 
     @compile
     def bits_per_dim(images: Tensor) -> Tensor:

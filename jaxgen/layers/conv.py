@@ -23,10 +23,12 @@ from jax import lax
 from jaxgen import target
 from jaxgen.errors import UserError
 from jaxgen.layers import winograd
+from jaxgen.layers.matrix import at_every_pixel
 
 Padding = str | Sequence[tuple[int, int]]
 
 _WINOGRAD_DEPTH = 8  # channels in and out of a product
+_FEW = 4  # channels, as an image's, with which a GPU's convolutions are slower than products of matrices
 
 
 class _Geometry(NamedTuple):
@@ -55,9 +57,44 @@ def _multiplies_less(geometry: _Geometry, kernel: jax.ShapeDtypeStruct | jax.Arr
 def _convolve(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
     if _multiplies_less(geometry, kernel):
         return winograd.convolve(x, kernel, geometry.strides, geometry.padding)
+    if _is_of_images(kernel.shape[2]):
+        return _gather(geometry, x, kernel)
+    if _is_of_images(kernel.shape[3]) and geometry.strides == (1, 1):
+        return _overlap_add(*_mirrored(geometry, x, kernel))
+    return _convolve_directly(geometry, x, kernel)
+
+
+def _is_of_images(channels: int) -> bool:
+    return target.platform() == "gpu" and channels <= _FEW
+
+
+def _mirrored(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> tuple[_Geometry, jax.Array, jax.Array]:
+    """What makes T(y, k) of stride 1 a C, and the other way about."""
+    pads = tuple((k - 1 - a, k - 1 - b) for k, (a, b) in zip(geometry.window, geometry.padding, strict=True))
+    image = tuple(
+        n + a + b - k + 1 for n, (a, b), k in zip(y.shape[1:3], geometry.padding, geometry.window, strict=True)
+    )
+    return geometry._replace(image=image, padding=pads), y, jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+
+
+def _convolve_directly(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
     return lax.conv_general_dilated(
         x, kernel, geometry.strides, geometry.padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
     )
+
+
+def _gather(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
+    """C(x, k) as one matrix product, every window of x a row."""
+    (down, right), (rows, columns) = geometry.strides, geometry.window
+    around = ((0, 0, 0), *((low, high, 0) for low, high in geometry.padding), (0, 0, 0))
+    x = lax.pad(x, jnp.zeros((), x.dtype), around)
+    height, width = (x.shape[1] - rows) // down + 1, (x.shape[2] - columns) // right + 1
+    pixels = [
+        x[:, i : i + (height - 1) * down + 1 : down, j : j + (width - 1) * right + 1 : right]
+        for i in range(rows)
+        for j in range(columns)
+    ]
+    return at_every_pixel(jnp.concatenate(pixels, -1), kernel.reshape(-1, kernel.shape[3]))
 
 
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -69,13 +106,12 @@ def _conv(geometry: _Geometry, x: jax.Array, kernel: jax.Array) -> jax.Array:
 @partial(jax.custom_vjp, nondiff_argnums=(0,))
 def _input_adjoint(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:
     """T(y, k)."""
-    if geometry.strides == (1, 1):
-        pads = zip(geometry.window, geometry.padding, strict=True)
-        geometry = geometry._replace(image=y.shape[1:3], padding=tuple((k - 1 - a, k - 1 - b) for k, (a, b) in pads))
-        mirrored = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
-        return _convolve(geometry, y, mirrored)
+    few = _is_of_images(kernel.shape[2])
+    if geometry.strides == (1, 1) and not few:
+        geometry, y, kernel = _mirrored(geometry, y, kernel)
+        return _convolve(geometry._replace(image=y.shape[1:3]), y, kernel)
     # Accelerators have kernels for this; XLA:CPU multiplies mostly zeros of a dilated y.
-    if target.platform() == "cpu" and not _multiplies_less(geometry, kernel):
+    if few or (target.platform() == "cpu" and not _multiplies_less(geometry, kernel)):
         return _overlap_add(geometry, y, kernel)
     x = jax.ShapeDtypeStruct((y.shape[0], *geometry.image, kernel.shape[2]), y.dtype)
     return jax.linear_transpose(lambda x: _convolve(geometry, x, kernel), x)(y)[0]
@@ -85,7 +121,8 @@ def _input_adjoint(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.
 def _kernel_adjoint(geometry: _Geometry, x: jax.Array, y: jax.Array) -> jax.Array:
     """K(x, y)."""
     kernel = jax.ShapeDtypeStruct((*geometry.window, x.shape[3], y.shape[3]), y.dtype)
-    return jax.linear_transpose(lambda kernel: _convolve(geometry, x, kernel), kernel)(y)[0]
+    convolve = _convolve_directly if target.platform() == "gpu" else _convolve
+    return jax.linear_transpose(lambda kernel: convolve(geometry, x, kernel), kernel)(y)[0]
 
 
 def _overlap_add(geometry: _Geometry, y: jax.Array, kernel: jax.Array) -> jax.Array:

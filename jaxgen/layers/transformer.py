@@ -9,6 +9,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from jaxgen.errors import UserError
+from jaxgen.layers.dot_product import attend
 from jaxgen.layers.rotary import rotary
 
 Attend = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # queries, keys, values [batch, length, heads, size]
@@ -16,7 +17,7 @@ Attend = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # queries, keys
 
 def causal(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
     """Every position attends to itself and all before it."""
-    return jax.nn.dot_product_attention(query, key, value, is_causal=True)
+    return attend(query, key, value, causal=True)
 
 
 class Block(nn.Module):

@@ -129,6 +129,22 @@ def test_every_platform_computes_the_same(backend):
         assert_close(jax.grad(lambda x: jnp.sum(transpose(x, kernel, (2, 2), "SAME") ** 2))(x), truth)
 
 
+@pytest.mark.parametrize(("ours", "truth"), PAIRS)
+@pytest.mark.parametrize(("window", "strides", "padding", "image"), [g for g in GEOMETRIES if g[0] != (5, 3)])
+def test_a_gpu_s_convolutions_of_images_are_products(ours, truth, window, strides, padding, image):
+    x, kernel = arrays(window, image)
+
+    def both(function, x, kernel):
+        value, pull = jax.vjp(lambda x, kernel: function(x, kernel, strides, padding), x, kernel)
+        return value, pull(jnp.sin(value))
+
+    with target.tracing_for("gpu"):
+        mine = jax.jit(lambda x, kernel: both(ours, x, kernel)).trace(x, kernel)
+    forward = [e.primitive.name for e in mine.jaxpr.eqns if e.outvars[0] is mine.jaxpr.jaxpr.outvars[0]]
+    assert forward != ["conv_general_dilated"]
+    assert_close(mine.lower().compile()(x, kernel), jax.jit(both, static_argnums=0)(truth, x, kernel))
+
+
 @pytest.mark.parametrize(
     ("layer", "kernel", "function"),
     [(Conv, "kernel", lax_conv), (ConvTranspose, "transposed_kernel", conv_transpose)],

@@ -19,6 +19,7 @@ from jaxgen.errors import UserError
 from jaxgen.layers.attention import SelfAttention
 from jaxgen.layers.conditional_norm import ConditionalBatchNorm, zero_dense
 from jaxgen.layers.conv import doublings
+from jaxgen.layers.relu import relu
 from jaxgen.layers.resample import ResampledConv, SpectralResampledConv, enlarge, mean_pool
 from jaxgen.layers.spectral_norm import SpectralDense, SpectralEmbed
 
@@ -97,7 +98,7 @@ class DownBlock(nn.Module):
         """`[batch, height, width, channels]` to `[batch, height / 2, width / 2, features]`, or of the same size."""
         conv = self.layers.conv
         y = x if self.first else nn.relu(x)
-        y = nn.relu(conv(self.features, (3, 3), name="conv_0")(y))
+        y = relu(conv(self.features, (3, 3), name="conv_0")(y))
         y = conv(self.features, (3, 3), resample="down" if self.pool else None, name="conv_1")(y)
         if self.pool:
             x = mean_pool(x)
