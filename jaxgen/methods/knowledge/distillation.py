@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from jaxgen import linen
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
 from jaxgen.losses import distillation
 from jaxgen.losses.arrays import at_least_float32
 
@@ -33,7 +33,7 @@ def rule_distillation(
     rules: Rules,
     *,
     inputs: str,
-    strength: float,
+    strength: Weight,
     pi_0: float,
     alpha: float,
     validation: str = "",
@@ -52,7 +52,7 @@ def rule_distillation(
         where a rule applies. `predict` asks the network the teacher is made of, as "A but B" does about B; no gradient
         passes through.
       inputs: the field the student sees.
-      strength: C, nats.
+      strength: C, nats, a number or a schedule of the step.
       pi_0: the most the teacher weighs, from 0 to 1.
       alpha: from 0 to 1; the nearer to 1, the later the teacher is heard (`losses.distillation.imitation_schedule`).
       validation: prefix of the fields (`Source.beside`) whose labels teach the confidences; by default the student's
@@ -63,7 +63,9 @@ def rule_distillation(
 
     def teacher(view: View, batch: Batch, name: str, logits: Array) -> Array:
         truth, mask = rules(predict_by(view, name), batch)
-        return distillation.rule_posterior(logits, stop_gradient(truth), view("confidences"), strength, mask=mask)
+        return distillation.rule_posterior(
+            logits, stop_gradient(truth), view("confidences"), view.weight(strength), mask=mask
+        )
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         said = {name: view(name, batch[inputs]) for name in students(twin)}

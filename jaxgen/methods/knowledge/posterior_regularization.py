@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 
 from jaxgen import linen
-from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
 from jaxgen.errors import UserError
 from jaxgen.losses import posterior_regularization as losses
 
@@ -28,17 +28,17 @@ class Constraint:
     """What is known, `f(x) = known(x) + unknown(x)`, larger where a sample is better, and what that is worth.
 
     Attributes:
-      alpha: nats a unit of f is worth; 0 leaves the model alone.
+      alpha: nats a unit of f is worth, a number or a schedule of the step; 0 leaves the model alone.
       known: the fixed terms, a pure function `samples [n, ...] -> [n]`.
       unknown: module of `samples -> [n]` for the terms to be learned from data; None if there are none.
     """
 
-    alpha: float
+    alpha: Weight
     known: Callable[[Array], Array] = lambda x: jnp.zeros(x.shape[0])
     unknown: Net | None = None
 
     def __post_init__(self) -> None:
-        if self.alpha < 0:
+        if not callable(self.alpha) and self.alpha < 0:
             raise UserError(f"alpha is {self.alpha}; it must not be negative: change the sign of f instead.")
 
     def __call__(self, apply: Apply, x: Array) -> Array:
@@ -49,7 +49,7 @@ class Constraint:
     def weigh(self, view: View, draw: Draw, key: Array, proposals: int) -> tuple[Array, losses.ImportanceWeights]:
         """The E-step: samples of p, `[proposals, ...]`, and their weights under q*. No gradient passes through."""
         x = stop_gradient(draw(view, key, proposals))
-        return x, losses.importance_weights(stop_gradient(self(view, x)), self.alpha)
+        return x, losses.importance_weights(stop_gradient(self(view, x)), view.weight(self.alpha))
 
 
 def posterior_sampler(constraint: Constraint, draw: Draw, *, proposals: int) -> Draw:
@@ -152,7 +152,9 @@ def steer(
             value, aux = phase.loss(view, batch, keys[0])
             f = constraint(view, draw(view, keys[1], proposals))
             metrics = {**aux.metrics, "constraint": jnp.mean(f)}
-            return value + jnp.mean(losses.implicit_m_step(f, constraint.alpha)), aux._replace(metrics=metrics)
+            return value + jnp.mean(losses.implicit_m_step(f, view.weight(constraint.alpha))), aux._replace(
+                metrics=metrics
+            )
 
         return dataclasses.replace(phase, loss=loss)
 
@@ -182,9 +184,10 @@ def _regularized(
         x = stop_gradient(draw(view, key, proposals))
         training = view.training(key)
         f_data, f_model = (constraint(training, a) for a in (batch[examples], x))
-        weights, size = losses.importance_weights(f_model, constraint.alpha)
+        alpha = view.weight(constraint.alpha)
+        weights, size = losses.importance_weights(f_model, alpha)
         metrics = {"data": jnp.mean(f_data), "posterior": weights @ f_model, "effective_sample_size": size}
-        return jnp.mean(losses.irl(f_data, f_model, constraint.alpha)), Aux(metrics, training.moved)
+        return jnp.mean(losses.irl(f_data, f_model, alpha)), Aux(metrics, training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         initial = base.init(modules, key, batch)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 import jax.numpy as jnp
 from jax.lax import stop_gradient
 
-from jaxgen.core import Array, Batch, Method, Net, View
+from jaxgen.core import Array, Batch, Method, Net, View, Weight
 from jaxgen.losses import chains, distillation
 from jaxgen.methods.knowledge.distillation import Rules, imitating, predict_by, students
 
@@ -23,7 +23,7 @@ def sequence_distillation(
     figures: Callable[[Array, Batch], Mapping[str, Array]],
     *,
     inputs: str,
-    strength: float,
+    strength: Weight,
     pi_0: float,
     alpha: float,
 ) -> Method:
@@ -43,7 +43,7 @@ def sequence_distillation(
       figures: `(tags [batch, length], batch) -> {figure: [batch]}`, asked of the likeliest tags of "twin" and
         "student", and of the likeliest sequence of "teacher", q* made of the trained student.
       inputs: the field the student sees.
-      strength: C, nats.
+      strength: C, nats, a number or a schedule of the step.
       pi_0: the most the teacher weighs, from 0 to 1.
       alpha: from 0 to 1; the nearer to 1, the later the teacher is heard.
     """
@@ -52,8 +52,9 @@ def sequence_distillation(
         """q* made of a network: log-probabilities of single tags, costs of transitions, where the sequence is."""
         between, single = jnp.split(view("confidences"), [transitions.shape[-1]])
         truth, mask = rules(predict_by(view, name), batch)
-        log_p = distillation.rule_posterior(logits, stop_gradient(truth), single, strength, mask=mask)
-        return log_p, chains.transition_costs(transitions, between, strength), batch[inputs] > 0
+        c = view.weight(strength)
+        log_p = distillation.rule_posterior(logits, stop_gradient(truth), single, c, mask=mask)
+        return log_p, chains.transition_costs(transitions, between, c), batch[inputs] > 0
 
     def teacher(view: View, batch: Batch, name: str, logits: Array) -> Array:
         log_p, costs, there = chain(view, batch, name, logits)
