@@ -54,6 +54,13 @@ def test_a_constant_channel_keeps_its_scale(value, size):
     np.testing.assert_array_equal(log_det, 0)
 
 
+@pytest.mark.parametrize("spread", [1e-4, 1e4])
+def test_a_channel_that_varies_however_little_is_standardized(spread):
+    x = spread * skewed((64, 3))
+    (z, _), _ = ActNorm().init_with_output(jax.random.key(1), x, method="inverse_and_log_det")
+    np.testing.assert_allclose(np.std(z, 0), 1, rtol=1e-3)
+
+
 class Mix(Bijector):
     """A fixed nonlinear map that unsettles the moments of every channel and needs no random numbers."""
 
