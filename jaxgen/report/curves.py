@@ -4,6 +4,7 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, TypeGuard
 
 import numpy as np
@@ -45,6 +46,7 @@ class Panel:
       lines: the curves, in the order they were logged.
       x_ticks: `(x, text)`, as `y_ticks` are `(y, text)`.
       left: x of the frame's left side, as `right` of its right side.
+      stages: `(x, name)` of the stages that begin within the frame.
       notes: sentences on what the drawing does to the numbers.
       description: the chart in words.
     """
@@ -56,6 +58,7 @@ class Panel:
     y_ticks: list[tuple[float, str]]
     left: float
     right: float
+    stages: list[tuple[float, str]]
     notes: list[str]
     description: str
 
@@ -77,7 +80,7 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
-def panels(rows: Iterable[Mapping[str, Any]]) -> list[Panel]:
+def panels(rows: Iterable[Mapping[str, Any]], stages: Mapping[str, float] = MappingProxyType({})) -> list[Panel]:
     """Charts of all metrics: losses first, throughput last, metrics of one kind together.
 
     The kind is the last part of a metric's name without "real" and "fake": `critic/loss` and `generator/loss` share a
@@ -86,6 +89,7 @@ def panels(rows: Iterable[Mapping[str, Any]]) -> list[Panel]:
     Args:
       rows: `{"step": n, metric: number, ...}`; of two values at one step the later counts, since a resumed run
         logs again the steps after its last checkpoint.
+      stages: name -> the step it began after, of every stage but the first.
 
     Returns:
       One panel a kind, each with at most 1,000 points a line.
@@ -97,7 +101,7 @@ def panels(rows: Iterable[Mapping[str, Any]]) -> list[Panel]:
     def rank(title: str) -> int:
         return 0 if "loss" in title else 2 if "per second" in title else 1
 
-    return [draw(title, groups[title]) for title in sorted(groups, key=rank)]
+    return [draw(title, groups[title], stages) for title in sorted(groups, key=rank)]
 
 
 def kind(name: str) -> str:
@@ -142,8 +146,8 @@ def labels(names: Sequence[str]) -> tuple[str, list[str]]:
     return owner, ["/".join(p[ahead:-1] if same_end and len(p) > ahead + 1 else p[ahead:]) for p in parts]
 
 
-def draw(title: str, group: Sequence[Series]) -> Panel:
-    """The panel of a group of metrics."""
+def draw(title: str, group: Sequence[Series], stages: Mapping[str, float]) -> Panel:
+    """The panel of a group of metrics, and where stages begin."""
     owner, names = labels([series.name for series in group])
     noisy = any(is_noisy(series.y) for series in group)
     window = max(len(series.y) for series in group) // 50 * 2 + 1
@@ -197,6 +201,7 @@ def draw(title: str, group: Sequence[Series]) -> Panel:
         y_ticks=[(down(y), text) for y, text in y_marks],
         left=left,
         right=right,
+        stages=[(across(step), name) for name, step in stages.items() if first < step < last],
         notes=notes,
         description="Line chart: " + "; ".join(words) + ".",
     )

@@ -39,12 +39,13 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A held-out figure as text; `error` (standard error) and `unit` may be empty."""
+    """A held-out figure as text; `error` (standard error), `unit` and `nulls`, its null controls, may be empty."""
 
     name: str
     mean: str
     error: str
     unit: str
+    nulls: str = ""
 
 
 def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -77,7 +78,8 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
         **(read_json(run_dir, "eval.json") or {}),
     }
     rows, unreadable = read_rows(run_dir / "metrics.jsonl") if inside(run_dir, "metrics.jsonl") else ([], 0)
-    curves = panels(rows)
+    begun = read_json(run_dir, "stages.json") or {}
+    curves = panels(rows, {name: step for name, step in begun.items() if is_number(step)})
     pictures = timeline(run_dir)
     drawings = (path for path in sorted((run_dir / "drawings").glob("*.png")) if inside(run_dir, path))
     drawn = {path.stem: embed(0, path, large=True) for path in drawings}
@@ -98,7 +100,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
             written=date(datetime.datetime.now(datetime.UTC).isoformat()),
             evaluation=evaluation,
             weights=show(evaluation["weights"] or "").replace("ema", "averaged (EMA)"),
-            figures=figures(evaluation["figures"]),
+            figures=figures(evaluation["figures"]) + figures(evaluation.get("whole_sets")),
             samples=described(evaluation.get("samples")),
             compared=compared(evaluation.get("samples")),
             curves=curves,
@@ -192,7 +194,7 @@ def figures(entries: Any) -> list[Figure]:
     result = []
     for name, entry in (entries if isinstance(entries, Mapping) else {}).items():
         entry = entry if isinstance(entry, Mapping) else {"mean": entry}
-        mean, error = entry.get("mean"), entry.get("standard_error")
+        mean, error = entry.get("mean", entry.get("value")), entry.get("standard_error")
         if not is_number(mean):
             mean, error = show(mean), ""
         elif is_number(error) and math.isfinite(mean) and 0 < error < math.inf:
@@ -200,7 +202,9 @@ def figures(entries: Any) -> list[Figure]:
             mean, error = f"{mean:,.{places}f}", f"{error:,.{places}f}"
         else:
             mean, error = f"{mean:,.4g}" if 1e-3 <= abs(mean) < 1e4 else number(mean), ""
-        result.append(Figure(name.replace("_", " "), mean, error, str(entry.get("unit") or "")))
+        nulls = entry.get("nulls", {"untrained": entry["untrained"]} if "untrained" in entry else {})
+        beside = ", ".join(f"{null} {show(x)}" for null, x in (nulls if isinstance(nulls, Mapping) else {}).items())
+        result.append(Figure(name.replace("_", " "), mean, error, str(entry.get("unit") or ""), beside))
     return result
 
 

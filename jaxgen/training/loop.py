@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import json
 from collections.abc import Callable, Sequence
 
 import jax
@@ -67,6 +68,7 @@ def train(
                     if trainer is not run.stages[at]:
                         state = trainer.begin(state, say)
                         run.remember(trainer)
+                        run.mark(trainer, int(state.step))
                     state = _train(trainer, state, run)
                 return state
             except NonFiniteError as error:
@@ -126,6 +128,14 @@ class _Run:
         """Writes down which parameters a stage was given of other runs, which may be deleted now."""
         if trainer.started and jax.process_index() == 0:
             write_json(self.folder.starts_file, {trainer.stage: trainer.started})
+
+    def mark(self, trainer: Trainer, step: int) -> None:
+        """Writes down when a stage began, for the report."""
+        if jax.process_index() == 0:
+            begun = {}
+            with contextlib.suppress(OSError, ValueError):  # there are none yet, or they cannot be read
+                begun = json.loads(self.folder.stages_file.read_text())
+            write_json(self.folder.stages_file, {**begun, trainer.stage: step})
 
     def _index(self, stage: str) -> int:
         names = [trainer.stage for trainer in self.stages]

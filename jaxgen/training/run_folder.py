@@ -48,6 +48,10 @@ class RunFolder:
         return self.path / "starts.json"
 
     @property
+    def stages_file(self) -> Path:
+        return self.path / "stages.json"
+
+    @property
     def nulls_file(self) -> Path:
         return self.path / "nulls.json"
 

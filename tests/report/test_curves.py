@@ -135,3 +135,11 @@ def test_labels_keep_apart_and_inside():
     assert placed[0] >= TOP
     assert placed[-1] <= HEIGHT - BOTTOM
     assert spread([30.0, 120.0]) == [30.0, 120.0]
+
+
+def test_stages_are_marked_where_they_begin():
+    rows = [{"step": step, "critic/loss": float(step)} for step in range(0, 101, 10)]
+    (panel,) = panels(rows, {"grow": 50, "later": 500})
+    ((x, name),) = panel.stages
+    assert name == "grow"
+    assert x == pytest.approx((panel.left + panel.right) / 2)

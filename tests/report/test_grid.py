@@ -82,21 +82,15 @@ def test_saved_png_holds_the_grid_and_nothing_else_is_left(tmp_path):
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
 
-def test_failed_write_keeps_the_old_picture_and_leaves_no_debris(tmp_path, monkeypatch):
-    path = tmp_path / "samples.png"
+def test_failed_write_keeps_the_old_picture_and_leaves_no_debris(disk, fill):
+    path = disk / "samples.png"
     save_png(path, constant_images([-1.0]))
     before = path.read_bytes()
-
-    def disk_full(self, content):
-        with self.open("wb") as file:
-            file.write(content[:10])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("pathlib.Path.write_bytes", disk_full)
+    fill(leave=0)
     with pytest.raises(OSError, match="No space"):
         save_png(path, constant_images([1.0]))
     assert path.read_bytes() == before
-    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+    assert {entry.name for entry in disk.iterdir()} == {path.name, "filler"}
 
 
 @pytest.mark.parametrize(

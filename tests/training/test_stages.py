@@ -114,6 +114,7 @@ def test_a_stage_has_its_own_data_size_and_count_of_steps_and_says_what_it_began
     assert "head/loss" in found[4]
     before, after = (row["images_per_second"] for row in (found[2], found[6]))
     assert before > 0 < after
+    assert json.loads((path / "stages.json").read_text()) == {"play": 8}
 
 
 def test_a_lazy_phase_counts_from_the_stage_s_start(tmp_path):
