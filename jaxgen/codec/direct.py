@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.codec.entropy import Reader, Writer
@@ -17,29 +16,37 @@ Step = Callable[[Any, Any, Any], tuple[Any, jax.Array]]
 Visit = Callable[[int, np.ndarray], np.ndarray]  # index in the event, pmf [batch, levels] to symbols [batch]
 
 
+def of_logits(step: Step) -> Step:
+    """A model's step, compiled, with probabilities in the place of logits."""
+
+    @jax.jit
+    def probabilities(cache: Any, position: jax.Array, previous: jax.Array) -> tuple[Any, jax.Array]:
+        cache, logits = step(cache, position, previous)
+        return cache, jax.nn.softmax(logits, axis=-1)
+
+    return probabilities
+
+
 class Direct:
     """Codes blocks of up to `batch` examples, side by side.
 
     Args:
-      step: `(cache, position, previous symbols [batch]) -> (cache, logits [batch, levels])`.
+      step: `(cache, position, previous symbols [batch]) -> (cache, probabilities [batch, levels])`, such as
+        `of_logits(model's step)`; whole numbers of any sum will do.
       start: what the first step is given.
       order: indices of the symbols in the flattened event, first to last.
       batch: examples in a block.
     """
 
     def __init__(self, step: Step, start: Any, order: np.ndarray, batch: int):
-        def probabilities(cache: Any, position: jax.Array, previous: jax.Array) -> tuple[Any, jax.Array]:
-            cache, logits = step(cache, position, previous)
-            return cache, jax.nn.softmax(logits, axis=-1)
-
         self.order, self.batch = order, batch
         self._start = start
-        self._step = jax.jit(probabilities)
+        self._step = step
 
     def _walk(self, visit: Visit) -> None:
         cache, previous = self._start, np.zeros(self.batch, np.int32)
         for position, index in enumerate(self.order):
-            cache, pmf = self._step(cache, jnp.int32(position), previous)
+            cache, pmf = self._step(cache, np.int32(position), previous)
             previous = visit(int(index), np.asarray(pmf, np.float64))
 
     def encode(self, symbols: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from jaxgen.codec.direct import Direct
+from jaxgen.codec.direct import Direct, of_logits
 from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 from jaxgen.models.autoregressive.transformer import Transformer
 
@@ -14,7 +14,7 @@ def coder(model, scale, event, batch):
     variables = jax.tree.map(lambda p: scale * p, variables)
     apply = functools.partial(model.apply, variables)
     start = apply(event, batch, method="start")
-    return Direct(functools.partial(apply, method="step"), start, model.order(event), batch), apply
+    return Direct(of_logits(functools.partial(apply, method="step")), start, model.order(event), batch), apply
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ import numpy as np
 
 from jaxgen import linen, sampling
 from jaxgen.codec.coded import Code, CodedMethod
-from jaxgen.codec.direct import Direct
+from jaxgen.codec.direct import Direct, of_logits
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
@@ -74,7 +74,8 @@ def maximum_likelihood(
     def coder(view: View, _: tuple[int, ...], batch: int) -> Direct:
         if classes:
             raise UserError(f"this model is conditional on {classes} classes, which a file does not hold.")
-        return Direct(*steps(view, batch), batch)
+        step, start, order = steps(view, batch)
+        return Direct(of_logits(step), start, order, batch)
 
     def decode(view: View, latents: Mapping[str, Array], key: Array) -> Array:
         noise = jax.vmap(lambda key: jax.random.gumbel(key, (size, levels)))(latents["noise"])
