@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 SCRIPT = Path(__file__).parent.parent / "benchmarks" / "accelerator.py"
 
 
@@ -13,6 +15,7 @@ def bench(*arguments):
     return subprocess.run([sys.executable, SCRIPT, *arguments], capture_output=True, text=True, env={**os.environ})
 
 
+@pytest.mark.slow
 def test_a_toy_row_is_timed_and_written(tmp_path):
     out = tmp_path / "results.json"
     done = bench("--toy", "--no-tests", "--no-kernels", "--out", out, "mlp_vae bf16")

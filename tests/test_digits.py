@@ -31,18 +31,20 @@ def test_the_baseline_is_what_the_readme_says(gaussian_bits):
     assert gaussian_bits == pytest.approx(2.96, abs=0.02)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_the_vae_beats_the_gaussian(gaussian_bits, trained, dtype):
     experiment, state = trained("digits_vae", steps=1000, dtype=dtype)
     assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.1
 
 
+@pytest.mark.slow
 def test_the_flow_beats_the_gaussian(gaussian_bits, trained):
     """Over seeds 0, 1 and 2 it reaches 2.38 to 2.40; its time is its convolutions', however little XLA optimizes."""
     experiment, state = trained("digits_glow", steps=300, flow_steps=2, width=32)
     assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.4
 
 
+@pytest.mark.slow
 @pytest.mark.optimized
 def test_the_gan_draws_all_digits(trained):
     """Judged by a support vector machine trained on the real digits; the baseline, noise, falls into a class or two.

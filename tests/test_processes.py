@@ -155,6 +155,7 @@ def test_four_processes_compute_what_one_does_and_only_the_first_speaks(place, a
     chex.assert_trees_all_close(restored(place, place / "elastic"), restored(place, alone), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_when_one_dies_the_others_stop_and_all_together_lose_nothing(place, alone, two):
     assert_same_metrics(rows(two), rows(alone))
     run = place / "killed"

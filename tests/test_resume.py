@@ -61,8 +61,8 @@ def rows(folder):
     ("experiment", "exits"),
     [
         ("digits_vae", {signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKILL}),
-        ("digits_dcgan", {signal.SIGKILL: -signal.SIGKILL}),
-        ("digits_glow", {signal.SIGKILL: -signal.SIGKILL}),
+        pytest.param("digits_dcgan", {signal.SIGKILL: -signal.SIGKILL}, marks=pytest.mark.slow),
+        pytest.param("digits_glow", {signal.SIGKILL: -signal.SIGKILL}, marks=pytest.mark.slow),
     ],
 )
 def test_signals_lose_nothing(experiment, exits, tmp_path, cache):

@@ -51,6 +51,7 @@ def test_the_tagging_rules_hold_of_all_right_tags_and_of_no_broken_ones():
     assert (single.all(-1)[:, :, 0] == (words < words[labels > 0].min())).all()  # O, only of what is no name
 
 
+@pytest.mark.slow
 def test_rules_teach_the_tagger_and_its_teacher(figures):
     """Over seeds 0 to 4 and all 800 steps, the student's F1 exceeds the twin's by 0.11 to 0.20."""
     got = figures("tagging_rules", steps=200)
@@ -75,6 +76,7 @@ def test_few_labels_are_balanced_repeated_and_the_right_ones():
     assert set(shown) != set(np.unique(other["image"][seen]))
 
 
+@pytest.mark.slow
 @pytest.mark.real_data
 @pytest.mark.skipif(not os.path.isdir(DATA), reason="no mnist in TFDS_DATA_DIR")
 def test_parity_teaches_the_classifier_more_than_the_labels_say(figures):

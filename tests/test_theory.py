@@ -60,6 +60,7 @@ def test_a_discriminator_is_flat_where_samples_are_and_a_critic_is_not(drawing):
     np.testing.assert_allclose(found["critic_pull"][between], -1, atol=0.15)
 
 
+@pytest.mark.slow
 def test_divergences_of_parallel_lines(drawing):
     found = drawing("theory_parallel_lines", steps=1500, learning_rate=3e-3)
     theta = np.linspace(-1, 1, 9)
@@ -71,6 +72,7 @@ def test_divergences_of_parallel_lines(drawing):
     np.testing.assert_allclose(estimates[:, 1], np.abs(theta), atol=0.03)
 
 
+@pytest.mark.slow
 def test_the_game_on_the_line_ends_at_the_data(drawing):
     frames = drawing("theory_gan_1d", steps=2000)
     x = np.linspace(-2, 5, 71)

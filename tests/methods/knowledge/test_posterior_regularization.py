@@ -114,6 +114,7 @@ def test_steering_ends_at_the_closed_form():
     assert metrics["model/constraint"][-1] == pytest.approx(-(0.8**2 + 1) / 2, abs=0.3)
 
 
+@pytest.mark.slow
 def test_the_unknown_part_is_learned_beside_the_known_one_while_the_model_moves():
     """Examples follow DATA exp(F + HIDDEN); F is known, the rest is a table to be learned."""
     wanted = DATA * np.exp(F + HIDDEN) / (DATA @ np.exp(F + HIDDEN))

@@ -91,6 +91,7 @@ def test_evaluation_on_four_devices_gathers_nothing_but_its_figures():
     assert moved == [("16", "all-gather")]
 
 
+@pytest.mark.slow
 def test_memory_saves_activations_and_leaves_gradients():
     rng = np.random.default_rng(0)
     x = rng.random((16, 8, 8, 1), np.float32)
