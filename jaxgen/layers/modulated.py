@@ -61,7 +61,7 @@ class Noise(nn.Module):
     """`x + strength * noise`, one image of noise for all channels; the strength begins at zero.
 
     The noise is drawn from the stream "noise" where that is given, anew for every example. Elsewhere it is the picture
-    drawn at initialization, in the collection "noise", the same for every example: Karras et al. 2019, appendix D.
+    drawn at initialization, in the collection "constants", the same for every example: Karras et al. 2019, appendix D.
     """
 
     @nn.compact
@@ -69,7 +69,7 @@ class Noise(nn.Module):
         """`[batch, height, width, channels]` to the same."""
         strength = self.param("strength", nn.initializers.zeros, (), jnp.float32)
         fixed = self.variable(
-            "noise", "picture", lambda: jax.random.normal(self.make_rng("params"), (1, *x.shape[1:3], 1))
+            "constants", "picture", lambda: jax.random.normal(self.make_rng("params"), (1, *x.shape[1:3], 1))
         )
         noise = fixed.value
         if self.has_rng("noise") and not self.is_initializing():

@@ -101,8 +101,8 @@ def path_length(
     (gradient,) = at_least_float32(pull(y)[0])
     layers = gradient.shape[1] if gradient.ndim == 3 else 1
     lengths = _norm(sum_event_axes(jnp.square(gradient)) / layers)
-    mean = jax.lax.stop_gradient(mean + decay * (jnp.mean(lengths) - mean))
-    return jnp.square(lengths - mean), mean
+    moved = jax.lax.stop_gradient((1 - decay) * jnp.asarray(mean) + decay * jnp.mean(lengths))
+    return jnp.square(lengths - moved), moved
 
 
 def orthogonality(kernel: ArrayLike, *, norms: bool = False, output_axis: int = -1) -> jax.Array:

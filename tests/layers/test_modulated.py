@@ -79,4 +79,4 @@ def test_noise_does_nothing_until_its_strength_is_learned():
         np.abs(added - (np.asarray(layer.apply(variables, X, rngs={"noise": jax.random.key(1)})) - X) / 0.5).max() > 0.1
     )
     fixed = (np.asarray(layer.apply(variables, X)) - X) / 0.5
-    np.testing.assert_allclose(fixed, np.broadcast_to(variables["noise"]["picture"], X.shape), atol=1e-5)
+    np.testing.assert_allclose(fixed, np.broadcast_to(variables["constants"]["picture"], X.shape), atol=1e-5)

@@ -26,3 +26,23 @@ class WithLabel(nn.Module):
         label = label.reshape(x.shape[0], *[1] * (x.ndim - 2), self.classes)
         label = jnp.broadcast_to(label, (*x.shape[:-1], self.classes))
         return self.network(jnp.concatenate([x, label], -1), train=train)
+
+
+class Joined(nn.Module):
+    """Puts all parts of the latents into one vector, those that are classes as one-hot, for a network of one.
+
+    Attributes:
+      network: of `(z [batch, n], *, train)`.
+      classes: how many each part of whole numbers has.
+    """
+
+    network: nn.Module
+    classes: int
+
+    @nn.compact
+    def __call__(self, *latents: jax.Array, train: bool) -> jax.Array:
+        """The network's result for parts `[batch, n]` and classes `[batch]`."""
+        parts = [
+            jax.nn.one_hot(x, self.classes) if jnp.issubdtype(x.dtype, jnp.integer) else x for x in latents
+        ]  # fmt: skip
+        return self.network(jnp.concatenate(parts, -1), train=train)

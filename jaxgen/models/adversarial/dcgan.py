@@ -54,8 +54,8 @@ class Generator(nn.Module):
         return nn.tanh(x)
 
 
-class Discriminator(nn.Module):
-    """Images `[batch, height, width, channels]` to logits `[batch]` of being real.
+class Trunk(nn.Module):
+    """Images `[batch, height, width, channels]` to features `[batch, 16 * channels of the last map]`.
 
     Attributes:
       width: channels of the first hidden map; each smaller map has twice as many.
@@ -70,8 +70,8 @@ class Discriminator(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
-        """Judges; `train` normalizes by the batch and moves `batch_stats`, which must be mutable."""
-        conv, dense = (SpectralConv, SpectralDense) if self.normalization == "spectral" else (Conv, nn.Dense)
+        """The features; `train` normalizes by the batch and moves `batch_stats`, which must be mutable."""
+        conv = SpectralConv if self.normalization == "spectral" else Conv
         for stage in range(doublings(*x.shape[1:3])):
             batch_norm = self.normalization == "batch" and stage > 0
             down = conv(
@@ -82,5 +82,15 @@ class Discriminator(nn.Module):
             if batch_norm:
                 x = _batch_norm(train, self.dtype, f"norm_{stage}")(x)
             x = nn.leaky_relu(x, 0.2)
-        x = x.reshape(x.shape[0], -1)
-        return dense(1, kernel_init=_INIT, dtype=self.dtype, name="logit")(x)[:, 0]
+        return x.reshape(x.shape[0], -1)
+
+
+class Discriminator(Trunk):
+    """Images `[batch, height, width, channels]` to logits `[batch]` of being real: a `Trunk` and one product."""
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> jax.Array:
+        """Judges; `train` normalizes by the batch and moves `batch_stats`, which must be mutable."""
+        dense = SpectralDense if self.normalization == "spectral" else nn.Dense
+        features = super().__call__(x, train=train)
+        return dense(1, kernel_init=_INIT, dtype=self.dtype, name="logit")(features)[:, 0]

@@ -1,0 +1,93 @@
+"""The information that is reported, on a channel whose information is known."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+from scipy import stats
+from scipy.special import entr
+
+from jaxgen.core import Net, view_of
+from jaxgen.losses import adversarial
+from jaxgen.methods.adversarial.infogan import category, infogan, interval
+from jaxgen.methods.adversarial.priors import normal
+from jaxgen.training.step import init_state
+
+KEY = jax.random.key(0)
+NOISE = 0.1
+BATCH = {"image": jnp.zeros((20_000, 2))}
+
+
+class Channel(nn.Module):
+    """A bit that the noise turns over in one of ten cases, and a number that is shown with a fifth of noise."""
+
+    def __call__(self, z, bit, number):
+        flip = z[:, 0] < stats.norm.ppf(NOISE)
+        return jnp.stack([jnp.where(flip, 1 - bit, bit), number[:, 0] + 0.2 * z[:, 1]], 1).astype(jnp.float32)
+
+
+class Reader(nn.Module):
+    """Reads both through one trunk; with the right weights it gives the bit's posterior."""
+
+    @nn.compact
+    def __call__(self, x):
+        trunk = nn.Dense(2, use_bias=False, kernel_init=lambda key, *_: jnp.eye(2), name="trunk")(x)
+        odds = math.log((1 - NOISE) / NOISE)
+        log_odds = self.param("odds", lambda key: jnp.asarray(odds)) * (2 * trunk[:, 0] - 1)
+        number = jnp.stack([trunk[:, 1], jnp.full(len(x), 2 * math.log(0.2))], 1)
+        return trunk[:, 1], {"bit": jnp.stack([0 * log_odds, log_odds], 1), "number": number}
+
+
+@pytest.fixture(scope="module")
+def method():
+    codes = [category("bit", 2), interval("number")]
+    sgd = optax.sgd(0.1)
+    return infogan(Net(Channel()), Net(Reader(), sgd), adversarial.hinge, noise=normal(2), codes=codes, weight=0.5)
+
+
+def test_at_the_posterior_the_figure_is_the_information_in_nats(method):
+    view = view_of(method, init_state(method, KEY, BATCH))
+    found = jax.jit(lambda: method.evaluate(view, BATCH, KEY))()
+    information = math.log(2) - float(entr(NOISE) + entr(1 - NOISE))
+    assert float(found["information_bit_nats"].mean()) == pytest.approx(information, abs=0.02)
+    # A Gaussian about what is seen, not cut off at the ends: what is said is the entropy of the noise, and log 2.
+    assert float(found["information_number_nats"].mean()) == pytest.approx(
+        math.log(2) - stats.norm.entropy(0, 0.2), abs=0.03
+    )
+
+
+def test_who_reads_worse_is_told_less(method):
+    view = view_of(method, init_state(method, KEY, BATCH))
+    right = float(method.evaluate(view, BATCH, KEY)["information_bit_nats"].mean())
+    for odds in (0.0, 1.0, 6.0):
+        params = {**view.params["critic"], "odds": jnp.asarray(odds)}
+        wrong = dataclasses.replace(view, params={**view.params, "critic": params})
+        value = float(method.evaluate(wrong, BATCH, KEY)["information_bit_nats"].mean())
+        assert value < right
+        assert value == pytest.approx(0, abs=1e-6) if odds == 0 else True
+
+
+def test_the_trunk_is_moved_by_what_it_reads_in_the_critic_s_phase(method):
+    """The recognition network is not the head alone."""
+    view = view_of(method, init_state(method, KEY, BATCH))
+    (phase,) = (p for p in method.phases if p.name == "critic")
+
+    def loss(params):
+        return phase.loss(dataclasses.replace(view, params={**view.params, "critic": params}), BATCH, KEY)[0]
+
+    gradient = jax.jit(jax.grad(loss))(view.params["critic"])
+    assert np.abs(gradient["trunk"]["kernel"][0, 0]) > 1e-3  # only the bit's reader looks at that
+
+
+def test_what_is_read_of_data_are_latents_that_say_the_same(method):
+    view = view_of(method, init_state(method, KEY, BATCH))
+    images = jnp.array([[0.0, -0.5], [1.0, 0.25]])
+    latents = method.latents.encode(view, {"image": images})
+    np.testing.assert_array_equal(latents["bit"], [0, 1])
+    np.testing.assert_allclose(stats.norm.cdf(latents["number"][:, 0]) * 2 - 1, [-0.5, 0.25], atol=1e-5)
+    np.testing.assert_allclose(method.latents.decode(view, latents, KEY), images, atol=1e-5)

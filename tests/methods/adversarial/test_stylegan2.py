@@ -1,0 +1,74 @@
+"""The lazy terms of StyleGAN2, and what its memory keeps."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from flax import linen as nn
+
+from jaxgen.core import Net, view_of
+from jaxgen.methods.adversarial.priors import normal
+from jaxgen.methods.adversarial.stylegan2 import stylegan2
+from jaxgen.training.step import build_step, due_phases, init_state
+
+KEY = jax.random.key(0)
+IMAGES = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1), minval=-1)
+BATCH = {"image": IMAGES}
+
+
+class Generator(nn.Module):
+    """One linear map of a w that is 2 z."""
+
+    def setup(self):
+        self.map = nn.Dense(16, use_bias=False)
+        self.average = self.variable("average", "w", jnp.zeros, (3,))
+
+    def __call__(self, z, *, train):
+        return self.synthesis(self.styles(z, train=train))
+
+    def styles(self, z, *, train):
+        return 2 * z[:, None]
+
+    def synthesis(self, styles):
+        return self.map(styles[:, 0]).reshape(-1, 4, 4, 1)
+
+
+class Critic(nn.Module):
+    @nn.compact
+    def __call__(self, x):
+        return nn.Dense(1)(x.reshape(len(x), -1))[:, 0]
+
+
+def game(**settings):
+    sgd = optax.sgd(0.1)
+    return stylegan2(Net(Generator(), sgd), Net(Critic(), sgd), prior=normal(3), **settings)
+
+
+def test_which_phases_are_due_when():
+    method = game(every=(16, 4))
+    seen = [due_phases(method, step) for step in range(33)]
+    assert [i for i, due in enumerate(seen) if "r1" in due] == [0, 16, 32]
+    assert [i for i, due in enumerate(seen) if "path" in due] == list(range(0, 33, 4))
+    assert all({"critic", "generator"} <= due for due in seen)
+    assert len(set(seen)) == 3
+
+
+def test_the_running_mean_of_lengths_is_kept_and_starts_at_zero():
+    method = game()
+    state = init_state(method, KEY, BATCH)
+    assert state.memory["path_length"] == 0
+    step = jax.jit(build_step(method), static_argnums=3)
+    state, metrics = step(state, {"image": IMAGES[None]}, KEY, frozenset({"path"}))
+    # |A^T y| of y of variance 1/16 a pixel: a length of about |A|_F / 4, of which a hundredth is taken.
+    size = float(jnp.sqrt(jnp.sum(state.nets["generator"].params["map"]["kernel"] ** 2))) / 4
+    assert 100 * float(state.memory["path_length"]) == pytest.approx(size, rel=0.35)
+    assert metrics["path/length"] == state.memory["path_length"]
+
+
+def test_the_mean_of_w_is_that_of_the_view_s_own_networks():
+    method = game()
+    view = view_of(method, init_state(method, KEY, BATCH))
+    found = method.latents.standing(view, KEY)["generator"]["average"]["w"]
+    np.testing.assert_allclose(found, 0, atol=4 * 2 / np.sqrt(10_000))
+    assert found.shape == (3,)
