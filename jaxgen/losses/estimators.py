@@ -15,7 +15,6 @@ estimator's. All but the last three are unbiased: of the evidence lower bound, a
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -26,12 +25,7 @@ from jaxgen.losses.ancestral import Draw, Rule, Sample, bits
 from jaxgen.losses.variational import iwae
 
 LogJoint = Callable[[Sample], jax.Array]
-
-
-class Estimator(Protocol):
-    """`(key, log_joint) -> [batch]`; settings are bound by `functools.partial`."""
-
-    def __call__(self, key: jax.Array, log_joint: LogJoint, /, **settings: Any) -> jax.Array: ...
+Estimator = Callable[..., jax.Array]  # (key, log_joint) -> [batch]; settings are bound by `functools.partial`
 
 
 def _run(key: jax.Array, log_joint: LogJoint, draws: int, rule: Rule = bits) -> tuple[jax.Array, jax.Array]:

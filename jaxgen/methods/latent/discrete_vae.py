@@ -4,7 +4,6 @@ Mnih and Gregor, 2014, "Neural Variational Inference and Learning in Belief Netw
 `jaxgen.losses.estimators`. The networks are those of `jaxgen.models.latent.sbn`, of any depth.
 """
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,12 +32,15 @@ def discrete_vae(
       generative: module of `(lead, sample) -> pixels' logits [*lead, ...]`, that of p(x, z).
       recognition: module of `(x, sample)`, that of q(z|x).
       estimator: of the bound's gradient, its settings bound: `functools.partial(estimators.vimco, draws=5)`.
-      baseline: module of `x -> [batch, 1]`, what to expect of the bound, for `estimators.score_function`: NVIL.
+      baseline: module of `x [batch, size] -> [batch, 1]`, what to expect of the bound: with `score_function` NVIL.
       evaluation_draws: k of the held-out importance-weighted bound `iw_nats`, a multiple of `chunk`.
       chunk: how many of those are computed at once.
     """
     nets = {"generative": generative, "recognition": recognition}
     nets |= {} if baseline is None else {"baseline": baseline}
+
+    def flat(x: Array) -> Array:
+        return x.reshape(x.shape[0], -1)
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         x = batch["image"]
@@ -53,13 +55,15 @@ def discrete_vae(
             view("recognition", x, sample=remember)
             return wake_sleep.log_joint(view, x, layers)
 
-        estimate = estimator if baseline is None else functools.partial(estimator, baseline=view("baseline", x)[:, 0])
-        return -jnp.mean(estimate(key, log_joint)), Aux()
+        if baseline is None:
+            return -jnp.mean(estimator(key, log_joint)), Aux()
+        expected = view("baseline", flat(x))[:, 0]
+        return -jnp.mean(estimator(key, log_joint, baseline=expected)), Aux()
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         variables = dict(wake_sleep.init(modules, key, batch))
         if baseline is not None:
-            variables["baseline"] = linen.init(modules["baseline"], jax.random.fold_in(key, 1), batch["image"])
+            variables["baseline"] = linen.init(modules["baseline"], jax.random.fold_in(key, 1), flat(batch["image"]))
         return variables
 
     return Method(

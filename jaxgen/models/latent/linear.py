@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 from flax import linen as nn
@@ -13,14 +14,16 @@ class LinearEncoder(nn.Module):
 
     Attributes:
       latent_size: dimensions of z.
+      dtype: of the computation; parameters stay float32.
     """
 
     latent_size: int
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> tuple[jax.Array, jax.Array]:
         """`[batch, ...]` to (mean, log_variance), `[batch, latent]` each."""
-        mean = nn.Dense(self.latent_size, name="mean")(x.reshape(x.shape[0], -1))
+        mean = nn.Dense(self.latent_size, dtype=self.dtype, name="mean")(x.reshape(x.shape[0], -1))
         log_variance = self.param("log_variance", nn.initializers.zeros, (self.latent_size,))
         return mean, jnp.broadcast_to(log_variance, mean.shape)
 
@@ -30,16 +33,18 @@ class LinearDecoder(nn.Module):
 
     Attributes:
       event_shape: of one example.
+      dtype: of the computation; parameters stay float32.
     """
 
     event_shape: Sequence[int]
+    dtype: Any = None
 
     @nn.compact
     def __call__(self, z: jax.Array, *, train: bool = False) -> jax.Array:
         """`[batch, latent]` to mean and log-variance, `[batch, *event_shape, 2]`."""
-        mean = nn.Dense(math.prod(self.event_shape), name="mean")(z).reshape(-1, *self.event_shape)
+        mean = nn.Dense(math.prod(self.event_shape), dtype=self.dtype, name="mean")(z).reshape(-1, *self.event_shape)
         log_variance = self.param("log_variance", nn.initializers.zeros, ())
-        return jnp.stack([mean, jnp.broadcast_to(log_variance, mean.shape)], -1)
+        return jnp.stack([mean, jnp.broadcast_to(log_variance, mean.shape).astype(mean.dtype)], -1)
 
 
 class LowerTriangular(nn.Module):
