@@ -52,7 +52,7 @@ def biggan(compile: Compile, batch: int, size: int, width: int, classes: int) ->
 
 
 def glow(compile: Compile, batch: int, steps: int, levels: int, width: int) -> Network:
-    return theirs.glow(compile, steps, levels, width, batch, learning_rate=1e-5)
+    return theirs.glow(compile, steps, levels, width, batch, learning_rate=1e-7)
 
 
 def transformer(compile: Compile, batch: int, length: int, width: int, layers: int, heads: int) -> Network:
