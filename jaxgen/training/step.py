@@ -175,7 +175,8 @@ def _repeat(method: Method, phase: Phase, place: Place, reports: Reports, phase_
     def repeat(state: TrainState, batch: Batch, number: Array) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(phase_key, number)
         report = reports(state)
-        state, metrics, grads = _update(method, phase, place, state, batch, key, number)
+        with jax.named_scope(phase.name):  # by which a compiled program's operations are told apart
+            state, metrics, grads = _update(method, phase, place, state, batch, key, number)
         if phase.trains:
             metrics["grad_norm"] = loops.when(report, optax.tree.norm, grads)
         return state, {f"{phase.name}/{name}": value for name, value in metrics.items()}
