@@ -63,4 +63,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Odena et al., 2017; Gong et al., 2019",
+        measured="not yet run",
     )

@@ -58,4 +58,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Donahue et al., 2017; Dumoulin et al., 2017",
+        measured="not yet run",
     )

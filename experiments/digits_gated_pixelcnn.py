@@ -57,4 +57,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="van den Oord et al., 2016",
+        measured="not yet run",
     )

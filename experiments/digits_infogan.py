@@ -61,4 +61,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Chen et al., 2016",
+        measured="not yet run",
     )

@@ -59,4 +59,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Huang et al., 2024",
+        measured="not yet run",
     )

@@ -74,4 +74,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Radford et al., 2019; Su et al., 2021",
+        measured="not yet run",
     )

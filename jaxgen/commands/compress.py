@@ -10,7 +10,6 @@ from typing import Annotated, Literal
 import jax
 import numpy as np
 import tyro
-from rich.console import Console
 from rich.progress import Progress
 
 from jaxgen.codec import fingerprint
@@ -19,6 +18,7 @@ from jaxgen.codec.container import Header
 from jaxgen.codec.files import compress
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.runs import DataOptions, Run
+from jaxgen.console import Console
 from jaxgen.core import View, view_of
 from jaxgen.data.source import Source
 from jaxgen.errors import UserError
@@ -122,7 +122,7 @@ def _read(options: Options, run: Run, code: Code, event: tuple[int, ...]) -> tup
         size = options.file.stat().st_size
         return np.memmap(options.file, np.uint8, "r") if size else np.empty(0, np.uint8), size, "bytes"
     try:
-        array = np.load(options.file, mmap_mode="r", allow_pickle=False)
+        array = np.load(options.file, mmap_mode="r")
     except (ValueError, OSError) as error:
         raise UserError(f"file is {options.file}, which cannot be read as an .npy ({error}).") from None
     if array.shape[1:] != event:

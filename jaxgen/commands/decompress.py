@@ -8,7 +8,6 @@ from typing import BinaryIO
 
 import numpy as np
 import tyro
-from rich.console import Console
 
 from jaxgen.codec import fingerprint
 from jaxgen.codec.coded import code_of
@@ -17,6 +16,7 @@ from jaxgen.codec.files import BlockCoder, decompress
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.compress import open_run
 from jaxgen.commands.runs import DataOptions
+from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.training import process
 

@@ -275,7 +275,7 @@ class _Model:
             split = getattr(data, source)
             return jax.tree.map(np.asarray, split[np.arange(min(self.options.count, len(split)))])
         try:
-            with np.load(source, allow_pickle=False) as file:
+            with np.load(source) as file:
                 fields = dict(file)
         except (OSError, ValueError) as error:
             raise UserError(

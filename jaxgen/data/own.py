@@ -173,12 +173,12 @@ def _sum(examples: Examples) -> dict[str, Any]:
 
 
 def _npy(path: Path) -> dict[str, Any]:
-    array = np.load(path, allow_pickle=False)
+    array = np.load(path)
     return {"images" if array.ndim > 2 else "x": array}
 
 
 def _npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as found:
+    with np.load(path) as found:
         plural = {field: name for name, field in _NAMES.items()}
         names = {plural.get(name, name): name for name in map(str, found.files)}
         if unknown := sorted(set(names) - {"images", "labels", "x"}):

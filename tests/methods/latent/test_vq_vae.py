@@ -77,6 +77,7 @@ def figures(method, state, data):
     return {name: float(x.mean()) for name, x in found.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.optimized
 def test_a_prior_learns_the_codes_of_networks_that_stand_still(data):
     """In two stages: rate and distortion together end below the pixels' own entropy."""
