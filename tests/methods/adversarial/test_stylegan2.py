@@ -1,4 +1,6 @@
-"""The lazy terms of StyleGAN2, and what its memory keeps."""
+"""The lazy terms of StyleGAN2, what its memory keeps, and images that are distorted as memory says."""
+
+import dataclasses
 
 import jax
 import jax.numpy as jnp
@@ -8,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 from jaxgen.core import Net, view_of
+from jaxgen.methods.adversarial.adaptive import MEMORY, adaptive
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
 from jaxgen.training.step import build_step, due_phases, init_state
@@ -46,7 +49,7 @@ def game(**settings):
 
 
 def test_which_phases_are_due_when():
-    method = game(every=(16, 4))
+    method = adaptive(game(every=(16, 4)))
     seen = [due_phases(method, step) for step in range(33)]
     assert [i for i, due in enumerate(seen) if "r1" in due] == [0, 16, 32]
     assert [i for i, due in enumerate(seen) if "path" in due] == list(range(0, 33, 4))
@@ -72,3 +75,28 @@ def test_the_mean_of_w_is_that_of_the_view_s_own_networks():
     found = method.latents.standing(view, KEY)["generator"]["average"]["w"]
     np.testing.assert_allclose(found, 0, atol=4 * 2 / np.sqrt(10_000))
     assert found.shape == (3,)
+
+
+@pytest.mark.parametrize(("logit", "sign"), [(5.0, 1), (-5.0, -1)])
+def test_p_rises_while_the_critic_is_sure_and_falls_while_it_is_not(logit, sign):
+    method = adaptive(game())
+    state = init_state(method, KEY, BATCH)
+    assert state.memory[MEMORY] == 0
+    sure = {"Dense_0": {"kernel": jnp.zeros((16, 1)), "bias": jnp.full(1, logit)}}
+    nets = {**state.nets, "critic": dataclasses.replace(state.nets["critic"], params=sure)}
+    view = view_of(method, dataclasses.replace(state, nets=nets, memory={**state.memory, MEMORY: jnp.asarray(0.5)}))
+    aux = method.phases[-1].loss(view, BATCH, KEY)[1]
+    assert float(aux.memory[MEMORY]) == pytest.approx(0.5 + sign * 4 * 16 / 500e3)
+    assert float(aux.metrics["signs"]) == sign
+
+
+def test_images_are_distorted_with_the_probability_in_memory():
+    method, plain = adaptive(game()), game()
+    state = init_state(method, KEY, BATCH)
+
+    def real(method, p):
+        view = view_of(method, dataclasses.replace(state, memory={**state.memory, MEMORY: jnp.asarray(p)}))
+        return float(method.phases[0].loss(view, BATCH, KEY)[1].metrics["real"])
+
+    assert real(method, 0.0) == pytest.approx(real(plain, 0.0), abs=1e-5)
+    assert abs(real(method, 1.0) - real(plain, 0.0)) > 1e-4

@@ -62,6 +62,18 @@ def test_the_mean_of_w_is_its_mean_and_mixed_styles_do_not_move_it():
     np.testing.assert_allclose(mixed["average"]["mapping"]["w"], without["average"]["mapping"]["w"], atol=1e-7)
 
 
+def test_truncation_is_the_identity_at_one_and_one_image_at_zero(variables):
+    state = {**variables, "average": {"mapping": {"w": jnp.arange(16.0) / 8}}}
+    generate = jax.jit(lambda psi: GENERATOR.apply(state, Z, train=False, truncation=psi))
+    np.testing.assert_allclose(generate(1.0), jax.jit(lambda: GENERATOR.apply(variables, Z, train=False))(), atol=1e-5)
+    same = np.asarray(generate(0.0))
+    np.testing.assert_allclose(same, same[:1].repeat(6, 0), atol=1e-5)
+    mean = jnp.broadcast_to(state["average"]["mapping"]["w"], (6, 4, 16))
+    np.testing.assert_allclose(same, GENERATOR.apply(state, mean, method="synthesis"), atol=1e-4)
+    spread = [float(generate(psi).std(0).mean()) for psi in (0.0, 0.3, 0.7, 1.0)]
+    assert spread == sorted(spread)
+
+
 def test_styles_are_mixed_from_a_layer_on_each_as_likely_as_another(variables):
     z = jnp.repeat(Z[:1], 3000, 0)
     mixed = GENERATOR.apply(variables, z, train=True, rngs={"mixing": KEY}, method="styles")
