@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import optax
 
 from jaxgen.core import Array, Batch, Net
+from jaxgen.data.source import Dataset
 from jaxgen.data.text import SentimentData
 from jaxgen.experiment import Experiment
 from jaxgen.logic import average, implies, truth_values
@@ -88,9 +89,9 @@ def experiment(config: Config) -> Experiment:
             strength=config.strength,
             pi_0=config.pi_0,
             alpha=config.alpha,
-            validation="validation_",
+            streams=("sentences", "validation"),
         ),
-        data=dataclasses.replace(both, train=both.train.beside(validation, "validation_")),
+        data=Dataset.streams(sentences=both, validation=validation),
         schedule=Schedule(steps=config.steps, log_every=50, checkpoint_every=200, steps_per_call=10),
         batch_size=config.batch_size,
         seed=config.seed,

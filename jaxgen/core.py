@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from jaxgen import linen
 from jaxgen.errors import UserError
+from jaxgen.fields import Fields
 
 Array = jax.Array
 Params = Any  # a pytree of arrays
@@ -305,6 +306,7 @@ class Method:
       memory: `(key, batch) -> {name: arrays}`, what training keeps that belongs to no network; None keeps nothing.
       split: names of memory whose first axis is spread over the devices, as a batch is; the rest is on all of them.
       evaluations: figures of whole sets.
+      takes: what values the data must have, `field -> jaxgen.fields.Field`, of streams `{stream: {field: Field}}`.
     """
 
     name: str
@@ -317,6 +319,7 @@ class Method:
     memory: Callable[[Array, Batch], Mapping[str, Any]] | None = None
     split: tuple[str, ...] = ()
     evaluations: tuple["Evaluation", ...] = ()
+    takes: Fields = dataclasses.field(default_factory=dict)
 
     @property
     def batches_per_step(self) -> int:

@@ -15,6 +15,7 @@ from typing import Any
 from jax.sharding import Mesh
 
 from jaxgen.core import Batch, Drawing, Method, TrainState
+from jaxgen.data.check import check_declarations, check_examples
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.data.source import Dataset, Source
 from jaxgen.errors import UserError
@@ -130,6 +131,7 @@ class Experiment:
 
     def _trainer(self, index: int, mesh: Mesh) -> Trainer:
         stage = self.plan[index]
+        check_declarations(stage.method.takes, stage.data, method=stage.method.name)
         stream = functools.partial(
             batches,
             stage.data.train,
@@ -140,7 +142,12 @@ class Experiment:
             sharding=batch_sharding(mesh),
         )
 
+        @functools.cache
+        def look() -> None:
+            check_examples(stage.method.takes, stage.data, method=stage.method.name)
+
         def start(step: int) -> Generator[Batch, None, None]:
+            look()
             return stream(start_step=step)
 
         def validation() -> Generator[Masked, None, None]:

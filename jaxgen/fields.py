@@ -120,9 +120,10 @@ def _agree(declared: Field, taken: Field) -> bool:
         return unknown or ((declared.classes or 0) <= taken.classes and (taken.unlabelled or not declared.unlabelled))
     if taken.levels is not None and declared.levels not in (None, taken.levels):
         return False
+    low = -1 if declared.unlabelled else 0 if declared.classes is not None else declared.low
     return all(
         asked is None or known is None or known == asked
-        for asked, known in ((taken.low, declared.low), (taken.high, declared.high))
+        for asked, known in ((taken.low, low), (taken.high, declared.high))
     )
 
 

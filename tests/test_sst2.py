@@ -1,5 +1,6 @@
 """The SST-2 experiments on made-up sentences of one opinion, or of two, of which that after "but" counts."""
 
+import contextlib
 import functools
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 
 from jaxgen.core import view_of
+from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.experiment import ExperimentFile
 from jaxgen.training.step import build_step, init_state
 
@@ -41,11 +43,11 @@ def trained(name, **settings):
     jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     file = ExperimentFile.load(FOLDER / f"{name}.py")
     experiment = file.build(file.config_type(**SMALL, **settings))
-    method, source, test = experiment.method, experiment.data.train, experiment.data.test
-    rng, held_out = np.random.default_rng(0), test[np.arange(len(test))]
-    ids = rng.integers(len(source), size=(experiment.schedule.steps, experiment.batch_size))
-    batches = {field: x.reshape(*ids.shape[:1], 1, -1, *x.shape[1:]) for field, x in source[ids.ravel()].items()}
-    step = build_step(method)
+    method, step, size = experiment.method, build_step(experiment.method), experiment.batch_size
+    every = functools.partial(batches, experiment.data.train, batch_size=size, seed=0)
+    with contextlib.closing(every(steps_per_call=experiment.schedule.steps)) as stream:
+        training = next(stream)
+    ((held_out, _),) = evaluation_batches(experiment.data.test, batch_size=1000)
 
     def run(state, batches):
         return jax.lax.scan(lambda state, batch: step(state, batch, jax.random.key(1)), state, batches)
@@ -53,8 +55,8 @@ def trained(name, **settings):
     def figures(state, examples):
         return dict(method.evaluate(view_of(method, state), examples, jax.random.key(0)))
 
-    state = jit(functools.partial(init_state, method))(jax.random.key(0), source[np.arange(2)])
-    state, metrics = jit(run)(state, batches)
+    state = jit(functools.partial(init_state, method))(jax.random.key(0), jax.tree.map(lambda x: x[0, 0, :2], training))
+    state, metrics = jit(run)(state, training)
     return metrics, jit(figures)(state, held_out), held_out
 
 

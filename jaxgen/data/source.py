@@ -61,25 +61,6 @@ class _Mapped:
         return self.transform(self.source[ids])
 
 
-@dataclasses.dataclass(frozen=True)
-class _Beside:
-    """A source's examples, each beside one of another source, whose fields' names get a prefix."""
-
-    source: "Source"
-    other: "Source"
-    prefix: str
-
-    def __len__(self) -> int:
-        return len(self.source)
-
-    def __getitem__(self, ids: np.ndarray) -> Examples:
-        return _merge(self.source[ids], self.other[ids % len(self.other)], self.prefix)
-
-
-def _merge(examples: Examples, others: Examples, prefix: str) -> Examples:
-    return {**examples, **{prefix + field: x for field, x in others.items()}}
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
 class Source:
     """One split of a data set: `len(source)` examples, `source[ids]` those with the numbers `ids`.
@@ -155,17 +136,6 @@ class Source:
             return {name: field for name, field in self.fields.items() if name in after and after[name] is before[name]}
 
         return dataclasses.replace(self, describe=lambda: transform(self.describe()), load=load, declare=declare)
-
-    def beside(self, other: "Source", prefix: str) -> "Source":
-        """This source, each example beside one of another's, in turn, as fields `prefix + name`.
-
-        For a method that needs two kinds of data in a batch, such as a validation set that something is fitted to.
-        """
-        return dataclasses.replace(
-            self,
-            describe=lambda: _merge(self.describe(), other.describe(), prefix),
-            load=lambda: _Beside(self, other, prefix),
-        )
 
     def map_once(self, transform: Transform) -> "Source":
         """This source with `transform` applied once, to all examples together, and the result kept in memory.

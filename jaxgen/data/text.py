@@ -142,7 +142,7 @@ class SentimentData:
 
     def _declare(self) -> dict[str, Field]:
         words = label(self.vocabulary_size)
-        return {"tokens": words, "before": words, "after": words, "label": label(2, unlabelled=True)}
+        return {"tokens": words, "before": words, "after": words, "label": label(2, unlabelled=self.unlabelled)}
 
     def _subset(self, examples: Examples) -> Examples:
         count = len(examples["label"])

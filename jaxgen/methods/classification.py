@@ -8,6 +8,7 @@ import optax
 
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.fields import Field
 from jaxgen.losses.arrays import at_least_float32
 
 
@@ -39,4 +40,5 @@ def classification(classifier: Net, *, inputs: str) -> Method:
         init=init,
         latents=None,
         evaluate=evaluate,
+        takes={inputs: Field(), "label": Field(low=0)},
     )

@@ -43,12 +43,13 @@ def side_by_side(methods: Mapping[str, Method]) -> Method:
             kept |= {} if method.memory is None else _prefixed(name, method.memory(key, batch))
         return kept
 
-    nets, phases, split = {}, (), ()
+    nets, phases, split, takes = {}, (), (), {}
     for name, method in methods.items():
         nets |= _prefixed(name, method.nets)
         phases += tuple(phase_of(name, phase) for phase in method.phases)
         split += tuple(f"{name}.{kept}" for kept in method.split)
-    return Method(", ".join(methods), nets, phases, init, None, evaluate, memory=memory, split=split)
+        takes |= method.takes
+    return Method(", ".join(methods), nets, phases, init, None, evaluate, memory=memory, split=split, takes=takes)
 
 
 def part(view: View, name: str) -> View:

@@ -37,18 +37,6 @@ def test_nothing_is_loaded_before_the_first_access_and_then_once():
     assert len(loads) == 1
 
 
-def test_examples_beside_those_of_a_shorter_source_take_them_in_turn():
-    (source, loads), (other, other_loads) = counting_source(range(5)), counting_source([10, 20])
-    both = source.beside(other, "other_")
-    assert set(both.spec) == {"image", "other_image"}
-    assert not loads
-    assert not other_loads
-    examples = both[np.array([4, 0, 3])]
-    np.testing.assert_array_equal(examples["image"].ravel(), [4, 0, 3])
-    np.testing.assert_array_equal(examples["other_image"].ravel(), [10, 10, 20])
-    assert len(both) == 5
-
-
 def test_map_runs_on_every_fetch_and_map_once_on_all_examples_together():
     seen = []
 

@@ -352,7 +352,8 @@ def trainer(name, devices=1, accumulate=1, **variant):
     phases = tuple(dataclasses.replace(phase, accumulate=accumulate) for phase in method.phases)
     data = row.data()
     experiment = Experiment(
-        method=dataclasses.replace(method, phases=phases), data=data if isinstance(data, Dataset) else dataset(data),
+        method=dataclasses.replace(method, phases=phases, takes={}),  # one kind of images serves all
+        data=data if isinstance(data, Dataset) else dataset(data),
         schedule=Schedule(1000), batch_size=BATCH, seed=0,
     )  # fmt: skip
     return experiment.trainer(make_mesh(devices=jax.devices()[:devices]))

@@ -12,6 +12,7 @@ import optax
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
+from jaxgen.fields import Field
 from jaxgen.losses.adaptation import gradient_reversal
 from jaxgen.losses.arrays import at_least_float32
 
@@ -65,4 +66,6 @@ def domain_adversarial(
         }
 
     nets = {"features": features, "classifier": classifier, "domain": domain}
-    return Method("DANN", nets, (Phase("adapt", tuple(nets), loss),), init, None, evaluate)
+    phases = (Phase("adapt", tuple(nets), loss),)
+    takes = {"source": {field: Field(), "label": Field(low=0)}, "target": {field: Field()}}
+    return Method("DANN", nets, phases, init, None, evaluate, takes=takes)

@@ -18,6 +18,7 @@ from jaxgen.codec.direct import Direct, of_logits
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
+from jaxgen.fields import label as label_of
 
 
 def maximum_likelihood(
@@ -105,4 +106,5 @@ def maximum_likelihood(
         latents=Latents(prior, decode),
         evaluate=evaluate,
         code=Code("autoregressive", field, Field(0, levels - 1, levels), coder, batch=256),
+        takes={field: Field(0, levels - 1, levels)} | ({"label": label_of(classes)} if classes else {}),
     )

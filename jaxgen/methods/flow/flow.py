@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Watch
+from jaxgen.fields import Field, image, label
 from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
 
 INVERSION_LIMIT = 1e-3  # a quarter of a cell of 256-level images in [0, 1)
@@ -40,7 +41,8 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
         return {"log_likelihood_nats": _log_likelihood(view, batch["x"])}
 
     latents = Latents(_prior(event_shape), lambda view, z, key: _to_data(view, z), encode)
-    return Method("Flow", {"flow": net}, (Phase("likelihood", ("flow",), loss),), init, latents, evaluate)
+    phases = (Phase("likelihood", ("flow",), loss),)
+    return Method("Flow", {"flow": net}, phases, init, latents, evaluate, takes={"x": Field()})
 
 
 def image_flow(
@@ -122,7 +124,9 @@ def image_flow(
     advice = "gradients rebuilt from inverses are off by as much: lower learning_rate, or train with --memory remat"
     watch = Watch("flow/inversion_error", inversion_error, INVERSION_LIMIT, advice) if watch_inversion else None
     latents = Latents(prior, decode, encode)
-    return Method("Flow", nets, (Phase("likelihood", tuple(nets), loss),), init, latents, evaluate, watch)
+    phases = (Phase("likelihood", tuple(nets), loss),)
+    takes = {"image": image(levels)} | ({} if classes is None else {"label": label(classes)})
+    return Method("Flow", nets, phases, init, latents, evaluate, watch, takes=takes)
 
 
 def _uniformly(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:

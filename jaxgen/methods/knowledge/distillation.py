@@ -17,6 +17,7 @@ from jax.lax import stop_gradient
 
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
+from jaxgen.fields import Field
 from jaxgen.losses import distillation
 from jaxgen.losses.arrays import at_least_float32
 
@@ -36,7 +37,7 @@ def rule_distillation(
     strength: Weight,
     pi_0: float,
     alpha: float,
-    validation: str = "",
+    streams: tuple[str, str] = ("", ""),
     twin: bool = False,
 ) -> Method:
     """A student p(y|x) and its teacher q*, on the batch fields `inputs` and `label` (int `[batch]`).
@@ -55,8 +56,9 @@ def rule_distillation(
       strength: C, nats, a number or a schedule of the step.
       pi_0: the most the teacher weighs, from 0 to 1.
       alpha: from 0 to 1; the nearer to 1, the later the teacher is heard (`losses.distillation.imitation_schedule`).
-      validation: prefix of the fields (`Source.beside`) whose labels teach the confidences; by default the student's
-        own. Of labels that the student knows by heart, every rule about its own opinions is right.
+      streams: names of the stream that teaches the student and of the one whose labels teach the confidences
+        (`Dataset.streams`); by default there are none, and one batch teaches both. Of labels that the student knows by
+        heart, every rule about its own opinions is right.
       twin: whether the teacher is made of a network "twin", which begins as the student does and learns from the labels
         alone, instead of the student itself.
     """
@@ -73,7 +75,7 @@ def rule_distillation(
         return {f"{name}_accuracy": jnp.argmax(x, axis=-1) == batch["label"] for name, x in said.items()}
 
     return imitating(
-        student, confidences, teacher, evaluate, inputs=inputs, pi_0=pi_0, alpha=alpha, validation=validation, twin=twin
+        student, confidences, teacher, evaluate, inputs=inputs, pi_0=pi_0, alpha=alpha, streams=streams, twin=twin
     )
 
 
@@ -92,7 +94,7 @@ def imitating(
     inputs: str,
     pi_0: float,
     alpha: float,
-    validation: str = "",
+    streams: tuple[str, str] = ("", ""),
     twin: bool = False,
 ) -> Method:
     """The student of any teacher that rules make in closed form: `rule_distillation` says how it learns.
@@ -106,7 +108,7 @@ def imitating(
       inputs: the field the student sees.
       pi_0: as of `rule_distillation`.
       alpha: as of `rule_distillation`.
-      validation: as of `rule_distillation`.
+      streams: as of `rule_distillation`.
       twin: as of `rule_distillation`.
     """
 
@@ -114,20 +116,27 @@ def imitating(
         nats = -jnp.take_along_axis(log_p, jnp.maximum(label, 0)[..., None], axis=-1)[..., 0]
         return jnp.sum(nats, where=label >= 0) / labelled
 
+    def own(batch: Batch) -> Batch:
+        return batch[streams[0]] if streams[0] else batch
+
+    def confidences_own(batch: Batch) -> Batch:
+        return batch[streams[1]] if streams[1] else batch
+
     def counts(batch: Batch) -> dict[str, Array]:
         """Labels and examples without one, of the batch: what means over them are divided by, which is never 0."""
+        batch = own(batch)
         labelled = batch["label"] >= 0
         kinds = {"labelled": labelled, "unlabelled": there(batch) & ~labelled}
         return {name: jnp.maximum(jnp.sum(kind), 1) for name, kind in kinds.items()}
 
     def twin_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        training = view.training(key)
+        batch, training = own(batch), view.training(key)
         (logits,) = at_least_float32(training("twin", batch[inputs]))
         loss = cross_entropy(jax.nn.log_softmax(logits), batch["label"], view.counts["labelled"])
         return loss, Aux(variables=training.moved)
 
     def student_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        training = view.training(key)
+        batch, training = own(batch), view.training(key)
         logits = training("student", batch[inputs])
         of = view("twin", batch[inputs]) if twin else stop_gradient(logits)
         log_q = teacher(view, batch, first, of)
@@ -141,37 +150,39 @@ def imitating(
         return taught + pi * imitated, Aux({"pi": pi}, training.moved)
 
     def confidence_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        batch = {field.removeprefix(validation): x for field, x in batch.items() if field.startswith(validation)}
+        batch = confidences_own(batch)
         log_q = teacher(view, batch, first, stop_gradient(view(first, batch[inputs])))
         confidence = view("confidences")
         metrics = {f"lambda_{rule}": confidence[rule] for rule in range(confidence.shape[0])}
         return cross_entropy(log_q, batch["label"], view.counts["labelled"]), Aux(metrics)
 
-    def validation_counts(batch: Batch) -> dict[str, Array]:
-        return {"labelled": jnp.maximum(jnp.sum(batch[f"{validation}label"] >= 0), 1)}
+    def confidence_counts(batch: Batch) -> dict[str, Array]:
+        return {"labelled": jnp.maximum(jnp.sum(confidences_own(batch)["label"] >= 0), 1)}
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         # The student begins as it would without rules, so that runs with and without them can be compared in pairs.
-        variables = linen.init(modules["student"], key, batch[inputs])
+        variables = linen.init(modules["student"], key, own(batch)[inputs])
         return {
             **dict.fromkeys(students(twin), variables),
             "confidences": modules["confidences"].init(jax.random.fold_in(key, 1)),
         }
 
     first = students(twin)[0]
-    own = (Phase("twin", ("twin",), twin_loss, counts=counts),) if twin else ()
-    learned = Phase("confidences", ("confidences",), confidence_loss, counts=validation_counts)
+    taught = (Phase("twin", ("twin",), twin_loss, counts=counts),) if twin else ()
+    fields = {inputs: Field(), "label": Field()}
+    learned = Phase("confidences", ("confidences",), confidence_loss, counts=confidence_counts)
     return Method(
         name="rule distillation",
         nets={**dict.fromkeys(students(twin), student), "confidences": confidences},
         phases=(
-            *own,
+            *taught,
             Phase("student", ("student",), student_loss, counts=counts),
             *(() if confidences.optimizer is None else (learned,)),
         ),
         init=init,
         latents=None,
-        evaluate=evaluate,
+        evaluate=lambda view, batch, key: evaluate(view, own(batch), key),
+        takes=dict.fromkeys(streams, fields) if all(streams) else fields,
     )
 
 

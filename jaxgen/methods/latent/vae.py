@@ -4,6 +4,7 @@ Kingma & Welling, 2014, "Auto-Encoding Variational Bayes", eq. 10 (reparametrize
 Mohamed, 2015, "Variational Inference with Normalizing Flows", eq. 15, where a flow refines the posterior.
 """
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from jaxgen import linen
 from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.fields import SIGNED
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
 from jaxgen.methods.latent.bits_back import bits_back
@@ -102,4 +104,5 @@ def vae(
         latents=Latents(prior, decode, encode),
         evaluate=evaluate,
         code=bits_back(likelihood, latent_size) if posterior is None else None,
+        takes={"image": dataclasses.replace(likelihood.takes, layout=SIGNED.layout)},
     )

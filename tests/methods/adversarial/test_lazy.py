@@ -1,5 +1,7 @@
 """Lazy regularization against a NumPy Adam, and against the plain sum of which it is a first-order copy."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -40,6 +42,7 @@ def play(optimizer, steps, *, every=EVERY, lazily=True):
     game = gan(generator, critic, adversarial.wasserstein, prior=players.prior, **plain)
     if lazily:
         game = lazy.lazily(game, players, r1, name="r1", every=every)
+    game = dataclasses.replace(game, takes={})  # numbers are no images
     state, history = fit(game, DATA, steps=steps, key=KEY, batch_size=4)
     return float(state.nets["critic"].params["psi"]), history
 
