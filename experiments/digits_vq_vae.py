@@ -48,17 +48,15 @@ def experiment(config: Config) -> Experiment:
     rate = optax.cosine_decay_schedule(config.learning_rate, max(1, config.steps // 2))
     optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
     likelihood = discretized_logistic(DIGITS_LEVELS)
-    first = {
-        "encoder": Net(GridEncoder(config.size, config.width, config.dtype), optimizer, ema_decay=0.995),
-        "quantizer": Net(VectorQuantizer(config.codes, restart_below=0.05), streams=("restart",)),
-        "decoder": Net(GridDecoder(1, likelihood.outputs, config.width, config.dtype), optimizer, ema_decay=0.995),
-    }
+    encoder = Net(GridEncoder(config.size, config.width, config.dtype), optimizer, ema_decay=0.995)
+    quantizer = Net(VectorQuantizer(config.codes, restart_below=0.05), streams=("restart",))
+    decoder = Net(GridDecoder(1, likelihood.outputs, config.width, config.dtype), optimizer, ema_decay=0.995)
     pixelcnn = GatedPixelCNN(config.codes, config.width, layers=3, size=3, dropout=0.2, dtype=config.dtype)
     prior = Net(pixelcnn, optimizer, ema_decay=0.995, streams=("dropout",))
     return Experiment(
         stages=(
-            Stage("codes", vq_vae(**first, likelihood=likelihood), config.steps // 20 * 10),
-            Stage("prior", code_prior(**first, prior=prior, likelihood=likelihood, event=(4, 4, 1))),
+            Stage("codes", vq_vae(encoder, quantizer, decoder, likelihood), config.steps // 20 * 10),
+            Stage("prior", code_prior(encoder, quantizer, decoder, prior, likelihood, event=(4, 4, 1))),
         ),
         data=digits().map(signed_unit(DIGITS_LEVELS)),
         schedule=Schedule(config.steps, log_every=100, sample_every=1000, checkpoint_every=1000, steps_per_call=10),

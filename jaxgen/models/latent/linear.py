@@ -45,18 +45,3 @@ class LinearDecoder(nn.Module):
         mean = nn.Dense(math.prod(self.event_shape), dtype=self.dtype, name="mean")(z).reshape(-1, *self.event_shape)
         log_variance = self.param("log_variance", nn.initializers.zeros, ())
         return jnp.stack([mean, jnp.broadcast_to(log_variance, mean.shape).astype(mean.dtype)], -1)
-
-
-class LowerTriangular(nn.Module):
-    """Makes a full covariance of a diagonal one: z = L z_0, L unit lower triangular, from the encoder's context.
-
-    The linear inverse autoregressive flow, one triangle an example (Kingma et al. 2016): z is Gaussian with covariance
-    `L diag(variance) L^T`, which every covariance can be written as (Rezende et al. 2014, section 4.1, by Cholesky).
-    """
-
-    @nn.compact
-    def __call__(self, z_0: jax.Array, context: jax.Array) -> tuple[jax.Array, jax.Array]:
-        """z_0 `[batch, latent]` and what is below L's diagonal, `[batch, latent (latent - 1) / 2]`, to (z, log_det)."""
-        size = z_0.shape[-1]
-        triangle = jnp.zeros((*z_0.shape, size), z_0.dtype).at[:, *jnp.tril_indices(size, -1)].set(context)
-        return z_0 + jnp.einsum("bij,bj->bi", triangle, z_0), jnp.zeros(z_0.shape[0], z_0.dtype)
