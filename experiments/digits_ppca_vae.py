@@ -51,4 +51,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Lucas et al., 2019",
+        measured="not yet run",
     )

@@ -63,4 +63,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="van den Oord et al., 2017",
+        measured="not yet run",
     )

@@ -60,4 +60,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Burda et al., 2016",
+        measured="not yet run",
     )

@@ -72,4 +72,5 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
         paper="Hinton et al., 1995",
+        measured="not yet run",
     )
