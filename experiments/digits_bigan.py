@@ -4,13 +4,13 @@
 """
 
 import dataclasses
-from typing import Literal
 
 import optax
 
 from jaxgen.core import Net
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
 from jaxgen.data.transforms import enlarge, signed_unit
+from jaxgen.dcgan_games import Digits
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.bigan import bigan
@@ -21,23 +21,11 @@ from jaxgen.training.schedule import Schedule
 
 
 @dataclasses.dataclass(frozen=True)
-class Config:
+class Config(Digits):
     """Settings."""
 
-    steps: int = 6000
-    """Training steps."""
-    batch_size: int = 64
-    """Images in a batch."""
     learning_rate: float = 2e-4
     """Adam's step size, for all networks."""
-    seed: int = 0
-    """Of initialization, data order and noise."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of activations; parameters and losses are float32."""
-    latent_size: int = 32
-    """Length of z."""
-    width: int = 32
-    """Channels of the largest hidden maps."""
 
 
 def experiment(config: Config) -> Experiment:

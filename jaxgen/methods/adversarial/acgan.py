@@ -12,7 +12,6 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
@@ -71,12 +70,7 @@ def acgan(
         return value, Aux({"classification": classification, **spectral_norms(moved)}, {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        keys = jax.random.split(key, 3)
-        inputs = players.prior.inputs(players.latents(keys[2], batch[field].shape[0], None))
-        return {
-            "generator": linen.init(modules["generator"], keys[0], *inputs),
-            "critic": linen.init(modules["critic"], keys[1], batch[field]),
-        }
+        return players.init(modules, key, batch[field], batch)
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """Beside the critic's accuracy that of its classifier, on real examples: on its own it says nothing."""

@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.fields import SIGNED, Field, label
 from jaxgen.losses.adversarial import AdversarialLoss
@@ -72,13 +71,7 @@ def gan(
         return jnp.mean(loss.generator(real, fake)) + added, Aux(metrics, {"generator": moved}, aux.memory)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        keys = jax.random.split(key, 3)
-        inputs = prior.inputs(players.latents(keys[2], batch[field].shape[0], batch))
-        condition = players.condition(batch).values()
-        return {
-            "generator": linen.init(modules["generator"], keys[0], *inputs),
-            "critic": linen.init(modules["critic"], keys[1], batch[field], *condition),
-        }
+        return players.init(modules, key, batch[field], batch)
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         return {"critic_accuracy": players.critic_accuracy(view, batch[field], batch, key)}

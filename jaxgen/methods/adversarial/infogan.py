@@ -12,7 +12,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
@@ -116,12 +115,7 @@ def infogan(
         return jnp.mean(loss.generator(real, fake)) + added, Aux(metrics | spectral_norms(moved), {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        keys = jax.random.split(key, 3)
-        inputs = players.prior.inputs(players.latents(keys[2], batch[field].shape[0], None))
-        return {
-            "generator": linen.init(modules["generator"], keys[0], *inputs),
-            "critic": linen.init(modules["critic"], keys[1], batch[field]),
-        }
+        return players.init(modules, key, batch[field], batch)
 
     def encode(view: View, batch: Batch) -> dict[str, Array]:
         """What is read from images; of the rest of the latents, nothing."""

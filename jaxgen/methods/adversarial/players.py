@@ -7,7 +7,8 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Batch, Latents, Variables, View
+from jaxgen import linen
+from jaxgen.core import Array, Batch, Latents, Module, Variables, View
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.priors import Prior
 from jaxgen.methods.adversarial.regularizers import Game
@@ -41,6 +42,15 @@ class Players:
     def condition(self, fields: Mapping[str, Any]) -> dict[str, Array]:
         """Of a batch or of latents, what both players are told."""
         return {"label": fields["label"]} if self.conditional else {}
+
+    def init(self, modules: Mapping[str, Module], key: Array, data: Array, batch: Batch) -> Mapping[str, Variables]:
+        """Both networks' variables, from latents as training draws them and from `data`, a field of the batch."""
+        keys = jax.random.split(key, 3)
+        inputs = self.prior.inputs(self.latents(keys[2], data.shape[0], batch))
+        return {
+            "generator": linen.init(modules["generator"], keys[0], *inputs),
+            "critic": linen.init(modules["critic"], keys[1], data, *self.condition(batch).values()),
+        }
 
     def generate(
         self, view: View, latents: Mapping[str, Array], key: Array, hold: Sequence[str] = ()
