@@ -23,6 +23,7 @@ from jaxgen.bijectors.coupling import Additive, Affine, Coupling
 from jaxgen.bijectors.flatten import Flatten
 from jaxgen.bijectors.invertible_conv import InvertibleConv
 from jaxgen.bijectors.logit import Logit
+from jaxgen.bijectors.lower_triangular import LowerTriangular
 from jaxgen.bijectors.permutation import Permutation
 from jaxgen.bijectors.planar import Planar
 from jaxgen.bijectors.radial import Radial
@@ -100,6 +101,7 @@ TABLE = {
     "class prior": (lambda: ClassPrior(dense(), 3), (4,)),
     "iaf posterior": (lambda: iaf(2, (6,)), (4,)),
     "dequantizer": (lambda: Dequantizer(1, 4), (2, 4, 1)),
+    "lower_triangular": (LowerTriangular, (4,)),
 }
 
 # What conditional rows are given: an array of a shape, or labels below a number.
@@ -111,6 +113,7 @@ CONDITIONS = {
     "class prior": 3,
     "iaf posterior": (3,),
     "dequantizer": (2, 4, 1),
+    "lower_triangular": (6,),
 }
 
 
