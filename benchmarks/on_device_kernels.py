@@ -23,8 +23,9 @@ from jaxgen.layers.conv import conv, conv_transpose
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import priors
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
-from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 Record = dict[str, Any]
 ROUNDS = 7

@@ -40,8 +40,9 @@ from jaxgen.models.autoregressive.transformer import Transformer
 from jaxgen.models.flow import glow as flow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training.flops import count_flops
+from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
-from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 RNG = np.random.default_rng(0)
 Network = tuple[Method, Batch]

@@ -26,8 +26,9 @@ from jaxgen.models.adversarial.dcgan import Discriminator, Generator
 from jaxgen.models.flow.glow import glow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training import process
+from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
-from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 RNG = np.random.default_rng(0)
 

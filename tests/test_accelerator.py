@@ -24,8 +24,9 @@ from jaxgen.methods.latent.vae import vae
 from jaxgen.models.adversarial import dcgan, resnet_gan
 from jaxgen.models.flow.glow import glow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
-from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 pytestmark = pytest.mark.accelerator
 

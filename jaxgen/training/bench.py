@@ -16,7 +16,7 @@ from jax.experimental.compilation_cache import compilation_cache
 
 from jaxgen.chips import chip_of
 from jaxgen.training.flops import flops_by_kind
-from jaxgen.training.step import calls_of_a_period, due_in_call
+from jaxgen.training.pace import calls_of_a_period, due_in_call
 from jaxgen.training.trainer import Trainer
 
 _ROUNDS = 5  # the spread is over these

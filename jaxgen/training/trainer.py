@@ -17,6 +17,7 @@ from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import Masked
+from jaxgen.training.pace import check_pace, due_in_call
 from jaxgen.training.rollback import Batches
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import (
@@ -30,7 +31,7 @@ from jaxgen.training.sharding import (
 )
 from jaxgen.training.stages import Carry, carry_over, not_carried
 from jaxgen.training.starts import started
-from jaxgen.training.step import build_step, check_pace, compile_step, due_in_call, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 
 class Trainer:

@@ -8,7 +8,7 @@ from jax.sharding import Mesh
 
 from jaxgen.core import Array, Batch, Method, TrainState, view_of
 from jaxgen.training.sharding import batch_sharding, placement, replicated
-from jaxgen.training.step import Metrics
+from jaxgen.training.update import Metrics
 
 
 def watcher(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState, Batch, Array], Metrics]:

@@ -11,8 +11,9 @@ from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.layers.conv import conv, conv_transpose
 from jaxgen.layers.resample import SpectralResampledConv
 from jaxgen.layers.spectral_norm import SpectralConv, SpectralConvTranspose, SpectralDense, SpectralEmbed
+from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import make_mesh, placement, state_shardings
-from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 IMAGE = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 4, 3)), jnp.float32)
 LABELS = jnp.arange(6) % 5

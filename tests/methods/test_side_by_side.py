@@ -11,7 +11,8 @@ import pytest
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.methods.recording import history, recorded
 from jaxgen.methods.side_by_side import part, side_by_side
-from jaxgen.training.step import build_step, due_phases, init_state
+from jaxgen.training.pace import due_phases
+from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
 BATCHES = {"x": jnp.arange(8.0).reshape(2, 4)}

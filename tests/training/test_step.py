@@ -23,8 +23,9 @@ from jaxgen.methods.latent.vae import vae
 from jaxgen.models.adversarial import dcgan
 from jaxgen.models.flow.glow import glow
 from jaxgen.models.latent.vae import ConvDecoder, ConvEncoder
+from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import batch_sharding, make_mesh, placement, replicated, shardings_of
-from jaxgen.training.step import build_step, compile_step, due_phases, init_state
+from jaxgen.training.step import build_step, compile_step, init_state
 
 KEY, SGD = jax.random.key(0), optax.sgd(0.01)
 

@@ -13,7 +13,8 @@ import pytest
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.fitting import fit
-from jaxgen.training.step import build_step, due_phases, init_state
+from jaxgen.training.pace import due_phases
+from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
 X = {"x": np.ones((8, 1), np.float32)}

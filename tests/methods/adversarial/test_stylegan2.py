@@ -13,7 +13,8 @@ from jaxgen.core import Net, view_of
 from jaxgen.methods.adversarial.adaptive import MEMORY, adaptive
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
-from jaxgen.training.step import build_step, due_phases, init_state
+from jaxgen.training.pace import due_phases
+from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
 IMAGES = jax.random.uniform(jax.random.key(1), (16, 4, 4, 1), minval=-1)
