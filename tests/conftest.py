@@ -1,5 +1,6 @@
 """What all tests share: four CPU devices, made before JAX starts, quick compilation, a record of trusted files."""
 
+import fnmatch
 import gc
 import importlib.util
 import os
@@ -43,6 +44,15 @@ def pytest_runtest_setup(item):
     quick = not any(item.get_closest_marker(name) for name in ("optimized", "accelerator"))
     jax.config.update("jax_disable_most_optimizations", quick)
     os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = str(int(quick))  # for the processes a test starts
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m` is heeded
+def pytest_collection_modifyitems(items):
+    """Of a table of tests marked `quick("gan", "flow")` the rows of these names, or patterns, are default tests."""
+    for item in items:
+        quick = item.get_closest_marker("quick")
+        if quick and not any(fnmatch.fnmatchcase(item.callspec.id, rows) for rows in quick.args):
+            item.add_marker("slow")
 
 
 @pytest.fixture(scope="module", autouse=True)

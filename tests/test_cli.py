@@ -145,6 +145,7 @@ def test_a_checkpoint_that_early_stopping_found_best_is_used_before_newer_ones(t
     assert json.loads((run / "eval.json").read_text())["step"] == 20
 
 
+@pytest.mark.slow
 def test_samples_are_compared_with_data_by_features_that_are_named(trained, jaxgen, capsys, tmp_path):
     run = tmp_path / "run"
     shutil.copytree(trained[0], run)
@@ -181,6 +182,7 @@ def test_samples_are_compared_with_data_by_features_that_are_named(trained, jaxg
         assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bench_reports_as_json_and_compares_with_what_it_reported(jaxgen, capsys, tmp_path):
     bench = ["bench", VAE, "--steps", "50", "--hidden", "8"]
     assert jaxgen(*bench, "--json") == 0

@@ -31,6 +31,7 @@ def test_the_baseline_is_what_the_readme_says(gaussian_bits):
     assert gaussian_bits == pytest.approx(2.96, abs=0.02)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_the_vae_beats_the_gaussian(gaussian_bits, trained, dtype):
     experiment, state = trained("digits_vae", steps=1000, dtype=dtype)

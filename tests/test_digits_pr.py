@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent.parent / "experiments"
 MESH = make_mesh(devices=jax.devices()[:1])
 
 
+@pytest.mark.slow
 def test_steering_by_ink_moves_the_samples_to_the_target():
     file = ExperimentFile.load(FOLDER / "digits_pr_vae.py")
     experiment = file.build(file.config_type(constraint="ink", alpha=0.3, steps=200))

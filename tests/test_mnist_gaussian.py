@@ -15,6 +15,7 @@ from jaxgen.losses.flow import bits_per_dim, dequantize
 ABSENT = not (Path(os.environ.get("TFDS_DATA_DIR", "")) / "mnist").is_dir()
 
 
+@pytest.mark.slow
 @pytest.mark.optimized
 @pytest.mark.real_data
 @pytest.mark.skipif(ABSENT, reason="no mnist in TFDS_DATA_DIR")

@@ -140,6 +140,7 @@ def two(place):
     return run
 
 
+@pytest.mark.slow
 def test_four_processes_compute_what_one_does_and_only_the_first_speaks(place, alone):
     run = place / "four"
     texts = trained(place, run, 4, "--steps", "20")

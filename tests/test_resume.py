@@ -57,12 +57,13 @@ def rows(folder):
     return [{k: v for k, v in json.loads(line).items() if k != "images_per_second"} for line in lines]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("experiment", "exits"),
     [
         ("digits_vae", {signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKILL}),
-        pytest.param("digits_dcgan", {signal.SIGKILL: -signal.SIGKILL}, marks=pytest.mark.slow),
-        pytest.param("digits_glow", {signal.SIGKILL: -signal.SIGKILL}, marks=pytest.mark.slow),
+        ("digits_dcgan", {signal.SIGKILL: -signal.SIGKILL}),
+        ("digits_glow", {signal.SIGKILL: -signal.SIGKILL}),
     ],
 )
 def test_signals_lose_nothing(experiment, exits, tmp_path, cache):

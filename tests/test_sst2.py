@@ -60,6 +60,7 @@ def trained(name, **settings):
     return metrics, jit(figures)(state, held_out), held_out
 
 
+@pytest.mark.slow
 def test_the_rule_decides_sentences_of_two_opinions():
     """None to train on has two. Over seeds 0 to 3 the student has 0.47 to 0.88 of them right, the teacher 0.99."""
     _, correct, held_out = trained("sst2_cnn_rules", steps=100, strength=20.0)

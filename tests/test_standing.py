@@ -56,6 +56,7 @@ def experiment(config):
 '''
 
 
+@pytest.mark.slow
 def test_pictures_and_classes_of_a_gan_are_those_of_its_standing_statistics(jaxgen, tmp_path, monkeypatch):
     """A single step leaves running averages of which z comes out three times too large."""
     small = Settings(width=4, features=4, steps=60, images_per_step=64, learning_rate=1e-2)

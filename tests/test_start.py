@@ -24,6 +24,7 @@ def test_help_of_an_experiment_imports_what_it_needs_only():
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
 
 
+@pytest.mark.quick("cuda")
 @pytest.mark.parametrize("platform", ["cuda", "gqu"])
 def test_devices_that_are_not_there_are_one_sentence(platform, tmp_path):
     command = [sys.executable, "-m", "jaxgen", "train", FILE, "--run-dir", str(tmp_path / "run")]

@@ -43,6 +43,7 @@ def test_minimax_saturates_and_the_other_does_not(drawing):
     assert abs(non_saturating[-1]) < 0.2
 
 
+@pytest.mark.slow
 def test_smoothed_discriminators_reach_their_optima(drawing):
     x = np.linspace(-4, 4, 161)
     best = 1 / (1 + np.exp(2 * x))  # N(-1, 1) against N(1, 1)
@@ -51,6 +52,7 @@ def test_smoothed_discriminators_reach_their_optima(drawing):
     np.testing.assert_allclose(found[:, inside], np.outer([1, 0.9, 0.7], best)[:, inside], atol=0.06)
 
 
+@pytest.mark.slow
 def test_a_discriminator_is_flat_where_samples_are_and_a_critic_is_not(drawing):
     found = drawing("theory_two_gaussians", steps=1000, learning_rate=3e-3)
     x = found["x"]

@@ -24,6 +24,7 @@ EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 KEY = jax.random.key(0)
 
 
+@pytest.mark.slow
 def test_a_trained_flow_is_a_density_between_the_gaussian_and_the_truth():
     file = ExperimentFile.load(EXPERIMENTS / "toy2d_realnvp.py")
     experiment = file.build(file.config_type(steps=400, depth=2, width=16))

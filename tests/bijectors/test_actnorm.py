@@ -89,6 +89,7 @@ def test_repeated_layers_initialize_as_the_unrolled_chain_does():
     )  # layers differ: a shared statistic would show
 
 
+@pytest.mark.slow
 def test_every_layer_of_a_glow_comes_out_standardized():
     """All actnorms, of the flow's path and of the coupling networks, in every step of both levels."""
     steps, x = 3, skewed((64, 8, 8, 1))

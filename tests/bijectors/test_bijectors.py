@@ -259,6 +259,7 @@ def assert_returns(there, back, variables, x, roundings: float = 10.0) -> np.nda
     return largest(again - x)
 
 
+@pytest.mark.quick("*vector", "coupling *", "planar", "glow additive", "image maf")
 @pytest.mark.parametrize("name", [name for name in TABLE if name not in BASE])  # whose noise may be moved anywhere
 def test_round_trips_in_float32_keep_what_the_condition_leaves(name):
     """Of data, and of noise where data may lie anywhere, within ±10: far out of what the rows are initialized on."""
@@ -282,6 +283,7 @@ def curve(size: int, rng: np.random.Generator) -> np.ndarray:
     return x * np.linspace(0.5, 2, size) + 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VECTORS)
 def test_a_thousand_steps_of_training_leave_it_invertible(name):
     with jax.enable_x64(False):

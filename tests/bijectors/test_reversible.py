@@ -73,6 +73,7 @@ INVERSE, FORWARD = "inverse_and_log_det", "forward_and_log_det"
 STEP = Chain((ActNorm(), Chain((InvertibleConv(), Coupling(DenseConditioner((8,)))))))
 
 
+@pytest.mark.quick("forward", "unrolled")
 @pytest.mark.parametrize(
     ("layer", "direction"),
     [(STEP, INVERSE), (STEP, FORWARD), (Coupling(Convolved()), INVERSE)],
@@ -93,6 +94,7 @@ def test_layers_without_parameters_may_be_rebuilt():
     np.testing.assert_array_equal(slopes, [[2, 1, 0]] * 2)
 
 
+@pytest.mark.slow
 def test_dropout_is_the_same_when_activations_are_rebuilt(x64):
     """Central differences along random directions, the key held."""
     x = RNG.standard_normal((5, 4))
@@ -116,6 +118,7 @@ def test_initialization_on_data_does_not_depend_on_memory():
     assert str(plain) == str(reversible)
 
 
+@pytest.mark.slow
 def test_half_precision_networks_rebuild_in_single_precision():
     """The path stays float32, so the gradient is off by the few inputs that round the other way, not by all."""
     x = RNG.standard_normal((64, 4, 4, 2)).astype(np.float32)
@@ -154,6 +157,7 @@ def test_memory_is_checked():
         jax.eval_shape(repeat("reverse", ConvConditioner(3)).init, jax.random.key(0), jnp.zeros((1, 4, 4, 2)))
 
 
+@pytest.mark.slow
 def test_a_sharded_accumulated_step_is_the_plain_step_of_one_device():
     x = RNG.standard_normal((8, 4, 4, 2)).astype(np.float32)
 

@@ -52,6 +52,7 @@ def evaluated(dtype):
     return raw, inputs, *jax.tree.map(np.asarray, results)
 
 
+@pytest.mark.quick("float32")
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_values_and_gradients_are_finite_everywhere(dtype):
     _, _, forward, inverse, _ = evaluated(dtype)

@@ -63,6 +63,7 @@ def linear_gaussian(bits):
     return gaussian_latents(infer, generate, 1, bits=bits), infer, generate
 
 
+@pytest.mark.slow
 def test_gaussian_latents_cost_the_evidence_bound():
     rng = np.random.default_rng(3)
     model, infer, generate = linear_gaussian(10)

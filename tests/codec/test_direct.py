@@ -17,6 +17,7 @@ def coder(model, scale, event, batch):
     return Direct(of_logits(functools.partial(apply, method="step")), start, model.order(event), batch), apply
 
 
+@pytest.mark.quick("text")
 @pytest.mark.parametrize(
     ("model", "scale", "event"),
     [

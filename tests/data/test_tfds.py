@@ -26,6 +26,7 @@ REAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "shape", "count", "labels"), REAL)
 def test_real_sets_in_memory_equal_those_read_from_disk(name, shape, count, labels, monkeypatch):
     data = tfds.images(name)

@@ -59,6 +59,7 @@ def assert_close(ours, truth):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-11, atol=1e-11), ours, truth)
 
 
+@pytest.mark.quick("window[0145]*")
 @pytest.mark.parametrize(("ours", "truth"), PAIRS)
 @pytest.mark.parametrize(("window", "strides", "padding", "image"), GEOMETRIES)
 @pytest.mark.usefixtures("winograd")
@@ -75,6 +76,7 @@ def test_values_and_gradients(ours, truth, window, strides, padding, image):
     assert_close(*(jax.jit(both, static_argnums=0)(f, x, kernel) for f in (ours, truth)))
 
 
+@pytest.mark.quick("window[0145]*")
 @pytest.mark.parametrize(("ours", "truth"), PAIRS)
 @pytest.mark.parametrize(("window", "strides", "padding", "image"), GEOMETRIES)
 def test_gradient_of_gradient(ours, truth, window, strides, padding, image):
@@ -89,6 +91,7 @@ def test_gradient_of_gradient(ours, truth, window, strides, padding, image):
     assert_close(*gradients)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("ours", "truth"), PAIRS)
 @pytest.mark.usefixtures("winograd")
 def test_third_order(ours, truth):
@@ -129,6 +132,7 @@ def test_every_platform_computes_the_same(backend):
         assert_close(jax.grad(lambda x: jnp.sum(transpose(x, kernel, (2, 2), "SAME") ** 2))(x), truth)
 
 
+@pytest.mark.quick("window[0145]*")
 @pytest.mark.parametrize(("ours", "truth"), PAIRS)
 @pytest.mark.parametrize(("window", "strides", "padding", "image"), [g for g in GEOMETRIES if g[0] != (5, 3)])
 def test_a_gpu_s_convolutions_of_images_are_products(ours, truth, window, strides, padding, image):

@@ -20,6 +20,7 @@ def response(layer, params, x):
     return np.asarray(layer.apply(params, x) - bias)
 
 
+@pytest.mark.quick("1x1", "ordinary")
 @pytest.mark.parametrize(
     ("layer", "shape", "move"),
     [

@@ -58,6 +58,7 @@ def test_the_highest_frequency_does_not_fold_onto_the_lowest(x64):
     assert np.abs(stripes[:, ::2, ::2]).min() == 1  # as dropping every other pixel would
 
 
+@pytest.mark.quick("blur")
 @pytest.mark.parametrize("function", [fir.blur, fir.double, fir.halve])
 def test_gradients_in_both_modes(x64, function):
     check_grads(function, (X[:1, :4, :4],), order=1, modes=["fwd", "rev"])

@@ -79,6 +79,7 @@ class Judge(nn.Module):
         return nn.Dense(1)(nn.relu(nn.Dense(16)(self.look(x))))[:, 0]
 
 
+@pytest.mark.quick("standard deviation")
 @pytest.mark.parametrize(
     ("look", "right"),
     [

@@ -67,6 +67,7 @@ HALVING = {
 }
 
 
+@pytest.mark.quick("attention", "*conv")
 @pytest.mark.parametrize("name", HALVING)
 def test_an_odd_map_is_refused(name):
     with pytest.raises(UserError, match=r"a map of \dx\d cannot be halved; pad or resize images"):

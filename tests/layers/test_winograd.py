@@ -23,6 +23,7 @@ def direct(x, kernel, strides, padding):
     return lax.conv_general_dilated(x, kernel, strides, padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
+@pytest.mark.quick("image[02]*")
 @pytest.mark.parametrize(("image", "window", "strides", "padding"), SHAPES)
 def test_equals_the_direct_convolution_and_its_adjoints(image, window, strides, padding):
     assert winograd.supports(window, strides)

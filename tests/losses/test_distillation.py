@@ -53,6 +53,7 @@ def test_shapes_that_do_not_fit_are_refused():
         distillation.rule_posterior(jnp.zeros((2, 3)), jnp.zeros((2, 4, 1)), jnp.ones(1), 1.0)
 
 
+@pytest.mark.slow
 def test_labels_unlearn_a_false_rule_and_keep_a_true_one():
     """Both begin at confidence 1/2; the labels are drawn so that one rule always holds and the other never."""
     batch, classes = 64, 4

@@ -33,6 +33,7 @@ def test_unbiased_estimators_have_the_exact_gradient_in_the_mean(x64, name):
     assert abs(row.value_z) < 5, row
 
 
+@pytest.mark.quick("straight-through", "VIMCO *")
 @pytest.mark.parametrize("name", benchmark.BIASED)
 def test_the_same_test_sees_a_known_bias(x64, name):
     assert measure(name).z > 5
@@ -42,6 +43,7 @@ def test_reinmax_has_less_than_a_third_of_straight_through_s_bias(x64):
     assert measure("ReinMax").bias < measure("straight-through").bias / 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["RLOO, K = 4", "VIMCO, K = 2"])
 def test_two_layers_of_latents_are_unbiased_too(x64, name):
     row = measure(name, two_layers)

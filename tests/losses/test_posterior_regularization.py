@@ -40,6 +40,7 @@ def minimum(loss, start, scale=1.0):
     return start + scale * found.x, found.fun
 
 
+@pytest.mark.quick("5")
 @pytest.mark.parametrize("states", [5, 4096])
 def test_the_e_step_is_what_a_numerical_optimizer_finds(x64, states):
     log_p, f = problem(states)

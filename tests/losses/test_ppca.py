@@ -82,6 +82,7 @@ def test_linear_networks_reach_the_likelihood_draw_by_draw(x64, splits):
     np.testing.assert_allclose(bound, ppca.log_prob(x, model), rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_a_diagonal_posterior_s_gap_is_hadamard_s_and_a_full_one_has_none(x64, splits):
     """M = W^T W + s^2 I: the best diagonal q has precision diag(M) / s^2 and loses 1/2 (sum log diag M - log det M)."""
     x = splits[1][:4]

@@ -374,6 +374,9 @@ def kept():
     trainer.cache_clear()
 
 
+@pytest.mark.quick(
+    "gan lazy", "reinforce", "flow", "vae", "likelihood", "rule distillation", "cyclegan", "progressive 2", "wake-sleep"
+)
 @rows()
 def test_a_resumed_run_is_bit_for_bit_the_same_and_its_figures_are_of_each_example(name):
     one = trainer(name)
@@ -394,6 +397,7 @@ def test_the_loss_falls(name):
     assert np.mean(course[-5:]) < np.mean(course[:5])
 
 
+@pytest.mark.quick("gan", "vae", "flow", "likelihood", "rule distillation")
 @rows(but="busy")
 def test_networks_of_any_kind_of_state_train(name):
     """Batch normalization, dropout and their like in every network that a phase trains."""

@@ -71,6 +71,7 @@ CASES = {
 }
 
 
+@pytest.mark.quick("*gradient_penalty", "r2", "steer")
 @pytest.mark.parametrize("name", CASES)
 def test_a_weight_may_be_a_schedule_of_the_step(name):
     build, batch = CASES[name]

@@ -62,6 +62,7 @@ def test_names_and_shapes_are_those_of_the_file(shapes):
     assert hashlib.sha256(lines.encode()).hexdigest() == NAMES
 
 
+@pytest.mark.slow
 def test_features_and_logits_are_torch_fidelity_s(file):
     extractor = inception(file)
     call = jax.jit(extractor.apply, compiler_options={"xla_backend_optimization_level": 0})

@@ -137,6 +137,7 @@ def test_pixels_are_features_without_classes():
     assert seen.classes is seen.score is None
 
 
+@pytest.mark.slow
 def test_stacked_digits_are_judged_channel_by_channel():
     data = stacked(DATA, train=2000, test=200)
     judge = classifier(data, QUIET, SMALL)

@@ -56,6 +56,7 @@ def test_a_bad_file_of_one_process_sends_both_to_the_checkpoint_before(tmp_path)
     assert first[1:] == second == ["restored 1", "saved 2 again", "none is whole"]
 
 
+@pytest.mark.quick("2")
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_to_one_process_stops_both_at_the_same_step(tmp_path, number):
     processes = start("preempted", tmp_path / "checkpoints")

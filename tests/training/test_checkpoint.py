@@ -91,6 +91,7 @@ DAMAGE = {
 }
 
 
+@pytest.mark.quick("*-truncated", "*-flipped")
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("files", ["state/**/d/*", "state/_METADATA", "state/manifest.ocdbt", "checksums/metadata"])
 def test_of_a_damaged_checkpoint_nothing_is_deleted_and_the_previous_serves(written, damage, files):

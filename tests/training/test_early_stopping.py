@@ -124,6 +124,7 @@ def test_larger_is_better_where_it_is_said_and_the_last_step_may_come_first(tmp_
     assert state.step == 10
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_as_one_that_never_was(tmp_path):
     one = trainer(checkpoint_every=6)
     folder, whole, _ = run(one, tmp_path / "whole")

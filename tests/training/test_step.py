@@ -238,6 +238,7 @@ def small_glow():
     return image_flow(Net(glow(1, 1, 4), SGD, ema_decay=0.9), event_shape=(8, 8, 1), levels=2)
 
 
+@pytest.mark.quick("convolutional_vae")
 @pytest.mark.parametrize("make", [dcgan_on_images, convolutional_vae, small_glow])
 def test_convolutions_normalizations_and_flows_are_on_four_devices_what_they_are_on_one(make):
     """At the third step's end; single precision rounds sums over a batch as their order goes."""

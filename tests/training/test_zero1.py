@@ -47,6 +47,7 @@ def trainers():
     }
 
 
+@pytest.mark.quick("zero1-fsdp", "data-zero1")
 @pytest.mark.parametrize(
     ("before", "after"), [("zero1", "data"), ("zero1", "fsdp"), ("both", "zero1"), ("data", "zero1")]
 )

@@ -102,6 +102,7 @@ def method(request):
     )
 
 
+@pytest.mark.quick("twin")
 def test_the_classifier_learns_from_real_examples_alone_and_the_twin_from_generated_ones(method):
     """Other samples change the twin's lesson, and nothing of the classifier's."""
     one, other = (gradients(method, "critic", shift)["critic"] for shift in (0.0, 5.0))

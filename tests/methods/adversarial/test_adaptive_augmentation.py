@@ -151,6 +151,7 @@ def test_every_distortion_befalls_an_image_with_probability_p_the_two_rotations_
         assert abs(share - p) < 4 * np.sqrt(p * (1 - p) / 2000)
 
 
+@pytest.mark.slow
 def test_gradients_of_both_orders(x64):
     # The sampled places do not depend on the image, so the map is linear in it.
     check_grads(

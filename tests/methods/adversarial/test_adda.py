@@ -49,6 +49,7 @@ def run(method, steps, state=None):
     return jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(KEY, steps))[0])(state)
 
 
+@pytest.mark.slow
 @pytest.mark.optimized
 def test_the_target_is_served_by_a_classifier_that_never_saw_it():
     encoder, classifier = Net(Move(), optax.sgd(0.1)), Net(nn.Dense(2), optax.adam(0.05))

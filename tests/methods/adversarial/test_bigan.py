@@ -63,6 +63,7 @@ def draw(key, count):
     return {"x": MEAN + STD * jax.random.normal(key, (count, 1))}
 
 
+@pytest.mark.slow
 @pytest.mark.optimized
 def test_generator_and_encoder_become_each_other_s_inverse():
     method = game(streams=("noise",))

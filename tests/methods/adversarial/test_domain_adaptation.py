@@ -87,6 +87,7 @@ def test_streams_of_unequal_lengths_pair_at_chance_and_every_target_is_seen():
     assert len(pairs) > 150  # of 192; with one partner for good there were 64
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strength", [0.0, 0.3])
 def test_only_with_the_reversal_domains_become_alike(strength):
     state, history = fit(method(strength, rate=0.05), data(), steps=400, key=KEY, batch_size=16)

@@ -416,6 +416,7 @@ def test_a_generator_s_power_iterations_move_in_its_own_phase_alone():
     )
 
 
+@pytest.mark.slow
 def test_augmentations_keep_a_critic_from_learning_its_examples_by_heart():
     """Sixteen digits called real and sixteen called generated: there is nothing to know but which is which."""
 

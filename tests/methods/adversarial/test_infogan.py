@@ -50,6 +50,7 @@ def method():
     return infogan(Net(Channel()), Net(Reader(), sgd), adversarial.hinge, noise=normal(2), codes=codes, weight=0.5)
 
 
+@pytest.mark.slow
 def test_at_the_posterior_the_figure_is_the_information_in_nats(method):
     view = view_of(method, init_state(method, KEY, BATCH))
     found = jax.jit(lambda: method.evaluate(view, BATCH, KEY))()

@@ -62,6 +62,7 @@ def test_updates_are_those_of_an_adam_of_scaled_rate_and_decays():
     np.testing.assert_array_equal(np.flatnonzero(np.isfinite(history["r1/loss"])), [0, 4, 8])
 
 
+@pytest.mark.slow
 def test_the_displacement_is_the_plain_sum_s_to_first_order():
     """Both begin at the same place; in one period of SGD they end apart by the square of the rate."""
     apart = []

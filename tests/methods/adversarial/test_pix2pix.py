@@ -63,6 +63,7 @@ def train(method, steps, only=()):
     return jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(KEY, steps))[0])(state)
 
 
+@pytest.mark.slow
 @pytest.mark.optimized
 def test_the_absolute_error_alone_says_the_median_and_the_critic_says_both():
     method = game(1000.0)  # beside which the critic, which stands still, is nothing

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxgen.core import Net
 from jaxgen.fitting import fit
@@ -49,6 +50,7 @@ def step(state, action, key):
 BANDIT = Environment(lambda key: jnp.zeros((), int), step, lambda state: jax.nn.one_hot(state, 4))
 
 
+@pytest.mark.slow
 def test_epochs_see_one_rollout_and_what_pays_is_done():
     method = ppo(
         Net(Tiny(2), optax.adam(0.05)), Net(Tiny(1), optax.adam(0.05)), BANDIT, environments=8, horizon=8, epochs=4

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.fitting import fit
@@ -70,6 +71,7 @@ def test_the_critic_sees_real_images_blended_as_the_generator_s_are():
     np.testing.assert_allclose(shrunk(IMAGES, 1)[:, 0, 0, 0], IMAGES.mean((1, 2, 3)), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_the_new_layers_hear_nothing_at_alpha_0_and_the_games_see_the_stage_s_resolution():
     state, _ = fit(method(8, 4), {"image": IMAGES}, steps=1, key=jax.random.key(0), batch_size=4)
     new, _ = fit(method(8, 4, rate=0.0), {"image": IMAGES}, steps=1, key=jax.random.key(0), batch_size=4)

@@ -78,6 +78,7 @@ def test_the_mean_of_w_is_that_of_the_view_s_own_networks():
     assert found.shape == (3,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("logit", "sign"), [(5.0, 1), (-5.0, -1)])
 def test_p_rises_while_the_critic_is_sure_and_falls_while_it_is_not(logit, sign):
     method = adaptive(game())

@@ -124,6 +124,7 @@ def test_a_learned_dequantizer_is_initialized_by_the_noise_it_will_see():
         assert found[name] == pytest.approx(moment, abs=0.01)
 
 
+@pytest.mark.slow
 def test_a_learned_dequantizer_starts_as_uniform_noise_and_tightens_the_bound_on_the_exact_likelihood():
     """All images of 2x2 binary pixels under a fixed Gaussian narrower than a cell, the cells' masses being known."""
     images = np.array(list(np.ndindex(2, 2, 2, 2)), np.uint8).reshape(16, 2, 2, 1)

@@ -95,6 +95,7 @@ def softmax(x):
     return e / e.sum()
 
 
+@pytest.mark.slow
 def test_teaching_ends_where_exact_em_does():
     alpha = 1.0
     method = teach(states(), Constraint(alpha, lambda x: jnp.asarray(F)[x]), field="x", proposals=512)
@@ -153,6 +154,7 @@ def test_figures_are_the_constraint_s_mean_under_model_and_posterior():
     assert np.mean(figures["constraint_posterior"]) == pytest.approx(softmax(0.8 * F) @ F, abs=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regularize", [teach, lambda base, constraint: steer(base, constraint, through="generator")])
 def test_a_gan_and_its_constraint_all_move(regularize):
     adam = optax.adam(2e-3, b1=0.5)

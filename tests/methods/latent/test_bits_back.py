@@ -27,6 +27,7 @@ class Decoder(nn.Module):
         return nn.Dense(6 * self.outputs, kernel_init=nn.initializers.normal(1.0))(z).reshape(len(z), 2, 3, 1, -1)
 
 
+@pytest.mark.quick("levels")
 @pytest.mark.parametrize(
     ("likelihood", "outputs", "levels"), [(bernoulli, 1, 2), (discretized_logistic(5), 2, 5)], ids=["binary", "levels"]
 )

@@ -35,6 +35,7 @@ def pixels():
     return train[np.arange(len(train))]["image"].reshape(-1, 64).astype(float)
 
 
+@pytest.mark.slow
 def test_at_the_posterior_every_bound_is_the_likelihood_and_dreg_s_encoder_stands_still(x64, pixels):
     model = ppca.fit(pixels, latent_size=3)
     offset, covariance = ppca.posterior(np.zeros((1, 64)), model)
@@ -151,6 +152,7 @@ def test_wake_s_gradient_is_that_of_the_expected_joint(x64, belief):
     assert z < 5
 
 
+@pytest.mark.slow
 def test_reweighting_by_many_draws_gives_the_likelihood_s_gradient_and_the_posterior_s(x64, belief):
     """Of 4,000 draws the two wake phases' are those of log p(x) and of KL(p(z|x) || q(z|x)): to a few per cent."""
     nets, params, log_p, log_q, x = belief

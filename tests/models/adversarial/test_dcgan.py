@@ -41,6 +41,7 @@ def test_weights_are_drawn_with_standard_deviation_002():
         np.testing.assert_allclose(params[layer][kernel].std(), 0.02, rtol=0.02)
 
 
+@pytest.mark.quick("8")
 @pytest.mark.parametrize("size", [8, 32])
 def test_images_have_their_size_and_range(size):
     generator, discriminator = Generator((size, size, 3), width=4), Discriminator(width=4)

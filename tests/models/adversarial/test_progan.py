@@ -28,6 +28,7 @@ def grown():
     return (*networks(Generator, Z, Z, channels=2), *networks(Critic, IMAGES[:, :8, :8], IMAGES, group=2))
 
 
+@pytest.mark.slow
 def test_the_grown_generator_begins_as_the_old_one_enlarged(grown):
     small, large, params, *_ = grown
     before, after = (jax.jit(network.apply) for network in (small, large))
@@ -37,6 +38,7 @@ def test_the_grown_generator_begins_as_the_old_one_enlarged(grown):
     assert np.abs(after(params, Z, 0.5) - after(params, Z, 0.0)).max() > 1e-2
 
 
+@pytest.mark.slow
 def test_the_grown_critic_begins_as_the_old_one_of_the_halved_image(grown):
     *_, small, large, params = grown
     before, after = (jax.jit(network.apply) for network in (small, large))
@@ -45,6 +47,7 @@ def test_the_grown_critic_begins_as_the_old_one_of_the_halved_image(grown):
         np.testing.assert_array_equal(large.apply(params, IMAGES, 0.0), small.apply(params, mean_pool(IMAGES)))
 
 
+@pytest.mark.slow
 def test_in_the_end_the_old_image_s_layers_have_no_part(grown):
     _, generator, of_generator, _, critic, of_critic = grown
     gradients = jax.jit(

@@ -45,6 +45,7 @@ def test_a_block_begins_as_the_identity_and_its_convolutions_as_fixup_says():
     assert not any("norm" in jax.tree_util.keystr(path) for path, _ in jax.tree_util.tree_leaves_with_path(variables))
 
 
+@pytest.mark.quick("1")
 @pytest.mark.parametrize("blocks", [1, 6])
 def test_depth_changes_nothing_at_the_start(blocks):
     """Whatever the depth, the same images and logits, of size about one."""
@@ -58,6 +59,7 @@ def test_depth_changes_nothing_at_the_start(blocks):
     assert 0.02 < float(jnp.std(jax.jit(critic.apply)(jax.jit(critic.init)(KEY, x), x))) < 2
 
 
+@pytest.mark.slow
 def test_a_critic_of_single_examples_has_a_second_derivative(x64):
     """R1 and R2 differentiate its gradient: no statistics of the batch, so each example's own."""
     critic = Critic((4, 4), blocks=1, groups=2, expansion=1)

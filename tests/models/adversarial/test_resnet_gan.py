@@ -42,6 +42,7 @@ def test_sngan_s_parameters_by_hand():
     assert count(resnet_gan.Discriminator(), jnp.zeros((2, 32, 32, 3))) == discriminator
 
 
+@pytest.mark.quick("64-*")
 @pytest.mark.parametrize(
     ("width", "generator", "discriminator"), [(64, 31_850_628, 39_448_258), (96, 70_305_988, 87_982_370)]
 )
@@ -57,6 +58,7 @@ def test_biggan_s_parameters_are_the_published_ones(width, generator, discrimina
     assert count(biggan.discriminator(128, width=width), jnp.zeros((2, 128, 128, 3)), LABELS) == discriminator
 
 
+@pytest.mark.quick("32-*")
 @pytest.mark.parametrize(("size", "latent", "attends"), [(32, 80, False), (64, 100, True), (256, 140, True)])
 def test_biggan_of_other_sizes(size, latent, attends):
     z = jnp.zeros((2, biggan.latent_size(size)))
@@ -74,6 +76,7 @@ def test_biggan_refuses_other_sizes():
         biggan.discriminator(48)
 
 
+@pytest.mark.slow
 def test_every_chunk_of_biggan_s_latent_and_the_label_reach_the_image(monkeypatch):
     monkeypatch.setitem(biggan._BLOCKS, 16, biggan._BLOCKS[32]._replace(generator=(4, 4, 4)))  # quicker to compile
     generator = biggan.Generator((16, 16, 3), classes=4, width=1, embedding=4)

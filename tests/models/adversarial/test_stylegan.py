@@ -38,6 +38,7 @@ def test_configuration_f_at_1024_pixels_has_the_published_number_of_parameters()
     assert parameters(Discriminator(features), images) == 29_012_513
 
 
+@pytest.mark.slow
 def test_the_mean_of_w_is_its_mean_and_mixed_styles_do_not_move_it():
     mapping = Mapping(16, layers=2, decay=0.99)
     generator = Generator((4,), mapping=mapping, mixing=1.0)
@@ -99,6 +100,7 @@ def test_a_layer_s_style_changes_that_layer_s_size_and_what_is_finer(variables):
     assert np.abs(first).max() > 1e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
     [GENERATOR, Generator(FEATURES, mapping=MAPPING, layer=AdaptiveLayer, skip=False)],
@@ -124,6 +126,7 @@ def test_noise_has_no_part_until_it_is_learned_and_differs_by_example_then(modul
     assert quiet.shape == (2, 8, 8, 1)
 
 
+@pytest.mark.slow
 def test_labels_reach_the_image_and_the_logit():
     labels = jnp.arange(6) % 3
     generator = Generator(FEATURES, mapping=Mapping(16, layers=2, classes=3))

@@ -39,6 +39,7 @@ def test_sizes_are_the_published_ones():
     assert parameters(ResNetTranslator(3), images) == 11_378_179 + 5_248
 
 
+@pytest.mark.quick("0-1", "1-16")
 @pytest.mark.parametrize(("layers", "patch"), [(0, 1), (1, 16), (2, 34), (3, 70), (4, 142)])
 def test_a_logit_sees_its_patch_and_nothing_else(layers, patch):
     """The Jacobian of one logit in the middle is zero but on so many pixels, in a row and in a column."""
@@ -68,6 +69,7 @@ def unet():
     return module, x, jax.jit(module.init)(KEY, x)
 
 
+@pytest.mark.slow
 def test_dropout_is_the_u_net_s_noise_in_training_and_in_sampling(unet):
     module, x, variables = unet
     run = jax.jit(lambda key, train: module.apply(variables, x, train=train, rngs={"dropout": key}), static_argnums=1)
@@ -88,6 +90,7 @@ def test_edges_pass_by_the_u_net_s_middle(unet):
     assert np.abs(translate(cut, x) - translate(cut, x[::-1])).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_a_middle_of_one_pixel_is_not_normalized_away():
     module = UNet(1, width=4, depth=3)
     x = jax.random.normal(KEY, (1, 8, 8, 1))
@@ -103,6 +106,7 @@ def test_what_cannot_be_halved_is_refused():
         ResNetTranslator(1).init(KEY, jnp.zeros((1, 10, 8, 1)))
 
 
+@pytest.mark.slow
 def test_the_translator_reflects_its_edges():
     """A constant picture stays constant: nothing in the result says where the image ends, as zeros around it would."""
     module = ResNetTranslator(1, width=4, blocks=1)

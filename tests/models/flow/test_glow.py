@@ -16,6 +16,7 @@ from jaxgen.training.sharding import batch_sharding, make_mesh, placement, repli
 from jaxgen.training.step import init_state
 
 
+@pytest.mark.quick("bfloat16-*")
 @pytest.mark.parametrize(("dtype", "worst", "typical"), [(None, 1e-4, 1e-5), (jnp.bfloat16, 2e-2, 1e-3)])
 def test_half_precision_networks_leave_the_flow_wide(dtype, worst, typical):
     """The path and the log-dets stay float32; the round trip is good to the rounding of what the networks read."""

@@ -2,6 +2,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.data.embedded import DIGITS_LEVELS, digits
@@ -10,6 +11,7 @@ from jaxgen.models.flow.maf import image_maf
 from jaxgen.training.step import build_step, init_state
 
 
+@pytest.mark.slow
 def test_two_layers_learn_digits_beyond_the_gaussian():
     """Batches normalize while training and the running averages while scoring; 2.97 bits are the best Gaussian's."""
     data = digits()

@@ -74,6 +74,7 @@ def test_other_sizes_are_refused_in_a_sentence():
         ConvEncoder(4).init(jax.random.key(0), jnp.zeros((1, 28, 28, 1)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAIRS)
 def test_fits_digits_better_than_independent_pixels(name):
     """Through four latents and no noise, cross-entropy falls below the entropy of each pixel's own Bernoulli."""
