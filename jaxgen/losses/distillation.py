@@ -1,9 +1,8 @@
-"""Distillation: a student learns what a teacher says, be the teacher a rule, an ensemble or another network. In nats.
+"""Distillation: a student learns what a teacher of rules says. In nats.
 
 Hu et al. 2016, "Harnessing Deep Neural Networks with Logic Rules", builds the teacher q* from the student p itself, in
 closed form: the distribution nearest to p that keeps the rules (`rule_posterior`). The student then imitates it beside
-the labels (`imitation`), the more the longer it has learned (`imitation_schedule`). Hinton et al. 2015, "Distilling the
-Knowledge in a Neural Network", imitates other networks' softened probabilities (`soft_targets`, `soften_and_match`).
+the labels (`imitation`), the more the longer it has learned (`imitation_schedule`).
 
 Confidences can be learned: `rule_posterior` is differentiable, and `-log q*(label)` falls with the confidence of a rule
 that the labels contradict (Hu et al. 2016b, "Deep Neural Networks with Massive Learned Knowledge").
@@ -12,7 +11,7 @@ that the labels contradict (Hu et al. 2016b, "Deep Neural Networks with Massive 
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
-from jax.nn import log_softmax, softmax
+from jax.nn import log_softmax
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
@@ -89,36 +88,3 @@ def imitation_schedule(step: ArrayLike, pi_0: ArrayLike, alpha: ArrayLike) -> ja
       alpha: from 0 to 1; the nearer to 1, the later the teacher is heard.
     """
     return jnp.minimum(pi_0, 1 - jnp.power(jnp.asarray(alpha, jnp.float32), step))
-
-
-def soft_targets(logits: ArrayLike, temperature: ArrayLike = 1.0, *, axis: int | None = None) -> jax.Array:
-    """`softmax(logits / T)`: Hinton et al. 2015, eq. 1; of an ensemble, the mean of its members'.
-
-    Args:
-      logits: `[..., classes]`.
-      temperature: T > 0; above 1 it shows how the teacher ranks the classes it rejects.
-      axis: the axis of the ensemble's members, which is averaged out; None if there is one teacher.
-    """
-    logits, temperature = at_least_float32(logits, temperature)
-    probabilities = softmax(logits / temperature)
-    return probabilities if axis is None else jnp.mean(probabilities, axis=axis)
-
-
-def soften_and_match(logits: ArrayLike, targets: ArrayLike, temperature: ArrayLike = 1.0) -> jax.Array:
-    """`T^2 KL(targets || softmax(logits / T))`: Hinton et al. 2015, section 2.
-
-    T^2 keeps the gradient's size as T grows: it tends to that of matching logits, `(z - v) / classes` for logits z of
-    the student and v of the teacher with means of zero (eq. 4).
-
-    Args:
-      logits: the student's, `[batch, classes]`; -inf masks a class, and costs nothing where the target is 0.
-      targets: the teacher's probabilities at the same temperature, `[batch, classes]`; no gradient passes through.
-      temperature: T > 0.
-
-    Returns:
-      `[batch]`.
-    """
-    logits, targets, temperature = at_least_float32(logits, targets, temperature)
-    targets = stop_gradient(targets)
-    cross_entropy = -jnp.sum(times(targets, log_softmax(logits / temperature)), axis=-1)
-    return temperature**2 * (cross_entropy - jnp.sum(jax.scipy.special.entr(targets), axis=-1))

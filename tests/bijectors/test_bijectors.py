@@ -88,6 +88,7 @@ TABLE = {
     "repeat": (lambda: Repeat(Chain((ActNorm(), InvertibleConv(), dense())), 3), (4,)),
     "glow": (lambda: glow(steps=2, levels=2, width=4), (4, 4, 2)),
     "glow additive": (lambda: glow(steps=1, levels=1, width=4, transform=Additive()), (4, 2, 1)),
+    "glow permuted": (lambda: glow(steps=2, levels=1, width=4, mix=Permutation), (2, 2, 1)),
     "maf": (lambda: maf(2, (6,)), (4,)),
     "iaf": (lambda: Invert(maf(2, (6,))), (4,)),
     "nice": (lambda: nice(2, (6,)), (5,)),
@@ -131,7 +132,7 @@ def given(name: str, count: int, dtype=np.float64) -> tuple:
 
 # How far parameters move from their initial values, where 0.2 makes the map too ill-conditioned to test. The condition
 # of glow's Jacobian is 10 to 64 at 0.05, up to 2e8 at 0.1 and up to 3e14 at 0.2, and round-trip errors grow with it.
-PERTURBATION = {"glow": 0.05, "image realnvp": 0.05, "dequantizer": 0.02}
+PERTURBATION = {"glow": 0.05, "glow permuted": 0.05, "image realnvp": 0.05, "dequantizer": 0.02}
 
 
 @pytest.fixture(autouse=True)

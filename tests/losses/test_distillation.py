@@ -89,29 +89,10 @@ def test_imitation_is_least_at_the_mixture_of_label_and_teacher(x64):
 
 def test_no_gradient_reaches_the_teacher():
     z, teacher = jnp.array([[1.0, 2.0]]), jnp.array([[0.3, 0.7]])
-    of_imitation = jax.grad(lambda q: distillation.imitation(z, jnp.array([0]), q, 0.5).sum())(teacher)
-    of_matching = jax.grad(lambda q: distillation.soften_and_match(z, q).sum())(teacher)
-    np.testing.assert_array_equal([of_imitation, of_matching], np.zeros((2, 1, 2)))
+    gradient = jax.grad(lambda q: distillation.imitation(z, jnp.array([0]), q, 0.5).sum())(teacher)
+    np.testing.assert_array_equal(gradient, np.zeros((1, 2)))
 
 
 def test_the_schedule_starts_with_the_labels_and_ends_at_pi_0():
     np.testing.assert_allclose(distillation.imitation_schedule(jnp.arange(3), 0.9, 0.8), [0, 0.2, 0.36], rtol=1e-6)
     np.testing.assert_allclose(distillation.imitation_schedule(1000, 0.9, 0.8), 0.9, rtol=1e-6)
-
-
-def test_at_high_temperature_distillation_matches_logits(x64):
-    """Hinton et al. 2015, eq. 4: T^2 KL tends to sum (z - v)^2 / (2 classes), for logits with means of zero."""
-    z, v = (x - x.mean(1, keepdims=True) for x in RNG.normal(size=(2, 5, 4)))
-    temperature = 1e4
-    targets = distillation.soft_targets(v, temperature)
-    loss = distillation.soften_and_match(z, targets, temperature)
-    np.testing.assert_allclose(loss, ((z - v) ** 2).sum(1) / 8, rtol=1e-3)
-
-
-def test_an_ensemble_teaches_the_mean_of_its_members(x64):
-    logits = RNG.normal(size=(3, 5, 4))
-    targets = distillation.soft_targets(logits, 2.0, axis=0)
-    np.testing.assert_allclose(targets, softmax(logits / 2, axis=-1).mean(0), rtol=1e-12)
-    # The student nearest to it has no gradient left, and a divergence of zero.
-    student = 2 * np.log(targets)
-    np.testing.assert_allclose(distillation.soften_and_match(student, targets, 2.0), 0, atol=1e-12)

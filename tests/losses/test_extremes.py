@@ -93,8 +93,6 @@ AT_INFINITY = {
     "imitation of no teacher": (imitation(0.0, 0, [0.0, 0.0, 1.0]), [MASKED], [LOG_2]),
     "imitation of the teacher alone": (imitation(1.0, 2, [0.5, 0.5, 0.0]), [MASKED], [LOG_2]),
     "imitation of what is masked": (imitation(0.5, 0, [0.0, 0.0, 1.0]), [MASKED], [INF]),
-    "soften_and_match": (lambda z: distillation.soften_and_match(z, np.array([[0.5, 0.5, 0.0]]), 2.0), [MASKED], [0.0]),
-    "soft_targets": (distillation.soft_targets, [MASKED], [[0.5, 0.5, 0.0]]),
     "rule_posterior of a masked class": (rules([1.0, 1.0]), [MASKED], [[-LOG_2, -LOG_2, -INF]]),
     "rule_posterior, all forbidden": (rules([INF, INF]), [[[0.0, 0.0, 9.0]]], [[-LOG_2, -LOG_2, -INF]]),
     "rule_posterior, what is left masked": (rules([INF, 0.0]), [[[-INF, 0.0, 0.0]]], [[-INF, -LOG_2, -LOG_2]]),

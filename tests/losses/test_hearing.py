@@ -24,8 +24,6 @@ def critic(x):
 # name -> (the loss, its floating arguments, how many of them, from the first, hear of it)
 LOSSES = {
     "imitation": (lambda z, pi, q: distillation.imitation(z, LABELS, q, pi), (LOGITS, 0.3, PROBABILITIES), 2),
-    "soften_and_match": (distillation.soften_and_match, (LOGITS, PROBABILITIES), 1),
-    "soft_targets": (lambda z, t: distillation.soft_targets(z, t)[:, 0], (LOGITS, 2.0), 2),
     "rule_posterior": (
         lambda z, c, s: distillation.rule_posterior(z, VALUES, c, s)[:, 0], (LOGITS, CONFIDENCES, 1.5), 3
     ),

@@ -1,5 +1,7 @@
 """Glow: a multi-scale normalizing flow for images."""
 
+from collections.abc import Callable
+
 from jax.typing import DTypeLike
 
 from jaxgen.bijectors.actnorm import ActNorm
@@ -19,10 +21,11 @@ def glow(
     dtype: DTypeLike | None = None,
     dropout: float = 0.0,
     memory: Memory = "plain",
+    mix: Callable[[], Bijector] = InvertibleConv,
 ) -> Bijector:
     """The bijector between a standard normal z and dequantized images x, both `[batch, height, width, channels]`.
 
-    A level, from the data's side: squeeze, then `steps` times (actnorm, invertible 1x1 convolution, coupling); where a
+    A level, from the data's side: squeeze, then `steps` times (actnorm, mixing of the channels, coupling); where a
     level remains, a learned Gaussian prior of the second half of the channels given the first, which alone goes on; at
     the end everything is put back in place. Images may have any range: the first actnorm standardizes it.
     Kingma & Dhariwal 2018, figure 2.
@@ -37,14 +40,16 @@ def glow(
       dropout: rate in the coupling networks, active when a `dropout` key is given.
       memory: what the gradient keeps of a level's steps: "plain" all that it needs, "remat" what passes between them,
         "reversible" what comes out of the last; the others for a third more work (`Repeat`).
+      mix: makes what mixes the channels before a coupling moves half of them: the paper's invertible 1x1 convolution, or
+        what its figure 3 holds against that, `Reverse` and `Permutation`; `Rotation` is one that keeps volume.
 
     Returns:
       A Linen module; call it, or its `inverse_and_log_det`, on data and its `forward_and_log_det` on base noise. Noise
       scaled by a temperature below 1 gives samples nearer the mode.
     """
-    step = Chain((ActNorm(), InvertibleConv(), Coupling(ConvConditioner(width, dtype, dropout), transform)))
+    step = Chain((ActNorm(), mix(), Coupling(ConvConditioner(width, dtype, dropout), transform)))
     level: tuple[Bijector, ...] = (Squeeze(), Repeat(step, steps, memory))
     if levels > 1:
-        deeper = glow(steps, levels - 1, width, transform, dtype, dropout, memory)
+        deeper = glow(steps, levels - 1, width, transform, dtype, dropout, memory, mix)
         level += (Coupling(ZeroConv(dtype)), Split(deeper))
     return Chain((*level, Invert(Squeeze())))

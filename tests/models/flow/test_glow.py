@@ -9,6 +9,7 @@ import pytest
 import scipy.stats
 
 from jaxgen.bijectors.coupling import Affine
+from jaxgen.bijectors.rotation import Rotation
 from jaxgen.core import Net, view_of
 from jaxgen.methods.flow.flow import image_flow
 from jaxgen.models.flow.glow import glow
@@ -62,6 +63,14 @@ def test_compile_size_does_not_grow_with_steps():
         return jax.jit(flow.apply).lower(variables, x).as_text().count("\n")
 
     assert size(12) < 1.1 * size(2)
+
+
+def test_what_mixes_the_channels_is_chosen_for_every_level():
+    x = jax.ShapeDtypeStruct((2, 8, 8, 1), jnp.float32)
+    shapes = jax.eval_shape(glow(steps=3, levels=2, width=4, mix=Rotation).init, jax.random.key(0), x)
+    leaves = [(path[-1].key, leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(shapes["params"])]
+    assert [shape for name, shape in leaves if name == "vectors"] == [(3, 4, 4), (3, 8, 8)]
+    assert "lower" not in dict(leaves)  # of an invertible convolution
 
 
 def test_temperature_contracts_samples_towards_the_mode():
