@@ -124,6 +124,25 @@ class Watch:
 
 
 @dataclasses.dataclass(frozen=True)
+class Evaluation:
+    """A figure of a whole set, which is no mean over examples: accuracy of clusters, expected return, a distance.
+
+    Attributes:
+      name: of the figure; `compute` may add others beginning with it.
+      compute: `(model, data) -> {figure: number}` on the host; `model` samples and applies the networks
+        (`jaxgen.training.model.Model`), `data` is the data set.
+      every: steps between evaluations while training; None evaluates at the end only.
+      nulls: name of a null control -> the like of `compute`, given the untrained model: what a figure is worth stands
+        beside what costs nothing.
+    """
+
+    name: str
+    compute: Callable[[Any, Any], Mapping[str, float]]
+    every: int | None = None
+    nulls: Mapping[str, Callable[[Any, Any], Mapping[str, float]]] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
 class Method:
     """An algorithm: networks and the phases of a training step, run in order.
 
@@ -150,7 +169,7 @@ class Method:
     watch: Watch | None = None
     memory: Callable[[Array, Batch], Mapping[str, Any]] | None = None
     split: tuple[str, ...] = ()
-    evaluations: tuple["Evaluation", ...] = ()
+    evaluations: tuple[Evaluation, ...] = ()
     takes: Fields = dataclasses.field(default_factory=dict)
 
     @property
@@ -175,25 +194,6 @@ class Method:
             raise UserError(f"{self.name} makes its samples of examples; give some, as in `jaxgen sample --from test`.")
         latents = self.latents.prior(key, count, batch)
         return self.latents.decode(view, latents, jax.random.fold_in(key, 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """A figure of a whole set, which is no mean over examples: accuracy of clusters, expected return, a distance.
-
-    Attributes:
-      name: of the figure; `compute` may add others beginning with it.
-      compute: `(model, data) -> {figure: number}` on the host; `model` samples and applies the networks
-        (`jaxgen.training.model.Model`), `data` is the data set.
-      every: steps between evaluations while training; None evaluates at the end only.
-      nulls: name of a null control -> the like of `compute`, given the untrained model: what a figure is worth stands
-        beside what costs nothing.
-    """
-
-    name: str
-    compute: Callable[[Any, Any], Mapping[str, float]]
-    every: int | None = None
-    nulls: Mapping[str, Callable[[Any, Any], Mapping[str, float]]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
