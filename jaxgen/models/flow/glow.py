@@ -40,8 +40,8 @@ def glow(
       dropout: rate in the coupling networks, active when a `dropout` key is given.
       memory: what the gradient keeps of a level's steps: "plain" all that it needs, "remat" what passes between them,
         "reversible" what comes out of the last; the others for a third more work (`Repeat`).
-      mix: makes what mixes the channels before a coupling moves half of them: the paper's invertible 1x1 convolution, or
-        what its figure 3 holds against that, `Reverse` and `Permutation`; `Rotation` is one that keeps volume.
+      mix: makes what mixes the channels before a coupling moves half of them: the paper's invertible 1x1 convolution,
+        or what its figure 3 holds against that, `Reverse` and `Permutation`; `Rotation` is one that keeps volume.
 
     Returns:
       A Linen module; call it, or its `inverse_and_log_det`, on data and its `forward_and_log_det` on base noise. Noise
