@@ -4,6 +4,7 @@ tensorboardX's own writer has a thread, which a full disk ends, and then trainin
 """
 
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -32,29 +33,46 @@ def _without(name: str) -> Iterator[None]:
 
 with _without("torch"):  # which tensorboardX would import, for seconds, wherever it is installed
     from tensorboardX.proto.event_pb2 import Event, SessionLog  # pyright: ignore[reportAttributeAccessIssue]
+    from tensorboardX.proto.summary_pb2 import Summary  # pyright: ignore[reportAttributeAccessIssue]
     from tensorboardX.record_writer import masked_crc32c
-    from tensorboardX.summary import scalar
+    from tensorboardX.summary import hparams, scalar
 
 
 class EventFile:
-    """One new event file in a folder; events of earlier files after `start_step` are declared void.
+    """One new event file in a folder.
 
     Args:
       folder: where TensorBoard looks.
-      start_step: the step the run goes on from.
+      start_step: the step the run goes on from, after which events of earlier files are declared void; None leaves
+        them.
     """
 
-    def __init__(self, folder: Path, start_step: int):
+    def __init__(self, folder: Path, start_step: int | None = None):
         name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
         self._file = AppendedFile(folder / name)
         self._append(file_version="brain.Event:2")
-        self._append(step=start_step + 1, session_log=SessionLog(status=SessionLog.START))
+        if start_step is not None:
+            self._append(step=start_step + 1, session_log=SessionLog(status=SessionLog.START))
 
     def append(self, row: Mapping[str, float]) -> OSError | None:
         """Writes what waits and a row's values at its `step` as scalars; returns the error that makes them wait."""
         for name in row:
             if name != "step":
                 self._append(step=int(row["step"]), summary=scalar(name, row[name]))
+        return self._file.append()
+
+    def picture(self, step: int, png: bytes) -> OSError | None:
+        """Writes a PNG as the samples at a step; returns as `append` does."""
+        width, height = struct.unpack(">II", png[16:24])
+        image = Summary.Image(width=width, height=height, colorspace=3, encoded_image_string=png)
+        self._append(step=step, summary=Summary(value=[Summary.Value(tag="samples", image=image)]))
+        return self._file.append()
+
+    def settings(self, values: Mapping[str, Any]) -> OSError | None:
+        """Writes a run's settings for TensorBoard's table of hyperparameters, whose metrics are all the scalars."""
+        shown = {name: x if isinstance(x, bool | int | float | str) else json.dumps(x) for name, x in values.items()}
+        _, start, _ = hparams(shown, {})
+        self._append(step=0, summary=start)
         return self._file.append()
 
     def close(self) -> None:

@@ -1,5 +1,6 @@
 """Metrics to `metrics.jsonl` and TensorBoard: one row a logging step, checked to be finite."""
 
+import contextlib
 import itertools
 import json
 import math
@@ -74,6 +75,12 @@ class MetricLog:
         self._write()
         self._row, self._since_row, self._ended = self._since_row, [], ended
         return self._written
+
+    def picture(self, step: int, path: Path | None) -> None:
+        """Shows a PNG of samples in TensorBoard too, where there is one."""
+        if self._events and path is not None:
+            with contextlib.suppress(OSError):  # it is in its folder still, as far as it was drawn
+                self._events.picture(step, path.read_bytes())
 
     def check(self) -> None:
         """Waits for every step so far and writes the rows that are complete, as they must be before a checkpoint is.

@@ -188,7 +188,7 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
                 if logs:
                     progress.update(task, completed=step, shown=summary(log.row()))
                 if due(schedule.sample_every):
-                    pictures(state)
+                    log.picture(step, pictures(state))
                 if due(schedule.checkpoint_every) or validation.is_best(score):
                     log.check()
                     check_state(state, step)

@@ -54,17 +54,20 @@ class Pictures:
         self._standing = standing(method, mesh, shardings)
         self._key, self._folder, self._draw, self._say = key, folder, draw, say
 
-    def __call__(self, state: TrainState) -> None:
-        """Draws the samples on all processes, and writes them on the first."""
+    def __call__(self, state: TrainState) -> Path | None:
+        """Draws the samples on all processes, and writes them on the first; where to, if it did."""
         if not self._draws:
-            return
+            return None
         step, samples = int(state.step), np.asarray(self._sample(self._standing(state), self._key))
         if jax.process_index() > 0:
-            return
+            return None
+        path = self._folder.samples / f"step_{step:07d}.png"
         try:
-            self._draw(self._folder.samples / f"step_{step:07d}.png", samples)
+            self._draw(path, samples)
         except OSError as error:
             self._say(f"no picture of step {step} could be written ({error.strerror}); training goes on.")
+            return None
+        return path if path.exists() else None
 
 
 def _pairs(method: Method) -> Callable[[View, Array, Batch], Array]:

@@ -4,10 +4,15 @@ import struct
 import subprocess
 import sys
 
+import numpy as np
+import PIL.Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.plugins.hparams.plugin_data_pb2 import HParamsPluginData
 from tensorboardX import SummaryWriter
 from tensorboardX.proto.event_pb2 import Event
 from tensorboardX.record_writer import masked_crc32c
 
+from jaxgen.report.grid import save_png
 from jaxgen.training.event_file import EventFile
 
 
@@ -43,6 +48,38 @@ def test_the_events_are_those_of_tensorboardx(tmp_path):
         mine, other = ([event for event in events(folder) if event.HasField(field)] for folder in (ours, theirs))
         assert mine == other
         assert mine
+
+
+def test_tensorboard_reads_scalars_pictures_and_settings_back(tmp_path):
+    first = EventFile(tmp_path, 0)
+    save_png(tmp_path / "samples.png", np.linspace(-1, 1, 64).reshape(1, 8, 8, 1))
+    png = (tmp_path / "samples.png").read_bytes()
+    assert first.settings({"rate": 0.5, "seed": 3, "loss": "hinge", "widths": [8, 4], "ema": None}) is None
+    for step in (10, 20):
+        assert first.append({"step": step, "elbo/loss": step / 4}) is None
+        assert first.picture(step, png) is None
+    first.close()
+    beside = EventFile(tmp_path)  # declares nothing void
+    beside.append({"step": 20, "held_out/bits_per_dim": 1.5})
+    beside.close()
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert set(read.Tags()["scalars"]) == {"elbo/loss", "held_out/bits_per_dim"}
+    assert [(event.step, event.value) for event in read.Scalars("elbo/loss")] == [(10, 2.5), (20, 5.0)]
+    pictures = read.Images("samples")
+    assert [(event.step, event.encoded_image_string) for event in pictures] == [(10, png), (20, png)]
+    assert (pictures[0].width, pictures[0].height) == PIL.Image.open(tmp_path / "samples.png").size
+    (content,) = read.PluginTagToContent("hparams").values()
+    found = HParamsPluginData.FromString(content).session_start_info.hparams
+    assert found["rate"].number_value == 0.5
+    assert found["loss"].string_value == "hinge"
+    assert found["widths"].string_value == "[8, 4]"
+    assert found["ema"].string_value == "null"
+    later = EventFile(tmp_path, 10)  # the run went back to step 10
+    later.append({"step": 15, "elbo/loss": 9.0})
+    later.close()
+    read = EventAccumulator(str(tmp_path)).Reload()
+    assert [event.step for event in read.Scalars("elbo/loss")] == [10, 15]
+    assert [event.step for event in read.Images("samples")] == [10]
 
 
 def test_an_installed_torch_is_not_imported_and_can_be_afterwards(tmp_path):
