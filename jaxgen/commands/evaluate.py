@@ -7,11 +7,10 @@ from pathlib import Path
 import tyro
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.figures import figures_table, held_out_figures, samples_table
+from jaxgen.commands.figures import figures_table, held_out_figures, keep_figures, samples_table
 from jaxgen.commands.runs import DataOptions, MeshOptions, Run
 from jaxgen.commands.samples import FeatureOptions
 from jaxgen.console import Console
-from jaxgen.report.page import write_report
 from jaxgen.training import process
 
 
@@ -35,8 +34,7 @@ def main(args: Sequence[str]) -> None:
     compared = options.compare(run, console)
     trainer = run.experiment.trainer(run.mesh, run.stage.name)
     evaluation = {**held_out_figures(run.experiment, trainer, run.state, run.folder), **compared}
-    run.folder.write_evaluation(evaluation)
-    write_report(run.folder.path)
+    keep_figures(run.folder, evaluation)
     console.print(figures_table(evaluation))
     if "samples" in evaluation:
         console.print(samples_table(evaluation["samples"]))

@@ -1,12 +1,18 @@
 """Held-out figures beside their null controls, and as a table."""
 
+import contextlib
 from typing import Any
 
 from rich.table import Table
 
+from jaxgen.console import plain
 from jaxgen.core import TrainState
 from jaxgen.experiment import Experiment
+from jaxgen.report.comparison import Recorded, Runs, figures_of
+from jaxgen.report.directions import titled
+from jaxgen.report.page import write_report
 from jaxgen.training.evaluations import Evaluations
+from jaxgen.training.event_file import EventFile
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.trainer import Trainer
 
@@ -21,6 +27,16 @@ def held_out_figures(experiment: Experiment, trainer: Trainer, state: TrainState
     return {**found, "stage": stage, "whole_sets": evaluations.at_the_end(state)}
 
 
+def keep_figures(folder: RunFolder, evaluation: dict[str, Any]) -> None:
+    """Writes a run's figures to `eval.json`, TensorBoard and the report."""
+    folder.write_evaluation(evaluation)
+    found = Recorded.read(folder.path).figures
+    tags = {f"null_controls/{name}/{of}" if of else f"held_out/{name}": x for (name, of), x in found.items()}
+    with contextlib.closing(EventFile(folder.path)) as events:
+        events.append({"step": evaluation["step"], **tags})
+    write_report(folder.path)
+
+
 def figures_table(evaluation: dict[str, Any]) -> Table:
     """The table of an `eval.json`."""
     table = Table(title=f"step {evaluation['step']}, {evaluation['examples']} examples ({evaluation['split']})")
@@ -31,10 +47,10 @@ def figures_table(evaluation: dict[str, Any]) -> Table:
     for name, figure in evaluation["figures"].items():
         error, null = figure["standard_error"], figure.get("untrained")
         beside = "" if null is None else f"untrained {_shown(null)}"
-        table.add_row(name, _shown(figure["mean"]), "" if error is None else f"{error:.4f}", beside)
+        table.add_row(titled(name), _shown(figure["mean"]), "" if error is None else f"{error:.4f}", beside)
     for name, figure in evaluation.get("whole_sets", {}).items():
         beside = ", ".join(f"{null} {_shown(value)}" for null, value in figure["nulls"].items())
-        table.add_row(name, _shown(figure["value"]), "", beside)
+        table.add_row(titled(name), _shown(figure["value"]), "", beside)
     return table
 
 
@@ -50,9 +66,22 @@ def samples_table(samples: dict[str, Any]) -> Table:
     table = Table(title=f"{against}\n{also}\nfeatures: {samples['features']}")
     table.add_column("figure")
     table.add_column("samples", justify="right")
+    table.add_column("untrained", justify="right")
     table.add_column("training images", justify="right")
     for name, figure in samples["figures"].items():
-        table.add_row(name, _with_error(figure), _with_error(samples["training_images"].get(name, {})))
+        beside = (_with_error(samples[of].get(name, {})) for of in ("untrained", "training_images"))
+        table.add_row(titled(name), _with_error(figure), *beside)
+    return table
+
+
+def runs_table(runs: Runs) -> Table:
+    """The figures of several runs, with their spread where only the seed differs."""
+    headers, rows = figures_of(runs)
+    table = Table(title="figures of the runs, and of null controls below them")
+    for header in headers:
+        table.add_column(plain(header), justify="left" if header == headers[0] else "right")
+    for row in rows:
+        table.add_row(*map(plain, row))
     return table
 
 

@@ -11,14 +11,14 @@ import jax.numpy as jnp
 from rich.console import Console
 
 from jaxgen.commands.runs import Run
-from jaxgen.core import View
+from jaxgen.core import TrainState, View
 from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
 from jaxgen.quality.classifier import classifier
 from jaxgen.quality.extractor import Extractor, batch_size, pixels
 from jaxgen.quality.inception import inception
-from jaxgen.quality.measure import Reference, check_enough, signed_images
-from jaxgen.training.evaluate import compiled_on_view
+from jaxgen.quality.measure import Figures, Reference, check_enough, signed_images
+from jaxgen.training.evaluate import compiled_on_view, standing
 from jaxgen.training.sharding import shardings_of
 
 _SEED = 0  # of the samples: an evaluation draws the same every time
@@ -51,8 +51,14 @@ class FeatureOptions:
         if drawn != real:
             raise UserError(f"samples have shape {drawn} and images of {data.name} {real}; leave --features out.")
         reference = Reference(self._extractor(data, console), data, mesh, self.samples)
+
+        def measured(state: TrainState) -> Figures:
+            return reference.measure(draw(state, jax.random.fold_in(key, i)) for i in itertools.count())
+
+        untrained = run.experiment.trainer(mesh, run.stage.name).init(starts=False)
         found = {
-            "figures": reference.measure(draw(state, jax.random.fold_in(key, i)) for i in itertools.count()),
+            "figures": measured(state),
+            "untrained": measured(standing(run.method, mesh, shardings_of(state))(untrained)),
             "training_images": reference.measure_training_images(),
         }
         return {"samples": {**reference.description, **found}}

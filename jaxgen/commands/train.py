@@ -5,7 +5,7 @@ import dataclasses
 import datetime
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,12 +15,14 @@ from jax.experimental import multihost_utils
 from jax.sharding import Mesh
 
 import jaxgen
-from jaxgen.commands.arguments import parse_experiment
-from jaxgen.commands.figures import figures_table, held_out_figures
+from jaxgen.commands.arguments import numbers, parse_experiment
+from jaxgen.commands.figures import figures_table, held_out_figures, keep_figures, runs_table
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.console import Console
-from jaxgen.errors import NonFiniteError
+from jaxgen.core import Method
+from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.experiment import Experiment, ExperimentFile
+from jaxgen.report.comparison import Recorded
 from jaxgen.report.figure import save_figure
 from jaxgen.report.grid import has_picture, save_samples
 from jaxgen.report.page import write_report
@@ -29,6 +31,7 @@ from jaxgen.training import process
 from jaxgen.training.checkpoint import check_name
 from jaxgen.training.distributed import failing_together, on_first_process
 from jaxgen.training.evaluate import compiled_on_view, standing
+from jaxgen.training.event_file import EventFile
 from jaxgen.training.loop import train
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
@@ -44,7 +47,10 @@ class Options(DataOptions, LaunchOptions):
     """Where the run goes and how it is driven."""
 
     run_dir: Path | None = None
-    """The run's folder (default: runs/EXPERIMENT/NAME, where NAME tells the settings that are not default)."""
+    """The run's folder (default: runs/EXPERIMENT/NAME, where NAME tells the settings that are not default); with
+    --seeds, the folder of the runs' folders."""
+    seeds: str = ""
+    """Train a run for each of these seeds, as in 0,1,2, one after the other; a table of all their figures ends it."""
     fresh: bool = False
     """Delete what an earlier run left in the folder and start over."""
     init_from: Path | None = None
@@ -71,30 +77,67 @@ def main(args: Sequence[str]) -> None:
     process.check_devices()
     console = Console(quiet=jax.process_index() != 0)
     mesh = options.mesh.make()
-    experiment = _scheduled(file.build(config), options)
+    again = shlex.join(["jaxgen", "train", *(arg for arg in args if arg != "--fresh")])
+    planned = []
+    for each in _seeded(config, options.seeds):
+        experiment, name = _scheduled(file.build(each), options), _name(file, each)
+        folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
+        if options.run_dir and options.seeds:
+            folder = RunFolder(options.run_dir / f"seed={each.seed}")
+        settings = {"command": again, **_settings(file, each, name, experiment, mesh)}
+        _check(folder, settings, config_to_json(file.config_type()), options.fresh)
+        planned.append((experiment, folder, settings))
+    for experiment, folder, settings in planned:
+        evaluation = _train(experiment, mesh, folder, settings, console, options)
+        console.print(figures_table(evaluation))
+        farewell = _farewell(folder, _longer(args, settings["config"]), options.data_dir, experiment.method)
+        console.print(farewell, markup=False, highlight=False, soft_wrap=True)
+    if options.seeds and not console.quiet:
+        runs = {f"seed {settings['config']['seed']}": Recorded.read(folder.path) for _, folder, settings in planned}
+        console.print(runs_table(runs))
+
+
+def _seeded(config: Any, seeds: str) -> list[Any]:
+    """The configuration with each seed; itself where none are named.
+
+    Raises:
+      UserError: the experiment has no seed, one is named twice, or --seed names another.
+    """
+    named = numbers("seeds", seeds)
+    if not named:
+        return [config]
+    if not hasattr(config, "seed"):
+        raise UserError(f"seeds is {seeds!r}, but this experiment has no seed; leave it out.")
+    if len(set(named)) < len(named):
+        raise UserError(f"seeds is {seeds!r}, which names one twice; name each once.")
+    if config.seed not in (type(config)().seed, *named):
+        raise UserError(f"seed is {config.seed} and seeds is {seeds!r}; give one of them.")
+    return [dataclasses.replace(config, seed=seed) for seed in named]
+
+
+def _train(
+    experiment: Experiment,
+    mesh: Mesh,
+    folder: RunFolder,
+    settings: dict[str, Any],
+    console: Console,
+    options: Options,
+) -> dict[str, Any]:
+    """Trains one run in its folder, and returns its held-out figures."""
     trainers = experiment.trainers(mesh)
     for trainer in trainers:
         trainer.batches(0).close()  # refuses what does not fit the data before anything is written
         trainer.abstract_state()  # and what does not fit the mesh
-
-    name = _name(file, config)
-    folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
-    again = shlex.join(["jaxgen", "train", *(arg for arg in args if arg != "--fresh")])
-    settings = {"command": again, **_settings(file, config, name, experiment, mesh)}
-    _check(folder, settings, config_to_json(file.config_type()), options.fresh)
-    multihost_utils.sync_global_devices("jaxgen has checked the run folder")
+    multihost_utils.sync_global_devices("jaxgen has checked the run")
     with contextlib.ExitStack() as held:
         on_first_process(lambda: _take(folder, settings, options.fresh, held))
         what = f"{', then '.join(stage.method.name for stage in experiment.plan)} on {experiment.data.name}"
-        console.print(f"Training {file.name} ({what}) in {folder.path}", markup=False, soft_wrap=True)
+        console.print(f"Training {settings['experiment']} ({what}) in {folder.path}", markup=False, soft_wrap=True)
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
-        evaluation = _train(experiment, trainers, folder, settings, console, rollbacks)
-    console.print(figures_table(evaluation))
-    farewell = _farewell(folder, again, options.data_dir, draws=trainers[-1].method.latents is not None)
-    console.print(farewell, markup=False, highlight=False, soft_wrap=True)
+        return _train_to_the_end(experiment, trainers, folder, settings, console, rollbacks)
 
 
-def _train(
+def _train_to_the_end(
     experiment: Experiment,
     trainers: Sequence[Trainer],
     folder: RunFolder,
@@ -106,7 +149,7 @@ def _train(
     first = jax.process_index() == 0
 
     def started() -> None:  # a command refused for where the run is must leave its settings as they are
-        on_first_process(lambda: folder.write_config(settings))
+        on_first_process(lambda: _note(folder, settings))
 
     try:
         state = train(trainers, folder, _draw, console, rollbacks, started)
@@ -124,9 +167,15 @@ def _train(
             save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
     if first:
         folder.write_config({**settings, "ended": _now()})
-        folder.write_evaluation(evaluation)
-        write_report(folder.path)
+        keep_figures(folder, evaluation)
     return evaluation
+
+
+def _note(folder: RunFolder, settings: dict[str, Any]) -> None:
+    """Writes the settings of a run that begins or goes on."""
+    folder.write_config(settings)
+    with contextlib.closing(EventFile(folder.path)) as events:
+        events.settings(settings["config"])
 
 
 def _draw(path: Path, samples: np.ndarray) -> None:
@@ -202,7 +251,19 @@ def _now() -> str:
     return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
-def _farewell(folder: RunFolder, again: str, data_dir: Path | None, *, draws: bool) -> str:
+def _longer(args: Sequence[str], config: Mapping[str, Any]) -> str:
+    """The command that goes on for as many steps again; nothing where the experiment has no such setting."""
+    if "steps" not in config:
+        return ""
+    kept, after_steps = [], False
+    for arg in args:
+        if not (after_steps or arg in ("--steps", "--fresh") or arg.startswith("--steps=")):
+            kept.append(arg)
+        after_steps = arg == "--steps"
+    return shlex.join(["jaxgen", "train", *kept, "--steps", str(2 * config["steps"])])
+
+
+def _farewell(folder: RunFolder, longer: str, data_dir: Path | None, method: Method) -> str:
     run = shlex.quote(re.sub("^-", "./-", str(folder.path)))  # no option
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
     out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
@@ -211,8 +272,8 @@ def _farewell(folder: RunFolder, again: str, data_dir: Path | None, *, draws: bo
         f"Wrote {folder.path}/",
         f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
         f"  look      open {shlex.quote(str(folder.report_file))}, or tensorboard --logdir {run}",
-        f"  resume    with more --steps: {again}",
-        f"  sample    jaxgen sample {run} --count 64 --out {out}" if draws else "",
+        f"  longer    {longer}" if longer else "",
+        f"  sample    jaxgen sample {run} --count 64 --out {out}" if method.latents else "",
         f"  evaluate  jaxgen eval {run}{data}",
     ]
     return "\n".join(filter(None, lines))

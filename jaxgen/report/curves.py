@@ -98,10 +98,32 @@ def panels(rows: Iterable[Mapping[str, Any]], stages: Mapping[str, float] = Mapp
     for series in collect(rows):
         groups.setdefault(kind(series.name), []).append(series)
 
-    def rank(title: str) -> int:
-        return 0 if "loss" in title else 2 if "per second" in title else 1
+    return [
+        draw(title, *labels([series.name for series in groups[title]]), groups[title], stages)
+        for title in sorted(groups, key=rank)
+    ]
 
-    return [draw(title, groups[title], stages) for title in sorted(groups, key=rank)]
+
+def overlaid(runs: Mapping[str, Iterable[Mapping[str, Any]]]) -> list[Panel]:
+    """Charts of the metrics of several runs, in the order of `panels`: a metric a panel, and in it a line a run.
+
+    Args:
+      runs: what a run's line is called -> its rows.
+    """
+    groups: dict[str, list[Series]] = {}
+    for run, rows in runs.items():
+        for series in collect(rows):
+            groups.setdefault(series.name, []).append(dataclasses.replace(series, name=run))
+    drawn = []
+    for metric in sorted(groups, key=lambda metric: rank(kind(metric))):
+        owner, _, title = metric.rpartition("/")
+        drawn.append(draw(title.replace("_", " "), owner, [run.name for run in groups[metric]], groups[metric], {}))
+    return drawn
+
+
+def rank(title: str) -> int:
+    """Where a panel goes: losses first, throughput last."""
+    return 0 if "loss" in title else 2 if "per second" in title else 1
 
 
 def kind(name: str) -> str:
@@ -146,9 +168,8 @@ def labels(names: Sequence[str]) -> tuple[str, list[str]]:
     return owner, ["/".join(p[ahead:-1] if same_end and len(p) > ahead + 1 else p[ahead:]) for p in parts]
 
 
-def draw(title: str, group: Sequence[Series], stages: Mapping[str, float]) -> Panel:
-    """The panel of a group of metrics, and where stages begin."""
-    owner, names = labels([series.name for series in group])
+def draw(title: str, owner: str, names: Sequence[str], group: Sequence[Series], stages: Mapping[str, float]) -> Panel:
+    """The panel of a group of series that are called `names`, and where stages begin."""
     noisy = any(is_noisy(series.y) for series in group)
     window = max(len(series.y) for series in group) // 50 * 2 + 1
     calm = [moving_median(series, window) if noisy else series for series in group]

@@ -11,7 +11,7 @@ import os
 import pathlib
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import jinja2
@@ -19,7 +19,8 @@ import PIL.Image
 
 from jaxgen.errors import UserError
 from jaxgen.files import write_atomically
-from jaxgen.report.curves import HEIGHT, WIDTH, Panel, is_number, number, panels
+from jaxgen.report.curves import HEIGHT, WIDTH, is_number, number, panels
+from jaxgen.report.directions import better
 from jaxgen.rows import read_rows
 
 MOST_PICTURES = 24
@@ -39,13 +40,14 @@ class Picture:
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """A held-out figure as text; `error` (standard error), `unit` and `nulls`, its null controls, may be empty."""
+    """A figure as text; `error` (standard error), `unit`, `nulls` (what null controls get), `better` may be empty."""
 
     name: str
     mean: str
     error: str
     unit: str
-    nulls: str = ""
+    nulls: str
+    better: str
 
 
 def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
@@ -115,13 +117,13 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
     return path
 
 
-def render(*, curves: Sequence[Panel], pictures: Sequence[Picture], **values: Any) -> str:
-    """The page's text; every value is escaped."""
-    return _template().render(curves=curves, chart_width=WIDTH, chart_height=HEIGHT, pictures=pictures, **values)
+def render(template: str = "page.html", **values: Any) -> str:
+    """A page's text; every value is escaped."""
+    return _templates().get_template(template).render(chart_width=WIDTH, chart_height=HEIGHT, **values)
 
 
 @functools.cache
-def _template() -> jinja2.Template:
+def _templates() -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("jaxgen", "report"),
         autoescape=True,
@@ -130,7 +132,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters["commas"] = lambda count: f"{count:,}" if is_number(count) else show(count)
-    return environment.get_template("page.html")
+    return environment
 
 
 def inside(run_dir: pathlib.Path, path: pathlib.Path | str) -> bool:
@@ -195,17 +197,22 @@ def figures(entries: Any) -> list[Figure]:
     for name, entry in (entries if isinstance(entries, Mapping) else {}).items():
         entry = entry if isinstance(entry, Mapping) else {"mean": entry}
         mean, error = entry.get("mean", entry.get("value")), entry.get("standard_error")
-        if not is_number(mean):
-            mean, error = show(mean), ""
-        elif is_number(error) and math.isfinite(mean) and 0 < error < math.inf:
-            places = min(max(0, 1 - math.floor(math.log10(error))), 6)
-            mean, error = f"{mean:,.{places}f}", f"{error:,.{places}f}"
-        else:
-            mean, error = f"{mean:,.4g}" if 1e-3 <= abs(mean) < 1e4 else number(mean), ""
+        mean, error = rounded(mean, error)
         nulls = entry.get("nulls", {"untrained": entry["untrained"]} if "untrained" in entry else {})
         beside = ", ".join(f"{null} {show(x)}" for null, x in (nulls if isinstance(nulls, Mapping) else {}).items())
-        result.append(Figure(name.replace("_", " "), mean, error, str(entry.get("unit") or ""), beside))
+        unit = str(entry.get("unit") or "")
+        result.append(Figure(name.replace("_", " "), mean, error, unit, beside, better(name)))
     return result
+
+
+def rounded(mean: Any, error: Any = None) -> tuple[str, str]:
+    """A mean with as many places as its error, which has two digits; four digits where none is known."""
+    if not is_number(mean):
+        return show(mean), ""
+    if is_number(error) and math.isfinite(mean) and 0 < error < math.inf:
+        places = min(max(0, 1 - math.floor(math.log10(error))), 6)
+        return f"{mean:,.{places}f}", f"{error:,.{places}f}"
+    return f"{mean:,.4g}" if 1e-3 <= abs(mean) < 1e4 else number(mean), ""
 
 
 def described(samples: Any) -> dict[str, Any]:
@@ -214,12 +221,19 @@ def described(samples: Any) -> dict[str, Any]:
     return {field: samples.get(field, "") if isinstance(samples, Mapping) else "" for field in fields}
 
 
-def compared(samples: Any) -> list[tuple[Figure, Figure | None]]:
-    """Each figure of samples beside that of training images, if they have it, as text; none without samples."""
+def compared(samples: Any) -> list[Figure]:
+    """Each figure of samples beside those of an untrained model's and of training images, if they have it, as text."""
     if not isinstance(samples, Mapping):
         return []
-    real = {figure.name: figure for figure in figures(samples.get("training_images"))}
-    return [(figure, real.get(figure.name)) for figure in figures(samples.get("figures"))]
+    others = {of: samples.get(of.replace(" ", "_")) for of in ("untrained", "training images")}
+    beside = {of: {figure.name: figure.mean for figure in figures(entries)} for of, entries in others.items()}
+    return [
+        dataclasses.replace(
+            figure,
+            nulls=", ".join(f"{of} {means[figure.name]}" for of, means in beside.items() if figure.name in means),
+        )
+        for figure in figures(samples.get("figures"))
+    ]
 
 
 def show(value: Any) -> str:

@@ -89,8 +89,8 @@ def test_a_finished_run_says_everything(run):
     for expected in [
         "GAN on digits",
         "Run default is finished: 3,000 of 3,000 steps.",
-        "bits per dim 2.635 bits/dim ± 0.012",
-        "1,360 held-out examples, mean ± standard error, at step 3,000, averaged (EMA) weights.",
+        "bits per dim ↓ 2.635 bits/dim ± 0.012",
+        "1,360 held-out examples, mean ± standard error, at step 3,000, averaged (EMA) weights. ↑ more is better",
         "learning_rate 0.0002",
         "widths [64, 32]",
         "loss hinge",
@@ -122,13 +122,14 @@ def test_samples_stand_beside_training_images_and_say_what_they_were_compared_by
     real = {"kernel_distance": {"mean": 0.0012, "standard_error": 0.001}, "classes": {"mean": 9.0}}
     what = {"features": "classifier (<b>CNN</b>)", "split": "digits/test", "examples": 360, "samples": 10000}
     what |= {"training_split": "digits/train", "training_examples": 1437}
-    evaluate(run, samples={**what, "figures": figures, "training_images": real})
+    untrained = {"kernel_distance": {"mean": 2.5}}
+    evaluate(run, samples={**what, "figures": figures, "untrained": untrained, "training_images": real})
     write_report(run)
     text = Page(run / "report.html").text
     assert "10,000 samples against 360 images of digits/test (nearest_training_distance, " in text
-    assert "data_copying and any class_kl: 1,437 of digits/train); features: classifier (<b>CNN</b>)." in text
-    assert "kernel distance 0.432 ± 0.012; training images: 0.0012" in text
-    assert "classes 10 training images: 9 asked 0.5 " in text
+    assert "data_copying and any class_kl: 1,437 of digits/train); features: classifier (<b>CNN</b>). ↑ more" in text
+    assert "kernel distance ↓ 0.432 ± 0.012 untrained 2.5, training images 0.0012" in text
+    assert "classes ↑ 10 training images 9 asked 0.5 " in text
 
 
 def test_pictures_are_embedded_as_they_are_with_words_for_those_who_cannot_see(run):
