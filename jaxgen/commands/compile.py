@@ -182,22 +182,23 @@ def _summed_whole(prediction: Prediction) -> str:
 
 
 def _scaling(name: str, predictions: Sequence[Prediction]) -> Table:
-    """Weak scaling: steps a second against those of the smallest number of chips, at both ends of the range."""
-    table = Table(title=f"{name}: predicted weak scaling ({predictions[0].topology.compiler})")
+    """Weak scaling: steps a second against those of the slice with most, at both ends of the range."""
+    compiler = predictions[0].topology.compiler
+    table = Table(title=f"{name}: predicted weak scaling, efficiency against the quickest slice ({compiler})")
     for header in ("chips", "topology", "images a step", "memory a chip", "ms a step", "bound by", "MFU", "efficiency"):
         table.add_column(header, justify="left" if header in ("topology", "bound by") else "right")
-    first = predictions[0].roofline
+    rooflines = [each.roofline for each in predictions if each.roofline]
+    least = min((roofline.least for roofline in rooflines), default=0.0)
+    most = min((roofline.most for roofline in rooflines if roofline.most), default=0.0)
     for each in predictions:
         roofline = each.roofline
         times = ("", "", "", "")
-        if roofline and first:
+        if roofline:
             times = (
                 _range(1e3 * roofline.least, roofline.most and 1e3 * roofline.most, ".4g"),
                 roofline.bound,
                 _range(*roofline.mfu, ".1%"),
-                _range(
-                    first.least / roofline.least, roofline.most and first.most and first.most / roofline.most, ".1%"
-                ),
+                _range(least / roofline.least, roofline.most and most / roofline.most, ".1%"),
             )
         table.add_row(str(each.topology.size), str(each.topology), str(each.images), decimal(each.memory.total), *times)
     return table

@@ -28,6 +28,7 @@ from jaxgen.quality.classifier import classifier
 from jaxgen.quality.extractor import batch_size, see
 from jaxgen.quality.measure import signed_images
 from jaxgen.report.grid import save_samples
+from jaxgen.report.labels import Labels
 from jaxgen.report.page import write_report
 from jaxgen.training import process
 from jaxgen.training.evaluate import compiled_on_view
@@ -110,13 +111,14 @@ def main(args: Sequence[str]) -> None:
     process.configure()
     process.check_devices()
     run = Run.open(options.run, options.mesh.make())
-    samples, columns = _Model(run, options).draw()
+    samples, columns, labels = _Model(run, options).draw()
     if options.out.suffix.lower() == ".npz":
         content = io.BytesIO()
         np.savez_compressed(content, samples=samples)
         write_atomically(options.out, content.getvalue())
     else:
-        save_samples(options.out, samples, columns=columns)
+        title = f"{run.settings['experiment']} at step {int(run.state.step)}: {labels.title}"
+        save_samples(options.out, samples, columns=columns, labels=dataclasses.replace(labels, title=title))
     if options.out.parent == run.folder.drawings:
         write_report(run.folder.path)
     wrote = f"Wrote {len(samples)} samples of step {int(run.state.step)} to {options.out}"
@@ -133,6 +135,10 @@ def _positive(name: str, text: str) -> list[float]:
     return values
 
 
+def _texts(values: Sequence[float]) -> list[str]:
+    return [f"{value:.3g}" for value in values]
+
+
 @dataclasses.dataclass(frozen=True)
 class _Model:
     """A run and what is asked of it."""
@@ -140,25 +146,41 @@ class _Model:
     run: Run
     options: Options
 
-    def draw(self) -> tuple[np.ndarray, int | None]:
-        """Samples `[count, ...]`, and how many make a row if that matters."""
+    def draw(self) -> tuple[np.ndarray, int | None, Labels]:
+        """Samples `[count, ...]`, how many make a row if that matters, and what they are."""
         options = self.options
         if options.examples:
-            return self.beside_examples(), _PAIRS * 2
+            title = f"examples of {options.examples}, and what is made of each"
+            return self.beside_examples(), _PAIRS * 2, Labels(title, ("example", "made"))
         if options.arithmetic:
-            return self.decode(self.arithmetic(options.arithmetic)), len(_STRENGTHS)
+            rows = -(-options.count // len(_STRENGTHS))
+            start = re.split(r"[+-]", options.arithmetic)[0]
+            labels = [f"mean of {start}", *(f"a {start}" for _ in range(rows - 1))]
+            title = f"{options.arithmetic}, from 0 to 1 times the way"
+            return (
+                self.decode(self.arithmetic(options.arithmetic)),
+                len(_STRENGTHS),
+                Labels(title, _texts(_STRENGTHS), labels),
+            )
         if options.interpolate:
             columns = options.interpolate
             ends = [self.prior(columns, draw) for draw in (0, 1)]
-            return self.decode(moves.sweep(np.linspace(0, 1, columns).tolist(), moves.between, *ends)), columns
+            between = np.linspace(0, 1, columns).tolist()
+            labels = Labels("interpolations from one latent to another", _texts(between))
+            return self.decode(moves.sweep(between, moves.between, *ends)), columns, labels
         for name, move in (("temperature", moves.scale), ("truncation", moves.truncate)):
             if values := _positive(name, getattr(options, name)):
-                swept = moves.sweep(values, move, self.prior(len(values)))
-                return self.decode(swept), len(values) if len(values) > 1 else None
+                swept = self.decode(moves.sweep(values, move, self.prior(len(values))))
+                if len(values) == 1:
+                    return swept, None, Labels(f"{name} {values[0]:g}")
+                return swept, len(values), Labels(f"{name} of one latent a row", _texts(values))
         if options.neighbors:
             pairs = self.beside_neighbors(self.decode(self.prior(2)))
-            return pairs, min(8, len(pairs))
-        return self.decode(self.prior(1)), len(numbers("classes", options.classes)) or None
+            title = "samples, each beside the training image nearest to it"
+            return pairs, min(8, len(pairs)), Labels(title, ("sample", "nearest"))
+        classes = numbers("classes", options.classes)
+        samples = self.decode(self.prior(1))
+        return samples, len(classes) or None, Labels("samples", [f"class {number}" for number in classes])
 
     @property
     def latents(self) -> Latents:

@@ -12,9 +12,11 @@ import PIL.Image
 from jaxgen.errors import UserError
 from jaxgen.files import write_atomically
 from jaxgen.report.figure import new_figure, save_figure
+from jaxgen.report.labels import Labels, labelled
 
 COMFORTABLE_SIDE = 64  # pixels of the screen; smaller images are enlarged to about this
 PADDING_GREY = 48  # separates cells of black-background digits and of photographs, on a light page and a dark one
+_SILENT = Labels()
 NOT_FINITE = (255, 0, 255)  # a diverged model must not pass for a dark picture
 
 
@@ -39,7 +41,7 @@ def grid(images: Any, *, columns: int | None = None, padding: int = 2, scale: in
         raise UserError(f"images has shape {list(values.shape)}: pass [count, height, width, 1 or 3], none of them 0.")
     count, height, width = map(int, values.shape[:3])
     if columns is None:
-        columns = min(count, math.ceil(math.sqrt(count * height / width)))
+        columns = _columns(count, height, width)
     if scale is None:
         scale = max(1, round(COMFORTABLE_SIDE / max(height, width)))
     for name, value, least in (("columns", columns, 1), ("padding", padding, 0), ("scale", scale, 1)):
@@ -61,23 +63,35 @@ def grid(images: Any, *, columns: int | None = None, padding: int = 2, scale: in
     return canvas
 
 
-def save_png(path: str | os.PathLike[str], images: Any, *, columns: int | None = None) -> None:
+def _columns(count: int, height: int, width: int) -> int:
+    """Of a picture that is near square."""
+    return min(count, math.ceil(math.sqrt(count * height / width)))
+
+
+def save_png(
+    path: str | os.PathLike[str], images: Any, *, columns: int | None = None, labels: Labels = _SILENT
+) -> None:
     """Writes `grid(images)` as a PNG, atomically.
 
     Args:
       path: where to.
       images: float `[count, height, width, channels]` in [-1, 1].
       columns: images in a row, as `grid`.
+      labels: words around it.
 
     Raises:
       UserError: as `grid`.
     """
+    canvas = grid(images, columns=columns)
+    count, height, width = np.shape(images)[:3]
+    columns = columns or _columns(count, height, width)
     buffer = io.BytesIO()
-    PIL.Image.fromarray(grid(images, columns=columns)).save(buffer, "PNG", optimize=True)
+    page = labelled(canvas, labels, columns=columns, rows=math.ceil(count / columns))
+    PIL.Image.fromarray(page).save(buffer, "PNG", optimize=True)
     write_atomically(path, buffer.getvalue())
 
 
-def save_scatter(path: str | os.PathLike[str], points: Any) -> None:
+def save_scatter(path: str | os.PathLike[str], points: Any, *, title: str = "") -> None:
     """Writes points of the plane as a square scatter plot (600 x 600 pixels, PNG), atomically.
 
     The axes run over [-L, L] with L a round number, so the pictures of one run keep their axes from step to step.
@@ -86,6 +100,7 @@ def save_scatter(path: str | os.PathLike[str], points: Any) -> None:
     Args:
       path: where to.
       points: float `[count, 2]`.
+      title: above it.
 
     Raises:
       UserError: the shape is another.
@@ -101,6 +116,9 @@ def save_scatter(path: str | os.PathLike[str], points: Any) -> None:
     axes = figure.add_subplot(xlim=(-limit, limit), ylim=(-limit, limit), aspect="equal")
     size = float(np.clip(4000 / len(values), 1, 12))
     axes.scatter(*values[inside].T, s=size, c="#2563b0", alpha=0.6, linewidths=0)
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel("x[0]", fontsize=8, color="#666")
+    axes.set_ylabel("x[1]", fontsize=8, color="#666")
     axes.tick_params(length=0, labelsize=8, labelcolor="#666")
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -124,22 +142,25 @@ def has_picture(shape: Sequence[int]) -> bool:
     return len(shape) == 4 or (len(shape) == 2 and shape[1] == 2)
 
 
-def save_samples(path: str | os.PathLike[str], samples: Any, *, columns: int | None = None) -> None:
+def save_samples(
+    path: str | os.PathLike[str], samples: Any, *, columns: int | None = None, labels: Labels = _SILENT
+) -> None:
     """Writes what a method's `sample` returned as a PNG: images as a grid, points of the plane as a scatter plot.
 
     Args:
       path: where to.
       samples: float `[count, height, width, 1 or 3]` in [-1, 1], or `[count, 2]`.
       columns: images in a row, as `grid`.
+      labels: words around it; of a scatter plot, the title alone.
 
     Raises:
       UserError: another shape has no picture.
     """
     shape = np.shape(samples)
     if len(shape) == 4:
-        save_png(path, samples, columns=columns)
+        save_png(path, samples, columns=columns, labels=labels)
     elif len(shape) == 2 and shape[1] == 2:
-        save_scatter(path, samples)
+        save_scatter(path, samples, title=labels.title)
     else:
         raise UserError(
             f"samples has shape {list(shape)}, which has no picture: pass images [count, height, width, 1 or 3] or "

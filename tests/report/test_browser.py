@@ -1,0 +1,65 @@
+"""The report in a browser: nothing is fetched, nothing fails, and the slider moves the pictures."""
+
+import json
+import os
+import shutil
+
+import numpy as np
+import pytest
+
+from jaxgen.report.grid import save_png
+from jaxgen.report.page import write_report
+
+BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """Headless Chromium: the system's, or Playwright's own."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    with playwright.sync_playwright() as started:
+        path = next(filter(None, map(shutil.which, BROWSERS)), None)
+        try:
+            found = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        except playwright.Error:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip("needs a browser: apt-get install chromium-headless-shell, or playwright install chromium")
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page that keeps what it asks for and what goes wrong."""
+    page = browser.new_page()
+    page.errors, page.asked = [], []
+    page.on("console", lambda message: page.errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.errors.append(str(error)))
+    page.on("request", lambda request: page.asked.append(request.url))
+    yield page
+    page.close()
+
+
+def test_the_slider_and_the_thumbnails_show_each_step_s_samples(page, tmp_path):
+    config = {"experiment": "digits_vae", "config": {"steps": 30}, "method": "VAE", "data": "digits"}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "metrics.jsonl").write_text("".join(f'{{"step": {s}, "elbo/loss": {9 - s / 10}}}\n' for s in (10, 20)))
+    for step in (10, 20, 30):
+        save_png(tmp_path / f"samples/step_{step:07d}.png", np.full((4, 8, 8, 1), step / 30 - 1))
+    page.goto(write_report(tmp_path).as_uri())
+    slider = page.locator("#slider")
+    shown = {}
+    for index, step in enumerate(("10", "20", "30")):
+        slider.fill(str(index))
+        assert page.locator("#shown").inner_text() == step
+        shown[step] = page.locator("#large").get_attribute("src")
+        assert page.evaluate("document.getElementById('large').naturalWidth") > 0
+        assert page.locator(".thumbs .now").inner_text().strip() == step
+    assert len(set(shown.values())) == 3
+    page.locator(".thumbs figure").nth(1).click()
+    assert page.locator("#large").get_attribute("src") == shown["20"]
+    assert slider.input_value() == "1"
+    assert page.locator("svg .line").first.bounding_box()["width"] > 50
+    assert page.errors == []
+    assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
