@@ -1,4 +1,4 @@
-"""The command line: `jaxgen train | eval | sample | compress | decompress | bench | compile | list`.
+"""The command line: `jaxgen train | eval | compare | sample | export | compress | decompress | bench | compile | list`.
 
 A user's mistake is one sentence and exit code 2; the help tells the other codes. JAX and the experiment are imported by
 the command that needs them, so help is instant.
@@ -75,8 +75,10 @@ def run(args: Sequence[str]) -> None:
     """
     if not args or args[0] in ("-h", "--help"):
         print(_HELP)
-    elif args[0] == "--version":
+    elif list(args) == ["--version"]:
         print(f"jaxgen {jaxgen.__version__}")
+    elif list(args) == ["--version", "--json"]:
+        _version()
     elif args[0] in _COMMANDS:
         _COMMANDS[args[0]](args[1:])
     else:
@@ -95,10 +97,22 @@ def _eval(args: Sequence[str]) -> None:
     evaluate.main(args)
 
 
+def _compare(args: Sequence[str]) -> None:
+    from jaxgen.commands import compare
+
+    compare.main(args)
+
+
 def _sample(args: Sequence[str]) -> None:
     from jaxgen.commands import sample
 
     sample.main(args)
+
+
+def _export(args: Sequence[str]) -> None:
+    from jaxgen.commands import export
+
+    export.main(args)
 
 
 def _compress(args: Sequence[str]) -> None:
@@ -131,10 +145,18 @@ def _list(args: Sequence[str]) -> None:
     list_experiments.main(args)
 
 
+def _version() -> None:
+    from jaxgen.commands import version
+
+    version.main()
+
+
 _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "train": _train,
     "eval": _eval,
+    "compare": _compare,
     "sample": _sample,
+    "export": _export,
     "compress": _compress,
     "decompress": _decompress,
     "bench": _bench,
@@ -146,7 +168,10 @@ _HELP = """usage: jaxgen COMMAND ...
 
   train FILE     train an experiment, or continue where it stopped
   eval RUN       held-out figures of a run
+  compare RUN RUN ...
+                 runs side by side: what differs in settings, figures, curves and samples
   sample RUN     draw samples from a run
+  export RUN     its functions and weights, to be run without jaxgen
   compress RUN   data or a file in the bits that a run's model gives it
   decompress RUN FILE
                  what was compressed, the same to the last byte
@@ -156,7 +181,7 @@ _HELP = """usage: jaxgen COMMAND ...
 
 FILE is an experiment such as experiments/digits_dcgan.py, RUN a folder that `train` wrote.
 `jaxgen COMMAND --help` lists the options of a command, `jaxgen train FILE --help` the experiment's settings too.
-`jaxgen --version` prints the version.
+`jaxgen --version` prints the version, and with --json what a bug report needs: versions, devices, flags.
 
 Exit codes: 0 done; 2 a mistake, or no room for the last checkpoint; 3 a metric became NaN or infinite; 75 after SIGTERM
 and 130 after Ctrl-C, with the state saved: the same command continues. A second Ctrl-C stops at once, unsaved."""

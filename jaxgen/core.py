@@ -158,6 +158,8 @@ class Method:
       split: names of memory whose first axis is spread over the devices, as a batch is; the rest is on all of them.
       evaluations: figures of whole sets.
       takes: what values the data must have, `field -> jaxgen.fields.Field`, of streams `{stream: {field: Field}}`.
+      log_prob: `(view, batch, key) -> [batch]`, nats of each example, of whole numbers that are dequantized a lower
+        bound from one draw; None for a method that has no density.
     """
 
     name: str
@@ -171,6 +173,7 @@ class Method:
     split: tuple[str, ...] = ()
     evaluations: tuple[Evaluation, ...] = ()
     takes: Fields = dataclasses.field(default_factory=dict)
+    log_prob: Callable[[View, Batch, Array], Array] | None = None
 
     @property
     def batches_per_step(self) -> int:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+COMMANDS = ["train", "eval", "compare", "sample", "export", "compress", "decompress", "bench", "compile", "list"]
 VAE = str(EXPERIMENTS / "digits_vae.py")
 
 
@@ -22,10 +23,8 @@ def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
         [],
         ["--help"],
         ["--version"],
-        *[
-            [command, "--help"]
-            for command in ("train", "eval", "sample", "compress", "decompress", "bench", "compile", "list")
-        ],
+        ["--version", "--json"],
+        *[[command, "--help"] for command in COMMANDS],
     ],
 )
 def test_help_is_never_far(args, jaxgen, capsys):
@@ -49,7 +48,7 @@ def bad(*args, says):
     [
         bad(
             "tain",
-            says="command 'tain' is unknown; choose one of train, eval, sample, compress, decompress, bench, compile,",
+            says="command 'tain' is unknown; choose one of train, eval, compare, sample, export, compress, decompress,",
         ),
         bad("train", says="FILE is missing"),
         bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
@@ -62,6 +61,13 @@ def bad(*args, says):
         bad("train", VAE, "--learnig-rate", "1", says="--learnig-rate, 1; did you mean --learning-rate?"),
         bad("train", VAE, "--data-dir", "README.md", says="data_dir README.md is not a folder"),
         bad("train", VAE, "--steps", says="Missing value for argument '--steps'"),
+        bad("train", VAE, "--seeds", "0,one", says="seeds is '0,one'; write whole numbers with commas between"),
+        bad("train", VAE, "--seeds", "0,1,0", says="seeds is '0,1,0', which names one twice; name each once."),
+        bad("train", VAE, "--seeds", "0,-1", says="seed is -1; it must be from 0 to 4294967295."),
+        bad("train", VAE, "--seed", "5", "--seeds", "0,1", says="seed is 5 and seeds is '0,1'; give one of them."),
+        bad("compare", "runs/a", "runs/a", says="runs are 2 folders; name 2 to 26 that differ."),
+        bad("compare", "runs/a", "runs/b", says="runs/a is not a run of jaxgen (it has no config.json); name a folder"),
+        bad("compare", "a", "b", "--count", "-1", says="count is -1; it must be at least 0."),
         bad("train", VAE, "--steps", "-5", says="steps is -5; it must be at least 1"),
         bad("train", VAE, "--batch-size", "0", says="batch_size is 0; it must be at least 1"),
         bad("train", VAE, "--hidden", "0", says="hidden is 0; it must be at least 1"),

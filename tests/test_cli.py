@@ -12,7 +12,9 @@ import jax
 import numpy as np
 import pytest
 from PIL import Image
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+import jaxgen as package
 from jaxgen.data.embedded import digits
 from jaxgen.data.transforms import signed_unit
 
@@ -42,8 +44,11 @@ def test_training_writes_a_run_folder_and_says_how_to_go_on(trained):
     assert "bits per dim" in report
     assert f"jaxgen train {VAE} {' '.join(SMALL)} --run-dir '{folder}'" in report
     assert f"in {folder}\n" in printed
-    assert list(folder.glob("events.out.tfevents.*"))
-    for word in ("bits_per_dim", "report.html", f"jaxgen sample '{folder}'", f"jaxgen eval '{folder}'", "--steps"):
+    events = EventAccumulator(str(folder)).Reload()  # TensorBoard has curves, figures, pictures and settings
+    assert {"elbo/loss", "held_out/bits_per_dim", "null_controls/bits_per_dim/untrained"} <= {*events.Tags()["scalars"]}
+    assert [image.step for image in events.Images("samples")] == [20]
+    assert events.PluginTagToContent("hparams")
+    for word in ("bits_per_dim ↓", "report.html", f"jaxgen sample '{folder}'", f"jaxgen eval '{folder}'"):
         assert word in printed.replace("\n", "")
 
 
@@ -60,7 +65,10 @@ def test_the_same_command_resumes_and_fresh_starts_over(trained, jaxgen, capsys,
     assert not (copy / "left.over").exists()
     said = capsys.readouterr().out
     assert "Resuming" not in said
-    assert f"jaxgen train {VAE} {' '.join(SMALL)} --run-dir {copy}\n" in said  # what it says to resume with, does
+    longer = f"jaxgen train {VAE} {' '.join(SMALL[2:])} --run-dir {copy} --steps 40"
+    assert f"{longer}\n" in said
+    assert jaxgen(*longer.split()[1:]) == 0  # what it says to go on with, does
+    assert "Resuming at step 20 of 40" in capsys.readouterr().out
 
 
 def test_samples_as_arrays_and_as_a_picture(trained, jaxgen, tmp_path):
@@ -124,6 +132,63 @@ def test_what_the_model_cannot_do_is_one_sentence(trained, jaxgen, capsys, tmp_p
         assert says in capsys.readouterr().err
 
 
+def test_an_exported_model_runs_without_jaxgen_and_does_the_same(trained, jaxgen, tmp_path):
+    folder = tmp_path / "exported"
+    assert jaxgen("export", trained[0], "--out", folder) == 0
+    card = json.loads((folder / "card.json").read_text())
+    assert set(card["functions"]) == {"sample", "encode", "reconstruct"}
+    assert not any("optimizer" in name or "opt_state" in name for name in card["weights"])
+    assert card["functions"]["encode"]["inputs"] == {
+        "image": {"shape": ["batch", 8, 8, 1], "dtype": "float32", "low": -1, "high": 1, "levels": 17}
+    }
+    code = """
+import sys
+for name in ("jaxgen", "flax", "optax", "safetensors", "orbax", "tensorflow_datasets"):
+    sys.modules[name] = None
+sys.path.insert(0, sys.argv[1])
+import numpy as np
+from load import load
+image = np.load(sys.argv[1] + "/image.npy")
+found = {"sample": load("sample")(seed=range(3)), "encode": load("encode")(image=image)}
+found["reconstruct"] = load("reconstruct")(image=image)
+found["sample_5"] = load("sample")(seed=[2, 1, 9, 9, 0])
+np.savez(sys.argv[1] + "/found.npz", **found)
+"""
+    images = digits().map(signed_unit(17)).test[np.arange(4)]["image"]
+    np.save(folder / "image.npy", images)
+    done = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    found, model = np.load(folder / "found.npz"), package.load_run(trained[0])
+    latents = model.method.latents
+    z = model.apply(latents.encode, {"image": images})
+    np.testing.assert_allclose(found["encode"], z, atol=1e-5)
+    again = model.apply(lambda view, z: latents.decode(view, z, jax.random.key(0)), z)
+    np.testing.assert_allclose(found["reconstruct"], again, atol=1e-5)
+    for seed in range(3):
+        np.testing.assert_allclose(found["sample"][[seed]], model.sample(jax.random.key(seed), 1), atol=1e-5)
+    np.testing.assert_allclose(found["sample_5"][[1, 0]], found["sample"][1:], atol=1e-6)  # whatever stands beside it
+
+
+def test_runs_are_compared_by_the_same_noise_whatever_their_seeds(trained, jaxgen, capsys, tmp_path):
+    runs = {name: tmp_path / name for name in ("one", "other", "foreign")}
+    for name, run in runs.items():
+        shutil.copytree(trained[0], run)
+        config = json.loads((run / "config.json").read_text())
+        config["config"]["seed"] = len(name)
+        if name == "foreign":
+            config["file"] = str(run.parent / "unheard_of.py")
+        (run / "config.json").write_text(json.dumps(config))
+    assert jaxgen("compare", *runs.values(), "--count", 9, "--out", tmp_path / "compare.html") == 0
+    page = html.unescape((tmp_path / "compare.html").read_text())
+    one, other = re.findall(r'<img src="(data:image/[^"]*)"', page)
+    assert one == other  # of networks that are the same
+    assert "which nobody named on a command line here" in page
+    said = capsys.readouterr().out
+    assert "seed" in said
+    assert "hidden" not in said  # which they share
+    assert "mean ± deviation" in said
+
+
 def test_evaluating_again_gives_the_same_figures(trained, jaxgen, capsys):
     folder, _ = trained
     before = json.loads((folder / "eval.json").read_text())["figures"]
@@ -157,9 +222,11 @@ def test_samples_are_compared_with_data_by_features_that_are_named(trained, jaxg
     compared = {"features": "pixels", "split": "digits/test", "examples": 200, "samples": 200}
     compared |= {"training_split": "digits/train", "training_examples": 1437}
     assert {name: samples[name] for name in compared} == compared
-    distance, real = (samples[k]["frechet_distance"]["mean"] for k in ("figures", "training_images"))
-    assert distance > 2 * real > 0
-    for text in ("200 samples against 200 images of digits/test", "features: pixels", f"{distance:.4f}"):
+    kinds = ("untrained", "figures", "training_images")
+    untrained, distance, real = (samples[kind]["frechet_distance"]["mean"] for kind in kinds)
+    assert untrained > distance > 2 * real > 0
+    said = ("200 samples against 200 images of digits/test", "features: pixels", f"{distance:.4f}", f"{untrained:.4f}")
+    for text in (*said, "frechet_distance ↓", "recall ↑"):
         assert text in printed
     assert "and any class_kl: 1,437 of digits/train); features: pixels" in (run / "report.html").read_text()
     assert "bits_per_dim" in first["figures"]

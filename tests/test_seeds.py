@@ -37,6 +37,7 @@ def compiled(tmp_path, monkeypatch):
     compilation_cache.reset_cache()
 
 
+@pytest.mark.slow
 def test_seeds_are_ordinary_runs_of_one_compiled_step_and_end_in_a_table(jaxgen, compiled, tmp_path, capsys):
     runs = tmp_path / "runs"
     assert jaxgen("train", *ARGS, "--seeds", "2", "--run-dir", runs) == 0

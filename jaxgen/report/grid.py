@@ -117,14 +117,14 @@ def save_scatter(path: str | os.PathLike[str], points: Any, *, title: str = "") 
     size = float(np.clip(4000 / len(values), 1, 12))
     axes.scatter(*values[inside].T, s=size, c="#2563b0", alpha=0.6, linewidths=0)
     axes.set_title(title, fontsize=9)
-    axes.set_xlabel("x[0]", fontsize=8, color="#666")
-    axes.set_ylabel("x[1]", fontsize=8, color="#666")
+    for x, y, name in ((0.99, 0.01, "x[0]"), (0.01, 0.97, "x[1]")):
+        axes.text(x, y, name, transform=axes.transAxes, ha="right" if x > 0.5 else "left", fontsize=7, color="#888")
     axes.tick_params(length=0, labelsize=8, labelcolor="#666")
     axes.grid(color="#e4e4e4", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[:].set_visible(False)
     if not inside.all():
-        axes.text(0.98, 0.02, f"{(~inside).sum()} points outside", transform=axes.transAxes, ha="right", fontsize=8)
+        axes.text(0.98, 0.05, f"{(~inside).sum()} points outside", transform=axes.transAxes, ha="right", fontsize=8)
     save_figure(path, figure)
 
 

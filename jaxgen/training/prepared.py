@@ -39,13 +39,14 @@ def prepared(method: Method, make: Make | None) -> Method:
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         return method.evaluate(view, make(batch), key)
 
-    memory, watch = method.memory, method.watch
+    memory, watch, log_prob = method.memory, method.watch, method.log_prob
     return dataclasses.replace(
         method,
         phases=tuple(map(phase_of, method.phases)),
         init=init,
         evaluate=evaluate,
         latents=method.latents and latents_of(method.latents),
+        log_prob=log_prob and (lambda view, batch, key: log_prob(view, make(batch), key)),
         memory=memory and (lambda key, batch: memory(key, make(batch))),
         watch=watch
         and dataclasses.replace(watch, compute=lambda view, batch, key: watch.compute(view, make(batch), key)),

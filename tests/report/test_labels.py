@@ -36,7 +36,7 @@ def test_the_canvas_is_whole_and_each_word_stands_at_its_column_or_row():
 
 def test_columns_repeat_what_two_of_them_are(tmp_path):
     images = np.zeros((8, 8, 8, 1))
-    save_png(tmp_path / "a.png", images, columns=4, labels=Labels("pairs", ("sample", "nearest")))
+    save_png(tmp_path / "a.png", images, columns=4, labels=Labels("pairs", ("i", "nearest")))
     page, plain = np.asarray(PIL.Image.open(tmp_path / "a.png")), grid(images, columns=4)
     top = page.shape[0] - plain.shape[0]
     np.testing.assert_array_equal(page[top:, : plain.shape[1]], plain)

@@ -49,8 +49,8 @@ def maximum_likelihood(
         return (batch[field], batch["label"]) if classes else (batch[field],)
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        log_prob, moved = view.train("model", *inputs(batch), key=key, method="log_prob")
-        nats = -jnp.mean(log_prob)
+        log_p, moved = view.train("model", *inputs(batch), key=key, method="log_prob")
+        nats = -jnp.mean(log_p)
         return nats, Aux({"bits_per_dim": nats / (size * math.log(2))}, {"model": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
@@ -94,8 +94,11 @@ def maximum_likelihood(
         x = x.reshape(count, *event)
         return x * (2 / (levels - 1)) - 1 if len(event) == 3 else x
 
+    def log_prob(view: View, batch: Batch, key: Array) -> Array:
+        return view("model", *inputs(batch), method="log_prob")
+
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        nats = -view("model", *inputs(batch), method="log_prob")
+        nats = -log_prob(view, batch, key)
         return {"nats": nats, "bits_per_dim": nats / (size * math.log(2))}
 
     return CodedMethod(
@@ -106,5 +109,6 @@ def maximum_likelihood(
         latents=Latents(prior, decode),
         evaluate=evaluate,
         code=Code("autoregressive", field, Field(0, levels - 1, levels), coder, batch=256),
+        log_prob=log_prob,
         takes={field: Field(0, levels - 1, levels)} | ({"label": label_of(classes)} if classes else {}),
     )

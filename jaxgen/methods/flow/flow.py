@@ -5,6 +5,7 @@ Dinh et al., 2017, "Density Estimation using Real NVP", eq. 2-3; uniform dequant
 "Flow++", section 3.1.
 """
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -37,12 +38,15 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
     def encode(view: View, batch: Batch) -> Array:
         return _to_base(view, batch["x"])[0]
 
+    def log_prob(view: View, batch: Batch, key: Array) -> Array:
+        return _log_likelihood(view, batch["x"])
+
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
-        return {"log_likelihood_nats": _log_likelihood(view, batch["x"])}
+        return {"log_likelihood_nats": log_prob(view, batch, key)}
 
     latents = Latents(_prior(event_shape), lambda view, z, key: _to_data(view, z), encode)
     phases = (Phase("likelihood", ("flow",), loss),)
-    return Method("Flow", {"flow": net}, phases, init, latents, evaluate, takes={"x": Field()})
+    return Method("Flow", {"flow": net}, phases, init, latents, evaluate, takes={"x": Field()}, log_prob=log_prob)
 
 
 def image_flow(
@@ -111,10 +115,16 @@ def image_flow(
         z, _ = _to_base(view, _middles(batch["image"], levels), *condition(batch))
         return latents_of(z, *condition(batch))
 
-    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+    def density(view: View, batch: Batch, key: Array) -> Array:
+        """Of the dequantized image in [0, 1), nats."""
         x, log_det = dequantized(view, batch["image"], key, levels)
-        nats = _log_likelihood(view, x, *condition(batch)) + log_det
-        return {"bits_per_dim": bits_per_dim(nats, event_shape, levels)}
+        return _log_likelihood(view, x, *condition(batch)) + log_det
+
+    def log_prob(view: View, batch: Batch, key: Array) -> Array:
+        return density(view, batch, key) - math.prod(event_shape) * math.log(levels)  # of a cell, `levels` to the unit
+
+    def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        return {"bits_per_dim": bits_per_dim(density(view, batch, key), event_shape, levels)}
 
     def inversion_error(view: View, batch: Batch, key: Array) -> Array:
         x, _ = dequantized(view, batch["image"], key, levels)
@@ -126,7 +136,7 @@ def image_flow(
     latents = Latents(prior, decode, encode)
     phases = (Phase("likelihood", tuple(nets), loss),)
     takes = {"image": image(levels)} | ({} if classes is None else {"label": label(classes)})
-    return Method("Flow", nets, phases, init, latents, evaluate, watch, takes=takes)
+    return Method("Flow", nets, phases, init, latents, evaluate, watch, takes=takes, log_prob=log_prob)
 
 
 def _uniformly(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
