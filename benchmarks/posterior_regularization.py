@@ -1,4 +1,4 @@
-"""What knowledge does to digits and what it costs: `experiments/digits_pr_vae.py` and `digits_pr_learned.py`, measured.
+"""What knowledge does to digits and what it costs: `digits_pr_vae` and `digits_pr_learned.py`, measured.
 
 `python benchmarks/posterior_regularization.py` prints two tables and draws two figures; `--help` says what else.
 A support vector machine that no training saw judges parity; ink and symmetry are counted.
@@ -29,6 +29,8 @@ from jaxgen.training.sharding import make_mesh, shardings_of
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+from jaxgen.shipped import find
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 MESH = make_mesh(devices=jax.devices()[:1])
@@ -153,7 +155,7 @@ LEARNED = {"known": "written term alone", "unknown": "learned term alone", "both
 
 def known_terms(steps: int, out: Path, judge: Judge, console: Console) -> None:
     """The first table and figure."""
-    file = ExperimentFile.load(EXPERIMENTS / "digits_pr_vae.py")
+    file = ExperimentFile.load(find("digits_pr_vae"))
     table = Table("constraint", "M-step", "alpha", "measure", "model p", "q*", "test bits/dim", "seconds")
     points: dict[str, list[Point]] = {}
     for name, m_steps in ALPHAS.items():
@@ -168,7 +170,7 @@ def known_terms(steps: int, out: Path, judge: Judge, console: Console) -> None:
 
 def learned_terms(steps: int, seeds: int, out: Path, judge: Judge, console: Console) -> None:
     """The second table and figure."""
-    file = ExperimentFile.load(EXPERIMENTS / "digits_pr_learned.py")
+    file = ExperimentFile.load(find("digits_pr_learned"))
     every, key = steps // 10, jax.random.key(1)
     table = Table("terms", "even", "heavy", "heavy and even", "test bits/dim")
     curves: dict[str, np.ndarray] = {}

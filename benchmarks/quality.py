@@ -16,9 +16,9 @@ from typing import Any
 import tyro
 
 from jaxgen.experiment import ExperimentFile
+from jaxgen.shipped import find
 from jaxgen.training.run_folder import RunFolder
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 FIGURES = {  # name in eval.json -> title and decimals
     "frechet_distance": ("Fréchet distance", 3),
     "kernel_distance": ("kernel distance", 4),
@@ -102,7 +102,7 @@ def main(
     """
     rows, real, description = [], {}, {}
     for name in experiments:
-        file = ExperimentFile.load(EXPERIMENTS / f"{name}.py")
+        file = ExperimentFile.load(find(name))
         folders = [RunFolder(out / f"{name}-{batches}-{width}-{seed}") for seed in range(seeds)]
         found = [run(file, seed, batches, width, samples, folder) for seed, folder in enumerate(folders)]
         spent = statistics.mean(seconds(folder, file, batches) for folder in folders)

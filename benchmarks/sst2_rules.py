@@ -1,4 +1,4 @@
-"""What the rule "A but B has the sentiment of B" is worth on SST-2: `experiments/sst2_cnn*.py`, measured.
+"""What the rule "A but B has the sentiment of B" is worth on SST-2: `sst2_cnn*`, measured.
 
 `TFDS_DATA_DIR=FOLDER python benchmarks/sst2_rules.py` prints a table and draws a figure; `--help` says what else. The
 seeds of a row train side by side in one compiled step; each draws its own labelled sentences, and the rows the same.
@@ -31,6 +31,8 @@ from jaxgen.training.step import build_step, init_state
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+
+from jaxgen.shipped import find
 
 EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 STEPS = {0.05: 400, 0.1: 400, 0.2: 400, 1.0: 600}  # share of the labels -> steps
@@ -129,7 +131,7 @@ def measure(row: Row, share: float, seeds: range) -> Outcome:
     Those of the last column are a half, whichever their words' checksum says, of the training sentences left over.
     """
     start = time.perf_counter()
-    file = ExperimentFile.load(EXPERIMENTS / f"{row.experiment}.py")
+    file = ExperimentFile.load(find(row.experiment))
     configs = [file.config_type(labelled=share, steps=STEPS[share], seed=seed, **row.settings) for seed in seeds]
     experiments = [file.build(config) for config in configs]
     method, state = experiments[0].method, train(experiments)

@@ -166,7 +166,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
 
 _HELP = """usage: jaxgen COMMAND ...
 
-  train FILE     train an experiment, or continue where it stopped
+  train NAME     train an experiment, or continue where it stopped
   eval RUN       held-out figures of a run
   compare RUN RUN ...
                  runs side by side: what differs in settings, figures, curves and samples
@@ -175,12 +175,12 @@ _HELP = """usage: jaxgen COMMAND ...
   compress RUN   data or a file in the bits that a run's model gives it
   decompress RUN FILE
                  what was compressed, the same to the last byte
-  bench FILE     measure an experiment's training step
-  compile FILE   predict memory, communication and speed on TPU chips that are not at hand
-  list [FOLDER]  the experiments of a folder
+  bench NAME     measure an experiment's training step
+  compile NAME   predict memory, communication and speed on TPU chips that are not at hand
+  list [FOLDER]  the shipped experiments, or those of a folder
 
-FILE is an experiment such as experiments/digits_dcgan.py, RUN a folder that `train` wrote.
-`jaxgen COMMAND --help` lists the options of a command, `jaxgen train FILE --help` the experiment's settings too.
+NAME is a shipped experiment, or the path of a file, such as ./mine.py; RUN is a folder that `train` wrote.
+`jaxgen COMMAND --help` lists the options of a command, `jaxgen train NAME --help` the experiment's settings too.
 `jaxgen --version` prints the version, and with --json what a bug report needs: versions, devices, flags.
 
 Exit codes: 0 done; 2 a mistake, or no room for the last checkpoint; 3 a metric became NaN or infinite; 75 after SIGTERM

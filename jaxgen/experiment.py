@@ -1,5 +1,6 @@
 """An experiment: a method, its data and a schedule; and how one is read from its file."""
 
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -8,12 +9,13 @@ import math
 import sys
 import types
 import typing
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from jax.sharding import Mesh
 
+from jaxgen import shipped
 from jaxgen.core import Batch, Drawing, Method, TrainState
 from jaxgen.data.check import check_declarations, check_examples
 from jaxgen.data.pipeline import batches, evaluation_batches
@@ -187,16 +189,19 @@ class Experiment:
         return evaluation_batches(source, batch_size=stage.batch_size, sharding=batch_sharding(mesh))
 
 
+_imported: set[str] = set()  # names of modules that experiments imported from beside them
+
+
 @dataclasses.dataclass(frozen=True)
 class ExperimentFile:
-    """`experiments/<data>_<method>.py`: a frozen dataclass `Config` and `experiment(config) -> Experiment`."""
+    """`FAMILY/METHOD.py`: a frozen dataclass `Config` and `experiment(config) -> Experiment`."""
 
     path: Path
     module: types.ModuleType
 
     @classmethod
     def load(cls, path: Path) -> "ExperimentFile":
-        """Imports the file.
+        """Imports the file, which may itself import what lies beside it, as a script may.
 
         Raises:
           UserError: it does not exist, cannot be imported, or is no experiment.
@@ -212,7 +217,8 @@ class ExperimentFile:
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module  # dataclasses look their module up there
         try:
-            spec.loader.exec_module(module)
+            with _neighbours(path):
+                spec.loader.exec_module(module)
         except SyntaxError as error:
             raise UserError(f"experiment {path} has a syntax error in line {error.lineno}: {error.msg}.") from error
         except ImportError as error:
@@ -259,7 +265,8 @@ class ExperimentFile:
                     f"{field} is {getattr(config, field)!r}, which comes back from config.json as "
                     f"{getattr(again, field)!r}; give the field the type that it has."
                 )
-        return self.module.experiment(config)
+        with _neighbours(self.path):
+            return self.module.experiment(config)
 
     def config_from_json(self, values: Mapping[str, Any]) -> Any:
         """A `Config` from what `config_to_json` wrote.
@@ -271,6 +278,31 @@ class ExperimentFile:
         if unknown := sorted(set(values) - set(types_of)):
             raise UserError(f"{self.path.name} has no field {unknown[0]!r}, which the run began with; put it back.")
         return self.config_type(**{name: restore(name, types_of[name], value) for name, value in values.items()})
+
+
+@contextlib.contextmanager
+def _neighbours(file: Path) -> Iterator[None]:
+    """Lets a file import what is in its folder and what the shipped experiments share, as long as this lasts.
+
+    Two experiments in different folders may each have a neighbour of the same name: the earlier one is forgotten.
+    """
+    folders = [str(file.parent), str(shipped.folder())]
+
+    def is_neighbour(name: str) -> bool:
+        origin = Path(getattr(sys.modules.get(name.partition(".")[0]), "__file__", None) or "/")
+        return str(origin.parents[1] if origin.name == "__init__.py" else origin.parent) in folders
+
+    for name in [name for name in _imported if not is_neighbour(name)]:
+        sys.modules.pop(name, None)
+        _imported.discard(name)
+    before = set(sys.modules)
+    sys.path[:0] = folders
+    try:
+        yield
+    finally:
+        for folder in folders:
+            sys.path.remove(folder)
+        _imported.update(name for name in set(sys.modules) - before if is_neighbour(name))
 
 
 def check_seed(seed: int) -> None:
@@ -286,7 +318,7 @@ def check_seed(seed: int) -> None:
 def _suggest(path: Path) -> str:
     if path.is_dir():
         return f"`jaxgen list {path}` shows the experiments in it."
-    there = {file.stem: file for folder in (path.parent, path.parent / "experiments") for file in folder.glob("*.py")}
+    there = {file.stem: file for file in path.parent.glob("*.py")}
     if close := difflib.get_close_matches(path.stem, there, n=1):
         return f"did you mean {there[close[0]]}?"
-    return "`jaxgen list FOLDER` shows the experiments of a folder."
+    return "`jaxgen list` shows the shipped experiments, which are named without a path."

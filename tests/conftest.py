@@ -8,15 +8,12 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from pathlib import Path
 
 os.environ["JAX_PLATFORMS"] = os.environ.get("JAX_PLATFORMS", "cpu")
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
 import jax
 import pytest
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 
 jax.config.update("jax_num_cpu_devices", 4)
 
@@ -89,12 +86,13 @@ def trained(tmp_path_factory):
     from rich.console import Console
 
     from jaxgen.experiment import ExperimentFile
+    from jaxgen.shipped import find
     from jaxgen.training.loop import train as train_stages
     from jaxgen.training.run_folder import RunFolder
     from jaxgen.training.sharding import make_mesh
 
     def train(name, **settings):
-        file = ExperimentFile.load(EXPERIMENTS / f"{name}.py")
+        file = ExperimentFile.load(find(name))
         experiment = file.build(file.config_type(**settings))
         run = RunFolder(tmp_path_factory.mktemp(name) / "run")
         run.create({})

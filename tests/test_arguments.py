@@ -4,17 +4,18 @@ from pathlib import Path
 
 import pytest
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+from jaxgen.shipped import find
+
 COMMANDS = ["train", "eval", "compare", "sample", "export", "compress", "decompress", "bench", "compile", "list"]
-VAE = str(EXPERIMENTS / "digits_vae.py")
+VAE = str(find("digits_vae"))
 
 
 def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
-    assert jaxgen("list", EXPERIMENTS) == 0
+    assert jaxgen("list") == 0
     printed = capsys.readouterr().out
-    for path in EXPERIMENTS.glob("*.py"):
-        assert path.stem in printed
+    for name in ("digits_vae", "gan_1d"):
+        assert name in printed
 
 
 @pytest.mark.parametrize(
@@ -50,11 +51,12 @@ def bad(*args, says):
             "tain",
             says="command 'tain' is unknown; choose one of train, eval, compare, sample, export, compress, decompress,",
         ),
-        bad("train", says="FILE is missing"),
-        bad("train", "experiments/digits_vea.py", says="experiments/digits_vea.py does not exist; did you mean"),
-        bad("train", "digits_vea", says="digits_vea does not exist; did you mean"),
-        bad("train", "experiments", says="experiments is a folder; `jaxgen list"),
-        bad("train", "pyproject.toml", says="is not a Python file"),
+        bad("train", says="EXPERIMENT is missing"),
+        bad("train", "experiments/latent/digits_vea.py", says="latent/digits_vea.py does not exist; did you mean"),
+        bad("train", "digits_vea", says="no experiment is called 'digits_vea'; did you mean digits_vae?"),
+        bad("train", "README", says="'README'; `jaxgen list` shows them all. A file of your own is named with a slash"),
+        bad("train", "./experiments", says="experiments is a folder; `jaxgen list"),
+        bad("train", "./pyproject.toml", says="is not a Python file"),
         bad("train", "tests/conftest.py", says="needs a dataclass `Config`"),
         bad("train", VAE, "--steps", "many", says="--steps: invalid literal"),
         bad("train", VAE, "--step-size", "1", says="Unrecognized options: --step-size"),
@@ -122,7 +124,7 @@ def bad(*args, says):
             *("train", VAE, "--coordinator", "http://a:1", "--num-processes", "1", "--process-id", "0"),
             says="coordinator is 'http://a:1'; it must be HOST:PORT",
         ),
-        bad("compile", says="FILE is missing"),
+        bad("compile", says="EXPERIMENT is missing"),
         bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
         bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
         bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write whole numbers"),
@@ -136,7 +138,7 @@ def bad(*args, says):
     ],
 )
 def test_bad_input_is_one_sentence(args, says, jaxgen, monkeypatch, capsys):
-    monkeypatch.chdir(EXPERIMENTS.parent)
+    monkeypatch.chdir(Path(__file__).parent.parent)
     files = set(Path().glob("*"))
     assert jaxgen(*args) == 2
     printed = capsys.readouterr()
@@ -148,7 +150,7 @@ def test_bad_input_is_one_sentence(args, says, jaxgen, monkeypatch, capsys):
 
 
 def test_a_missing_data_set_is_one_sentence(jaxgen, monkeypatch, capsys, tmp_path):
-    mnist = str(EXPERIMENTS / "mnist_vae.py")
+    mnist = str(find("mnist_vae"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     assert jaxgen("train", mnist, "--run-dir", tmp_path / "run") == 2
     error = capsys.readouterr().err

@@ -17,9 +17,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import jaxgen as package
 from jaxgen.data.embedded import digits
 from jaxgen.data.transforms import signed_unit
+from jaxgen.shipped import find
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
-VAE = str(EXPERIMENTS / "digits_vae.py")
+VAE = str(find("digits_vae"))
 SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size", "32"]
 
 
@@ -277,7 +277,7 @@ def test_a_run_with_other_settings_or_of_another_experiment_is_not_overwritten(t
 
     assert jaxgen("train", VAE, *[("9" if v == "8" else v) for v in SMALL], "--run-dir", folder) == 2
     assert "hidden is 9 but the run" in capsys.readouterr().err
-    assert jaxgen("train", str(EXPERIMENTS / "digits_dcgan.py"), "--run-dir", folder) == 2
+    assert jaxgen("train", str(find("digits_dcgan")), "--run-dir", folder) == 2
     assert "holds a run of digits_vae, not of digits_dcgan" in capsys.readouterr().err
     assert files == {path: path.stat().st_mtime for path in folder.rglob("*")}
 
@@ -314,6 +314,7 @@ from jaxgen import cli
 from jaxgen.core import Drawing
 from jaxgen.errors import UserError
 from jaxgen.report.figure import new_figure
+from jaxgen.shipped import find
 
 def draw(arrays):
     with pytest.raises(UserError, match="run is being trained in by another process; wait until that has ended, or"):

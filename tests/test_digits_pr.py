@@ -1,7 +1,6 @@
 """The digits' posterior-regularization experiments: what they show, in a fraction of their steps."""
 
 import itertools
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -10,16 +9,16 @@ import pytest
 from jaxgen.data.embedded import digits
 from jaxgen.data.transforms import signed_unit
 from jaxgen.experiment import ExperimentFile
+from jaxgen.shipped import find
 from jaxgen.training.evaluate import sampler
 from jaxgen.training.sharding import make_mesh, shardings_of
 
-FOLDER = Path(__file__).parent.parent / "experiments"
 MESH = make_mesh(devices=jax.devices()[:1])
 
 
 @pytest.mark.slow
 def test_steering_by_ink_moves_the_samples_to_the_target():
-    file = ExperimentFile.load(FOLDER / "digits_pr_vae.py")
+    file = ExperimentFile.load(find("digits_pr_vae"))
     experiment = file.build(file.config_type(constraint="ink", alpha=0.3, steps=200))
     trainer = experiment.trainer(MESH)
     state, call, batches = trainer.init(), trainer.program(0), trainer.batches(0)
@@ -32,7 +31,7 @@ def test_steering_by_ink_moves_the_samples_to_the_target():
 
 
 def test_the_constraints_say_what_they_claim():
-    module = ExperimentFile.load(FOLDER / "digits_pr_vae.py").module
+    module = ExperimentFile.load(find("digits_pr_vae")).module
     held_out = digits().map(signed_unit(17)).test
     examples = held_out[np.arange(len(held_out))]
     images = examples["image"]
@@ -45,7 +44,7 @@ def test_the_constraints_say_what_they_claim():
 
 
 def test_the_examples_are_heavy_even_training_digits_and_as_many_as_asked_for():
-    file = ExperimentFile.load(FOLDER / "digits_pr_learned.py")
+    file = ExperimentFile.load(find("digits_pr_learned"))
     source = file.build(file.config_type(examples=30)).data.train
     shown = source[np.arange(len(source))]["example"]
     assert len(np.unique(shown, axis=0)) == 30

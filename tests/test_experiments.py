@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import sys
 from pathlib import Path
 
 import jax
@@ -9,15 +10,17 @@ import numpy as np
 import pytest
 
 from jaxgen.commands import bench, train
+from jaxgen.commands.list_experiments import describe
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
 from jaxgen.settings import config_to_json
+from jaxgen.shipped import find, folder
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh, replicated
 
-EXPERIMENTS = sorted((Path(__file__).parent.parent / "experiments").glob("*.py"))
+EXPERIMENTS = sorted(path for path in folder().glob("*/*.py") if describe(path))
 # A flow's own path is float32, and some are no more than that; some games are played by numbers.
-WITHOUT_NETWORKS = {"toy2d_planar", "toy2d_radial", "theory_saturation", "theory_xy_game"}
+WITHOUT_NETWORKS = {"toy2d_planar", "toy2d_radial", "saturation", "xy_game"}
 MESH = make_mesh(devices=jax.devices()[:1])
 
 
@@ -26,7 +29,7 @@ def test_every_experiment_is_described_and_its_settings_survive_json(path):
     file = ExperimentFile.load(path)
     config = file.config_type()
     experiment = file.build(config)
-    assert f"jaxgen train experiments/{path.name}" in file.module.__doc__
+    assert f"jaxgen train {path.stem}" in file.module.__doc__
     assert experiment.paper
     assert experiment.measured
     assert file.config_from_json(config_to_json(config)) == config
@@ -47,6 +50,27 @@ def test_every_experiment_s_step_can_be_traced_without_data(path, monkeypatch, t
     assert not any(leaf.dtype == "bfloat16" for leaf in jax.tree.leaves((state, metrics)))
     assert jax.tree.structure(state) == jax.tree.structure(trainer.abstract_state())
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()
+
+
+def test_names_are_unique_over_families():
+    names = [path.stem for path in folder().rglob("*.py")]
+    assert sorted(set(names)) == sorted(names)
+    assert list(folder().glob("*.py")) == [folder() / "modes.py"]  # experiments are in families
+
+
+def test_a_file_may_import_what_lies_beside_it_and_two_may_have_neighbours_of_one_name(tmp_path):
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "neighbour.py").write_text(f"from modes import Modes\nname = {name!r}\n")
+        (tmp_path / name / "own.py").write_text(
+            "import dataclasses\nimport neighbour\nfrom neighbour import Modes as Config\n"
+            "def experiment(config):\n    import neighbour as late\n    return neighbour.name, late.name\n"
+        )
+    path = list(sys.path)
+    for name in ("one", "two", "one"):
+        file = ExperimentFile.load(tmp_path / name / "own.py")
+        assert file.build(file.config_type()) == (name, name)
+    assert sys.path == path
 
 
 OWN = """
@@ -133,7 +157,7 @@ def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
 
 
 def test_a_run_may_be_evaluated_on_more_devices_than_divide_its_batch():
-    file = ExperimentFile.load(next(path for path in EXPERIMENTS if path.stem == "digits_vae"))
+    file = ExperimentFile.load(find("digits_vae"))
     experiment = file.build(file.config_type(batch_size=6, hidden=8))
     figures = []
     for devices in (jax.devices()[:1], jax.devices()[:4]):

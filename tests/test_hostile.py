@@ -16,9 +16,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from jaxgen import cli
+from jaxgen.shipped import find
 
 ROOT = Path(__file__).parent.parent
-VAE = str(ROOT / "experiments" / "digits_vae.py")
+VAE = str(find("digits_vae"))
 SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size", "32"]
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml", "jsonpickle"}
 

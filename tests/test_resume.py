@@ -7,14 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
 import pytest
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+from jaxgen.shipped import find
+
 STEPS = 60
 SETTINGS = {
     "digits_vae": ["--hidden", "16", "--steps-per-call", "1"],
@@ -30,7 +30,7 @@ def cache(tmp_path_factory):
 
 
 def start(experiment, folder, cache):
-    command = ["train", EXPERIMENTS / f"{experiment}.py", *SETTINGS[experiment], "--steps", str(STEPS)]
+    command = ["train", find(experiment), *SETTINGS[experiment], "--steps", str(STEPS)]
     environment = os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache)}
     return subprocess.Popen(
         [sys.executable, "-m", "jaxgen", *command, "--checkpoint-every", "10", "--run-dir", folder],

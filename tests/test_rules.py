@@ -1,7 +1,6 @@
 """The experiments with rules about labels: what the rules say, who sees which labels, and that they teach."""
 
 import os
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -9,9 +8,9 @@ import numpy as np
 import pytest
 
 from jaxgen.experiment import ExperimentFile
+from jaxgen.shipped import find
 from jaxgen.training.sharding import make_mesh
 
-FOLDER = Path(__file__).parent.parent / "experiments"
 DATA = os.path.join(os.path.expanduser(os.environ.get("TFDS_DATA_DIR", "absent")), "mnist")
 
 
@@ -28,7 +27,7 @@ def figures(trained):
 
 
 def test_the_tagging_rules_hold_of_all_right_tags_and_of_no_broken_ones():
-    file = ExperimentFile.load(FOLDER / "tagging_rules.py")
+    file = ExperimentFile.load(find("tagging_rules"))
     held_out = file.build(file.config_type()).data.test
     batch = held_out[np.arange(len(held_out))]
     words, labels = batch["word"], batch["label"]
@@ -61,7 +60,7 @@ def test_rules_teach_the_tagger_and_its_teacher(figures):
 
 
 def test_few_labels_are_balanced_repeated_and_the_right_ones():
-    module = ExperimentFile.load(FOLDER / "mnist_rules.py").module
+    module = ExperimentFile.load(find("mnist_rules")).module
     rng = np.random.default_rng(0)
     label = rng.integers(0, 10, 1400).astype(np.int32)
     examples = {"image": np.arange(1400), "label": label, "even": label % 2 == 0}

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -11,9 +10,9 @@ import pytest
 from jaxgen.core import view_of
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.experiment import ExperimentFile
+from jaxgen.shipped import find
 from jaxgen.training.step import build_step, init_state
 
-FOLDER = Path(__file__).parent.parent / "experiments"
 SMALL = {"embedding": 8, "features": 8, "learning_rate": 1e-2}
 
 
@@ -41,7 +40,7 @@ def sentences(tmp_path_factory):
 def trained(name, **settings):
     """Metrics of every step, figures of every held-out example, and these. To compile fast counts more than to run."""
     jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
-    file = ExperimentFile.load(FOLDER / f"{name}.py")
+    file = ExperimentFile.load(find(name))
     experiment = file.build(file.config_type(**SMALL, **settings))
     method, step, size = experiment.method, build_step(experiment.method), experiment.batch_size
     every = functools.partial(batches, experiment.data.train, batch_size=size, seed=0)
@@ -80,7 +79,7 @@ def test_validation_tells_which_clause_decides():
 
 
 def test_the_truth_of_the_rule_by_hand():
-    module = ExperimentFile.load(FOLDER / "sst2_cnn_rules.py").module
+    module = ExperimentFile.load(find("sst2_cnn_rules")).module
     # A clause that is good with probability 0.9: the label "good" breaks the second implication by nothing and the
     # first by 0.1, the label "bad" only the second, by 0.9.
     np.testing.assert_allclose(module.same_sentiment(0.9, np.array([0, 1])), [(1 + 0.1) / 2, (0.9 + 1) / 2])

@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-FILE = str(Path(__file__).parent.parent / "experiments" / "digits_vae.py")
+from jaxgen.shipped import find
+
+FILE = str(find("digits_vae"))
 
 
 def test_help_of_an_experiment_imports_what_it_needs_only():

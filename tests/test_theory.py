@@ -1,7 +1,5 @@
 """The numbers that the demonstrations of `experiments/theory_*.py` show, from shorter trainings, and their figures."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -9,8 +7,7 @@ import pytest
 from jaxgen.core import view_of
 from jaxgen.experiment import ExperimentFile
 from jaxgen.report.figure import save_figure
-
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
+from jaxgen.shipped import find
 
 
 @pytest.fixture
@@ -28,7 +25,7 @@ def drawing(trained, tmp_path):
 
 
 def test_the_xy_game(drawing):
-    path = drawing("theory_xy_game")
+    path = drawing("xy_game")
     radius = np.linalg.norm(path, axis=2) / np.sqrt(2)
     assert radius[-1, 0] == pytest.approx(1.64463, abs=1e-5)
     np.testing.assert_allclose(radius[:, 0], 1.01 ** (np.arange(101) / 2), rtol=1e-5)
@@ -38,7 +35,7 @@ def test_the_xy_game(drawing):
 
 
 def test_minimax_saturates_and_the_other_does_not(drawing):
-    minimax, non_saturating = drawing("theory_saturation", steps=100).T
+    minimax, non_saturating = drawing("saturation", steps=100).T
     assert minimax[-1] > 9.9
     assert abs(non_saturating[-1]) < 0.2
 
@@ -48,13 +45,13 @@ def test_smoothed_discriminators_reach_their_optima(drawing):
     x = np.linspace(-4, 4, 161)
     best = 1 / (1 + np.exp(2 * x))  # N(-1, 1) against N(1, 1)
     inside = np.abs(x) < 2
-    found = drawing("theory_label_smoothing", steps=1000, learning_rate=3e-3)
+    found = drawing("label_smoothing", steps=1000, learning_rate=3e-3)
     np.testing.assert_allclose(found[:, inside], np.outer([1, 0.9, 0.7], best)[:, inside], atol=0.06)
 
 
 @pytest.mark.slow
 def test_a_discriminator_is_flat_where_samples_are_and_a_critic_is_not(drawing):
-    found = drawing("theory_two_gaussians", steps=1000, learning_rate=3e-3)
+    found = drawing("two_gaussians", steps=1000, learning_rate=3e-3)
     x = found["x"]
     samples, between = np.abs(x - 2) < 0.5, np.abs(x) < 2
     assert found["discriminator"][samples].max() < 1e-3
@@ -64,11 +61,11 @@ def test_a_discriminator_is_flat_where_samples_are_and_a_critic_is_not(drawing):
 
 @pytest.mark.slow
 def test_divergences_of_parallel_lines(drawing):
-    found = drawing("theory_parallel_lines", steps=1500, learning_rate=3e-3)
+    found = drawing("parallel_lines", steps=1500, learning_rate=3e-3)
     theta = np.linspace(-1, 1, 9)
     np.testing.assert_allclose(found["jensen_shannon"], np.where(theta == 0, 0, np.log(2)), atol=0.06)
     np.testing.assert_allclose(found["wasserstein"], np.abs(theta), atol=0.1)
-    of_samples = ExperimentFile.load(EXPERIMENTS / "theory_parallel_lines.py").module.of_samples
+    of_samples = ExperimentFile.load(find("parallel_lines")).module.of_samples
     estimates = np.array([of_samples(real, fake) for real, fake in zip(found["real"], found["fake"], strict=True)])
     np.testing.assert_allclose(estimates[:, 0], np.where(theta == 0, 0, np.log(2)), atol=1e-3)
     np.testing.assert_allclose(estimates[:, 1], np.abs(theta), atol=0.03)
@@ -76,7 +73,7 @@ def test_divergences_of_parallel_lines(drawing):
 
 @pytest.mark.slow
 def test_the_game_on_the_line_ends_at_the_data(drawing):
-    frames = drawing("theory_gan_1d", steps=2000)
+    frames = drawing("gan_1d", steps=2000)
     x = np.linspace(-2, 5, 71)
     mean = (frames[:, 1] * x).sum(1) / frames[:, 1].sum(1)
     std = np.sqrt((frames[:, 1] * (x - mean[:, None]) ** 2).sum(1) / frames[:, 1].sum(1))

@@ -1,7 +1,6 @@
 """Flows on known densities: a density that integrates to one, better than a Gaussian and no better than the truth."""
 
 import sys
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -18,15 +17,15 @@ from jaxgen.data.synthetic import two_moons
 from jaxgen.experiment import ExperimentFile
 from jaxgen.methods.flow.flow import flow
 from jaxgen.report.density import density_drawing, density_figure, square_grid
+from jaxgen.shipped import find
 from jaxgen.training.step import build_step, init_state
 
-EXPERIMENTS = Path(__file__).parent.parent / "experiments"
 KEY = jax.random.key(0)
 
 
 @pytest.mark.slow
 def test_a_trained_flow_is_a_density_between_the_gaussian_and_the_truth():
-    file = ExperimentFile.load(EXPERIMENTS / "toy2d_realnvp.py")
+    file = ExperimentFile.load(find("toy2d_realnvp"))
     experiment = file.build(file.config_type(steps=400, depth=2, width=16))
     method, step = experiment.method, build_step(experiment.method)
     x, held_out = (split[np.arange(len(split))]["x"] for split in (experiment.data.train, experiment.data.test))
@@ -78,7 +77,7 @@ def test_bright_is_where_the_density_is_and_up_is_up():
 
 
 def test_training_draws_the_density_into_the_run_folder_and_the_report(monkeypatch, capsys, tmp_path):
-    file, run = EXPERIMENTS / "toy2d_radial.py", tmp_path / "run"
+    file, run = find("toy2d_radial"), tmp_path / "run"
     small = ["--steps", "10", "--depth", "2", "--density", "checkerboard", "--run-dir", str(run)]
     monkeypatch.setattr(sys, "argv", ["jaxgen", "train", str(file), *small, "--batch-size", "32"])
     with pytest.raises(SystemExit) as stop:

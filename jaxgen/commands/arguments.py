@@ -6,11 +6,11 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import tyro
 
+from jaxgen import shipped
 from jaxgen.commands.trust import trust
 from jaxgen.errors import UserError
 
@@ -49,7 +49,7 @@ def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = Non
 def parse_experiment(
     options: type[T], args: Sequence[str], prog: str, **defaults: Any
 ) -> "tuple[ExperimentFile, Any, T]":
-    """FILE, its configuration and a command's own options.
+    """An experiment, its configuration and a command's own options.
 
     Args:
       options: dataclass of the command's own options.
@@ -58,18 +58,18 @@ def parse_experiment(
       **defaults: fields of the configuration whose default this command changes.
 
     Raises:
-      UserError: FILE is no experiment, or an argument does not fit.
+      UserError: there is no such experiment, or an argument does not fit.
     """
     if not args or args[0].startswith("-"):
         parse(
             dataclasses.make_dataclass("Arguments", [("options", Annotated[options, _UNPREFIXED])]),
             args,
-            f"{prog} FILE",
+            f"{prog} EXPERIMENT",
         )
-        raise UserError(f"FILE is missing; name an experiment, as in `{prog} experiments/digits_dcgan.py`.")
+        raise UserError(f"EXPERIMENT is missing; name an experiment, as in `{prog} dcgan`.")
     from jaxgen.experiment import ExperimentFile  # with JAX, which no other command need wait for
 
-    file = ExperimentFile.load(Path(args[0]))
+    file = ExperimentFile.load(shipped.find(args[0]))
     trust(file.path)
     both = dataclasses.make_dataclass(
         "Arguments",

@@ -9,6 +9,7 @@ from pathlib import Path
 import tyro
 from rich.table import Table
 
+from jaxgen import shipped
 from jaxgen.commands.arguments import parse
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
@@ -20,24 +21,24 @@ HEADERS = ("method", "needs", "paper", "measured")
 class Options:
     """The experiments of a folder and of the folders in it."""
 
-    folder: tyro.conf.Positional[Path] = Path("experiments")
-    """Where the files are."""
+    folder: tyro.conf.Positional[Path | None] = None
+    """Where the files are (default: the shipped ones)."""
 
 
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    options = parse(Options, args, "jaxgen list")
-    paths = sorted([*options.folder.glob("*.py"), *options.folder.glob("*/*.py")])
+    folder = parse(Options, args, "jaxgen list").folder or shipped.folder()
+    paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")])
     found = {path: columns for path in paths if (columns := describe(path)) is not None}
     if not found:
-        raise UserError(f"folder {options.folder} holds no experiments; name the one that does.")
+        raise UserError(f"folder {folder} holds no experiments; name the one that does.")
     shown = [header for header in HEADERS if any(columns[header] for columns in found.values())]
-    table = Table(title=plain(f"experiments in {options.folder}"))
+    table = Table(title=plain(f"experiments in {folder}"))
     table.add_column("experiment", no_wrap=True)  # to be copied
     for header in shown:
         table.add_column(header)
     for path, columns in found.items():
-        name = path.relative_to(options.folder).with_suffix("").as_posix()
+        name = path.relative_to(folder).with_suffix("").as_posix()
         table.add_row(plain(name), *(plain(columns[header]) for header in shown))
     Console().print(table)
 

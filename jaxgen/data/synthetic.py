@@ -3,6 +3,7 @@
 import abc
 import dataclasses
 import functools
+from collections.abc import Callable
 
 import numpy as np
 
@@ -176,3 +177,8 @@ def overlapping_classes(
         return Source("overlapping_classes", split, lambda: draw(1).arrays, lambda: draw(count))
 
     return Dataset(source("train", train, 0), source("test", test, 1))
+
+
+DENSITIES: dict[str, Callable[[], Density]] = {
+    make.__name__: make for make in (two_moons, gaussian_ring, gaussian_grid, rings, two_spirals, checkerboard)
+}

@@ -5,7 +5,6 @@ import importlib.util
 import io
 import json
 import math
-from pathlib import Path
 
 import flax.linen as nn
 import jax
@@ -22,14 +21,14 @@ from jaxgen.commands import compile
 from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
+from jaxgen.shipped import find
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 from jaxgen.training.trainer import Trainer
 
 UNITS, BATCH = 256, 32
-EXPERIMENTS = Path(__file__).parent.parent.parent / "experiments"
 ERROR = "cannot read the compiler's replica_groups=@{0,1}"
-DIGITS = EXPERIMENTS / "digits_dcgan.py"
+DIGITS = find("digits_dcgan")
 needs_libtpu = pytest.mark.skipif(
     importlib.util.find_spec("libtpu") is None, reason="the TPU compiler (libtpu) is not installed"
 )
@@ -259,7 +258,7 @@ def test_explain_names_the_five_that_move_most_and_a_remedy_for_each():
 
 
 def test_a_sweep_keeps_the_batch_of_a_device(capsys):
-    vae = ["compile", str(EXPERIMENTS / "digits_vae.py"), "--topology", "cpu:2", "--hidden", "8", "--batch-size", "8"]
+    vae = ["compile", str(find("digits_vae")), "--topology", "cpu:2", "--hidden", "8", "--batch-size", "8"]
     cli.run([*vae, "--sweep", "1,4", "--json"])
     figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["devices"] for each in figures] == [1, 4]
@@ -270,7 +269,7 @@ def test_a_sweep_keeps_the_batch_of_a_device(capsys):
 
 
 def test_tables_say_that_they_predict(capsys):
-    cli.run(["compile", str(EXPERIMENTS / "digits_vae.py"), "--topology", "cpu:2", "--hidden", "8", "--explain"])
+    cli.run(["compile", str(find("digits_vae")), "--topology", "cpu:2", "--hidden", "8", "--explain"])
     printed = capsys.readouterr().out
     for word in ("predictions", "temporaries", "all-reduce", "what moves", "jaxlib", "No peaks are published"):
         assert word in printed

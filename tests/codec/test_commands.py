@@ -1,7 +1,5 @@
 """`jaxgen compress` and `jaxgen decompress` of a small run, and what they refuse."""
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,8 +8,9 @@ from jaxgen.core import Method
 from jaxgen.data.embedded import digits
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
+from jaxgen.shipped import find
 
-EXPERIMENT = Path(__file__).parent.parent.parent / "experiments" / "digits_gated_pixelcnn.py"
+EXPERIMENT = find("digits_gated_pixelcnn")
 SMALL = ("--steps", "10", "--batch-size", "8", "--width", "2", "--layers", "1")
 
 

@@ -1,0 +1,61 @@
+"""RealNVP on scikit-learn's digits, 8x8 pixels of 17 levels.
+
+`jaxgen train digits_realnvp`
+"""
+
+import dataclasses
+from typing import Literal
+
+import optax
+
+from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.logit import Logit
+from jaxgen.core import Net
+from jaxgen.data.embedded import DIGITS_LEVELS, digits
+from jaxgen.experiment import Experiment
+from jaxgen.methods.flow.flow import image_flow
+from jaxgen.models.flow.realnvp import image_realnvp
+from jaxgen.training.schedule import Schedule
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Settings."""
+
+    steps: int = 2000
+    """Training steps."""
+    batch_size: int = 64
+    """Images in a batch."""
+    learning_rate: float = 1e-3
+    """Adam's step size at the start; it decays to nothing along a cosine."""
+    seed: int = 0
+    """Of initialization, data order and noise."""
+    dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of activations; parameters and losses are float32."""
+    couplings: int = 4
+    """Couplings with a checkerboard mask in a level, and as many with a channel mask."""
+    levels: int = 2
+    """Scales."""
+    width: int = 64
+    """Channels of the coupling networks' hidden layers."""
+    dropout: float = 0.2
+    """Rate in the coupling networks: 1,437 images are few."""
+
+
+def experiment(config: Config) -> Experiment:
+    """As many couplings as `digits_glow`, with the same networks, but on logits; noise and averages as there."""
+    shape = (8, 8, 1)
+    optimizer = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps))
+    size = config.couplings, config.levels, config.width
+    flow = Chain((Logit(alpha=1e-6), image_realnvp(*size, dtype=config.dtype, dropout=config.dropout)))
+    return Experiment(
+        method=image_flow(
+            Net(flow, optimizer, ema_decay=0.99, streams=("dropout",)), event_shape=shape, levels=DIGITS_LEVELS
+        ),
+        data=digits(),
+        schedule=Schedule(config.steps),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        paper="Dinh et al., 2017",
+        measured="test 2.000 ± 0.002 bits/dim (3 seeds, 54-90 s on 2 CPU cores)",
+    )
