@@ -1,5 +1,6 @@
 """`jaxgen list` reads files and runs none of them."""
 
+import json
 import subprocess
 import sys
 
@@ -25,27 +26,71 @@ class Config:
 
 
 def experiment(config):
-    """Of a measured thing."""
-    measured = "1.0 ± 0.1 (3 seeds)" " and more"
-    return Experiment(method=other(paper=config), paper="Somebody, 2014", measured=measured)
+    return Experiment(method=other(config))
 '''
-LITERALS = 'METHOD = "a method"\nNEEDS = ("tfds", "an accelerator")\nPAPER: str = "Else, 2020"\nMEASURED = "2.0"'
+LITERALS = """METHOD = "a method"
+NEEDS = ("tfds", "an accelerator")
+PAPER: str = "Else, 2020"
+MEASURED = {"b": "1.0 | 2", "c": "3.0 " "nats"}
+PRESETS = {"a": Config(), "b": Config(steps=2), "other": Config()}
+"""
 
 
-def test_no_file_is_run_and_its_texts_are_read(jaxgen, capsys, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+@pytest.fixture
+def two(tmp_path):
+    """A folder of two experiments, one in a family and silent about itself; it must not run."""
     marker = tmp_path / "it ran"
     (tmp_path / "one.py").write_text(EXPERIMENT.format(marker=str(marker), literals=""))
     (tmp_path / "inner").mkdir()
     (tmp_path / "inner" / "two.py").write_text(EXPERIMENT.format(marker=str(marker), literals=LITERALS))
-    assert jaxgen("list", tmp_path) == 0
-    out = capsys.readouterr().out
+    yield tmp_path
     assert not marker.exists()
-    one, two = (next(line for line in out.splitlines() if name in line) for name in (" one ", "inner/two"))
-    for text in ("A model of something, on two lines.", "Somebody, 2014", "1.0 ± 0.1 (3 seeds) and more"):
-        assert text in one
-    for text in ("a method", "tfds, an accelerator", "Else, 2020", "2.0"):
-        assert text in two
+
+
+def test_no_file_is_run_and_its_literals_are_read(two, jaxgen, capsys):
+    assert jaxgen("list", two, "--json") == 0
+    first, second = map(json.loads, capsys.readouterr().out.splitlines())
+    about = "A model of something, on two lines."
+    silent = {"family": "", "name": "one", "method": about, "needs": "", "paper": "", "measured": {"": "not yet run"}}
+    assert first == silent
+    assert second == {
+        "family": "inner",
+        "name": "two",
+        "method": "a method",
+        "needs": "tfds, an accelerator",
+        "paper": "Else, 2020",
+        "measured": {"a": "not yet run", "b": "1.0 | 2", "c": "3.0 nats"},
+    }
+
+
+def test_tables_have_a_row_a_data_set(two, jaxgen, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    assert jaxgen("list", two) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert any(line.strip() == "inner" for line in lines)
+    for line, texts in zip(
+        [line for line in lines if "not yet run" in line or "1.0" in line or "3.0" in line],
+        [
+            ("one",),
+            ("two", "a method", "tfds, an accelerator", "Else, 2020", " a ", "not yet run"),
+            (" b ", "1.0"),
+            (" c ",),
+        ],
+        strict=True,
+    ):
+        assert all(text in line for text in texts)
+    assert jaxgen("list", two, "--markdown") == 0
+    page = capsys.readouterr().out
+    assert "\n## inner\n" in page
+    assert (
+        "| `two` | a method Else, 2020 | tfds, an accelerator | `a` | not yet run |\n|  |  |  | `b` | 1.0 \\| 2 |\n"
+        in page
+    )
+
+
+def test_the_experiments_page_is_what_list_prints(jaxgen, capsys):
+    assert jaxgen("list", "--markdown") == 0
+    assert capsys.readouterr().out == (shipped.folder() / "README.md").read_text()
 
 
 NO_EXPERIMENTS = {
@@ -90,7 +135,9 @@ def test_hostile_texts_are_printed_as_they_are(jaxgen, capsys, tmp_path):
 @pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
 def test_every_experiment_says_what_it_is(path):
     found = describe(path)
-    assert [name for name in ("method", "paper", "measured") if not found[name]] == []
+    assert found.method
+    assert found.paper
+    assert "" not in found.measured  # data sets are named
 
 
 def test_listing_imports_no_array_library():

@@ -2,9 +2,11 @@
 
 import ast
 import dataclasses
+import json
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import tyro
 from rich.table import Table
@@ -14,41 +16,64 @@ from jaxgen.commands.arguments import parse
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
 
-HEADERS = ("method", "needs", "paper", "measured")
+NOT_RUN = "not yet run"
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The experiments of a folder and of the folders in it."""
+    """The experiments of a folder and of the folders in it, which are families."""
 
     folder: tyro.conf.Positional[Path | None] = None
     """Where the files are (default: the shipped ones)."""
+    json: bool = False
+    """Print one JSON object an experiment and line."""
+    markdown: bool = False
+    """Print a page in Markdown, which says how an experiment is written, too."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Described:
+    """What a file says of itself.
+
+    Attributes:
+      family: its folder; "" where the listed folder holds it itself.
+      name: the file's, without its ending.
+      method: what it trains.
+      needs: which data and machine it takes.
+      paper: where the method comes from.
+      measured: what it reached, by data set; `NOT_RUN` where there are settings and no figure.
+    """
+
+    family: str
+    name: str
+    method: str
+    needs: str
+    paper: str
+    measured: Mapping[str, str]
 
 
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    folder = parse(Options, args, "jaxgen list").folder or shipped.folder()
-    paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")])
-    found = {path: columns for path in paths if (columns := describe(path)) is not None}
+    options = parse(Options, args, "jaxgen list")
+    folder = options.folder or shipped.folder()
+    paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")], key=lambda path: (path.parent, path.stem))
+    found = [each for path in paths if (each := describe(path, folder)) is not None]
     if not found:
         raise UserError(f"folder {folder} holds no experiments; name the one that does.")
-    shown = [header for header in HEADERS if any(columns[header] for columns in found.values())]
-    table = Table(title=plain(f"experiments in {folder}"))
-    table.add_column("experiment", no_wrap=True)  # to be copied
-    for header in shown:
-        table.add_column(header)
-    for path, columns in found.items():
-        name = path.relative_to(folder).with_suffix("").as_posix()
-        table.add_row(plain(name), *(plain(columns[header]) for header in shown))
-    Console().print(table)
+    families = {each.family: [other for other in found if other.family == each.family] for each in found}
+    if options.json:
+        print("\n".join(json.dumps(dataclasses.asdict(each)) for each in found))
+    elif options.markdown:
+        print(_page(families), end="")
+    else:
+        Console().print(*(_table(family or str(folder), members) for family, members in families.items()))
 
 
-def describe(path: Path) -> dict[str, str] | None:
-    """What a file says of itself, one text a header, where it is an experiment: has a `Config` and an `experiment`.
+def describe(path: Path, folder: Path | None = None) -> Described | None:
+    """What a file says of itself, where it is an experiment: has a `Config` and a function `experiment`.
 
-    Texts are the module's own METHOD, NEEDS, PAPER and MEASURED; where it has none, the first sentence of its docstring
-    for the method, and for the others what `experiment` passes on as `paper` and `measured`. Nothing is computed: what
-    is no plain text in the file stays empty.
+    It says it by literals METHOD, NEEDS, PAPER and MEASURED of the module, all of which it may leave out; the first
+    sentence of its docstring stands for METHOD. MEASURED and PRESETS go by data sets. Nothing is computed.
     """
     try:
         with warnings.catch_warnings():
@@ -56,35 +81,140 @@ def describe(path: Path) -> dict[str, str] | None:
             module = ast.parse(path.read_bytes())
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    texts = dict(_assigned(module.body))
-    defined = texts.keys() | {node.name for node in module.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+    given: dict[str, ast.expr | None] = {}
+    for node in module.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            given |= {target.id: node.value for target in targets if isinstance(target, ast.Name)}
+    defined = given.keys() | {node.name for node in module.body if isinstance(node, ast.ClassDef | ast.FunctionDef)}
     imported = (alias for node in module.body if isinstance(node, ast.ImportFrom) for alias in node.names)
     if not {"Config", "experiment"} <= defined | {alias.asname or alias.name for alias in imported}:
         return None
-    passed = {}
-    for node in module.body:
-        if isinstance(node, ast.FunctionDef) and node.name == "experiment":
-            local = texts | dict(_assigned(node.body))
-            calls = (call for call in ast.walk(node) if isinstance(call, ast.Call))
-            words = ((word.arg, _text(word.value, local)) for call in calls for word in call.keywords)
-            passed = {name: text for name, text in words if text}
     about = " ".join((ast.get_docstring(module) or "").split("\n\n")[0].split())
-    passed["method"] = about
-    return {header: texts.get(header.upper()) or passed.get(header, "") for header in HEADERS}
+    presets = given.get("PRESETS")
+    keys = presets.keys if isinstance(presets, ast.Dict) else []
+    data = [name for key in keys if (name := _text(key)) and name != "other"]
+    figures = _literal(given.get("MEASURED"))
+    measured = {str(k): str(v) for k, v in figures.items()} if isinstance(figures, dict) else {"": _text(figures)}
+    measured = {
+        name: measured.get(name, NOT_RUN) for name in dict.fromkeys([*data, *filter(None, measured)])
+    } or measured
+    return Described(
+        "" if path.parent == (folder or path.parent) else path.parent.name,
+        path.stem,
+        _text(given.get("METHOD")) or about,
+        _text(given.get("NEEDS")),
+        _text(given.get("PAPER")),
+        measured if any(measured.values()) else {"": NOT_RUN},
+    )
 
 
-def _assigned(body: Sequence[ast.stmt]) -> Iterator[tuple[str, str]]:
-    """The names that statements give to something, and the text if it is one."""
-    for node in body:
-        if isinstance(node, ast.Assign | ast.AnnAssign):
-            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
-            yield from ((target.id, _text(node.value, {})) for target in targets if isinstance(target, ast.Name))
+def _literal(node: ast.expr | None) -> Any:
+    """The value of a literal; None where something is computed."""
+    try:
+        return None if node is None else ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return None
 
 
-def _text(node: ast.expr | None, names: dict[str, str]) -> str:
-    """A literal's text, or that of a name; several, joined by commas; else nothing."""
-    if isinstance(node, ast.Constant) and isinstance(node.value, str):
-        return node.value
-    if isinstance(node, ast.Tuple | ast.List | ast.Set):
-        return ", ".join(filter(None, (_text(element, names) for element in node.elts)))
-    return names.get(node.id, "") if isinstance(node, ast.Name) else ""
+def _text(value: Any) -> str:
+    """A text; several, joined by commas; else nothing."""
+    value = _literal(value) if isinstance(value, ast.expr) else value
+    if isinstance(value, list | tuple):
+        return ", ".join(filter(None, map(_text, value)))
+    return value if isinstance(value, str) else ""
+
+
+def _table(family: str, members: Sequence[Described]) -> Table:
+    table = Table(title=plain(family))
+    table.add_column("experiment", no_wrap=True)  # to be copied
+    headers = [name for name in ("method", "needs", "paper") if any(getattr(each, name) for each in members)]
+    for header in headers:
+        table.add_column(header)
+    table.add_column("data", no_wrap=True)
+    table.add_column("measured")
+    for each in members:
+        about = [plain(getattr(each, header)) for header in headers]
+        for row, (data, figure) in enumerate(each.measured.items()):
+            first = [plain(each.name), *about] if row == 0 else [""] * (1 + len(about))
+            table.add_row(*first, plain(data), plain(figure))
+        table.add_section()
+    return table
+
+
+def _page(families: Mapping[str, Sequence[Described]]) -> str:
+    parts = [_INTRODUCTION]
+    for family, members in families.items():
+        parts += [
+            f"\n## {family or 'experiments'}\n\n",
+            "| experiment | what it is | needs | data | measured |\n|---|---|---|---|---|\n",
+        ]
+        for each in members:
+            about = [f"`{each.name}`", f"{each.method} {each.paper}".strip(), each.needs]
+            for row, (data, figure) in enumerate(each.measured.items()):
+                cells = [*(about if row == 0 else [""] * 3), data and f"`{data}`", figure]
+                parts.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |\n")
+    return "".join(parts)
+
+
+_INTRODUCTION = '''# Experiments
+
+One file a method, data an option: `jaxgen train vae`, `jaxgen train vae --data mnist`, `jaxgen train dcgan --data
+photos --size 64`. Without `--data` a method trains on the first of its data sets here. A data set brings its preset,
+the defaults of all other options: `jaxgen train vae --data mnist --help` shows them.
+
+Figures are what was reached by presets, or by the settings that stand beside them. They are older than the present
+order of examples, which draws other batches.
+
+This page is what `jaxgen list --markdown` prints; `jaxgen list` shows the same in a terminal, `--json` to programs.
+
+## How an experiment is written
+
+A file in one of the families, or one of your own anywhere, named by its path: `jaxgen train ./mine.py`. It may import
+what lies beside it and what the shipped experiments share, such as `head`. Nothing is registered.
+
+```python
+"""A sentence that says what it is: it becomes the first column below."""
+
+import dataclasses
+
+import optax
+from head import Head, signed
+
+from jaxgen.core import Net
+from jaxgen.experiment import Experiment
+from jaxgen.likelihoods import gaussian
+from jaxgen.methods.latent.vae import vae
+from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.training.schedule import Schedule
+
+NEEDS = "images"
+PAPER = "Kingma & Welling, 2014"
+MEASURED = {}  # data set -> what its preset reached, with the spread over seeds and the machine
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Head):  # data, size, steps, batch_size, learning_rate, seed, dtype; a field more is an option more
+    """Settings."""
+
+    latent_size: int = 16
+    """Length of z."""
+
+
+PRESETS = {"digits": Config(), "mnist": Config(steps=5000), "other": Config(steps=10_000)}
+
+
+def experiment(config: Config) -> Experiment:
+    """What shapes and ranges are, the data says."""
+    data, adam = signed(config.load()), optax.adam(config.learning_rate)
+    encoder = MLPEncoder(config.latent_size, (256,), config.dtype)
+    decoder = MLPDecoder(data.spec["image"].shape, (256,), outputs=2, dtype=config.dtype)
+    return Experiment(
+        method=vae(Net(encoder, adam), Net(decoder, adam), gaussian, latent_size=config.latent_size),
+        data=data,
+        schedule=Schedule(config.steps),
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )
+```
+'''
