@@ -15,16 +15,15 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.svm import SVC
 
 from jaxgen.data.embedded import digits
-from jaxgen.shipped import find
 
 SAMPLES = 1000
 CLASSES = np.arange(SAMPLES) % 10  # what a conditional model is asked for
 GAMES = {  # and options of `jaxgen sample`
-    "digits_dcgan": (),
-    "digits_sngan": (),
-    "digits_wgan_clip": (),
-    "digits_wgan_gp": (),
-    "digits_cgan": ("--classes", "0,1,2,3,4,5,6,7,8,9"),
+    "dcgan": (),
+    "sngan": (),
+    "wgan_clip": (),
+    "wgan_gp": (),
+    "cgan": ("--classes", "0,1,2,3,4,5,6,7,8,9"),
 }
 
 
@@ -38,7 +37,7 @@ def judge() -> CalibratedClassifierCV:
 def draw(name: str, seed: int, out: Path, *options: str) -> np.ndarray:
     """Samples `[SAMPLES, 64]` of a trained experiment, in levels: the mean of each block of 2x2 pixels."""
     folder, file = out / f"{name}-{seed}", out / f"{name}-{seed}.npz"
-    jaxgen("train", str(find(name)), "--seed", str(seed), "--run-dir", str(folder))
+    jaxgen("train", name, "--data", "digits", "--seed", str(seed), "--run-dir", str(folder))
     jaxgen("sample", str(folder), "--count", str(SAMPLES), "--out", str(file), *options)
     return 8 * (np.load(file)["samples"].reshape(SAMPLES, 8, 2, 8, 2).mean((2, 4)).reshape(SAMPLES, 64) + 1)
 

@@ -78,7 +78,7 @@ def sngan_resnet(batch: int, dtype: Any, variant: str, width: int, critic_steps:
 
 
 def biggan(batch: int, dtype: Any, variant: str, size: int, width: int, classes: int) -> Network:
-    """As in `imagenet128_biggan`: two critic updates, orthogonal regularization, an average."""
+    """As in `biggan --data imagenet128`: two critic updates, orthogonal regularization, an average."""
     generator = big.Generator((size, size, 3), classes, width, dtype=dtype)
     critic = big.discriminator(size, classes, width, dtype)
     method = gan(

@@ -1,4 +1,4 @@
-"""What knowledge does to digits and what it costs: `digits_pr_vae` and `digits_pr_learned.py`, measured.
+"""What knowledge does to digits and what it costs: `pr_vae` and `pr_learned`, measured.
 
 `python benchmarks/posterior_regularization.py` prints two tables and draws two figures; `--help` says what else.
 A support vector machine that no training saw judges parity; ink and symmetry are counted.
@@ -84,7 +84,7 @@ def training(experiment: Experiment, every: int) -> Iterator[TrainState]:
 def measure(file: ExperimentFile, name: str, m_step: str, alpha: float, steps: int, judge: Judge) -> Point:
     """Trains one VAE and looks at its samples."""
     start = time.perf_counter()
-    experiment = file.build(file.config_type(constraint=name, m_step=m_step, alpha=alpha, steps=steps))
+    experiment = file.build(file.config(constraint=name, m_step=m_step, alpha=alpha, steps=steps))
     *_, state = training(experiment, steps)
     seconds = time.perf_counter() - start
     x = np.asarray(sampler(experiment.method, MESH, shardings_of(state), SAMPLES)(state, jax.random.key(1)))
@@ -155,7 +155,7 @@ LEARNED = {"known": "written term alone", "unknown": "learned term alone", "both
 
 def known_terms(steps: int, out: Path, judge: Judge, console: Console) -> None:
     """The first table and figure."""
-    file = ExperimentFile.load(find("digits_pr_vae"))
+    file = ExperimentFile.load(find("pr_vae"))
     table = Table("constraint", "M-step", "alpha", "measure", "model p", "q*", "test bits/dim", "seconds")
     points: dict[str, list[Point]] = {}
     for name, m_steps in ALPHAS.items():
@@ -170,11 +170,11 @@ def known_terms(steps: int, out: Path, judge: Judge, console: Console) -> None:
 
 def learned_terms(steps: int, seeds: int, out: Path, judge: Judge, console: Console) -> None:
     """The second table and figure."""
-    file = ExperimentFile.load(find("digits_pr_learned"))
+    file = ExperimentFile.load(find("pr_learned"))
     every, key = steps // 10, jax.random.key(1)
     table = Table("terms", "even", "heavy", "heavy and even", "test bits/dim")
     curves: dict[str, np.ndarray] = {}
-    config = file.config_type(steps=steps)
+    config = file.config(steps=steps)
     data = file.build(config).data.train
     pictures = {"the examples": data[np.arange(20)]["example"]}
     for terms, title in LEARNED.items():

@@ -2,8 +2,8 @@
 
 `TFDS_DATA_DIR=FOLDER python benchmarks/quality.py` trains a DCGAN's networks on MNIST by several rules with every
 seed, and prints a Markdown table; `--help` says what else. What is finished is not done again and what was
-interrupted goes on, so the command may be stopped and repeated. `--experiments digits_dcgan --batches 200
---samples 500` is a first look.
+interrupted goes on, so the command may be stopped and repeated. `--experiments dcgan --data digits
+--batches 200 --samples 500` is a first look.
 """
 
 import json
@@ -33,12 +33,14 @@ FIGURES = {  # name in eval.json -> title and decimals
 }
 
 
-def run(file: ExperimentFile, seed: int, batches: int, width: int, samples: int, folder: RunFolder) -> dict[str, Any]:
+def run(
+    file: ExperimentFile, data: str, seed: int, batches: int, width: int, samples: int, folder: RunFolder
+) -> dict[str, Any]:
     """Trains and evaluates one seed, as far as that is not done; returns what `eval.json` says of samples."""
-    fields = set(vars(file.config_type()))
+    fields = set(vars(file.config()))
     narrow = {"width": width} if "width" in fields else {}
-    settings = {"seed": seed, **narrow}
-    method = file.build(file.config_type(**settings)).method
+    settings: dict[str, Any] = {"data": data, "seed": seed, **narrow}
+    method = file.build(file.config(**settings)).method
     settings["steps"] = batches // method.batches_per_step
     options = [text for name, value in settings.items() for text in (f"--{name}", str(value))]
     found = _samples(folder, settings, samples)
@@ -55,7 +57,7 @@ def jaxgen(*args: str) -> None:
     subprocess.run([sys.executable, "-m", "jaxgen", *args], check=True, stdout=sys.stderr)
 
 
-def _samples(folder: RunFolder, settings: dict[str, int], count: int) -> dict[str, Any] | None:
+def _samples(folder: RunFolder, settings: dict[str, Any], count: int) -> dict[str, Any] | None:
     """What was found of samples; None where that is still to be done."""
     if not folder.eval_file.is_file() or not settings.items() <= folder.read_config()["config"].items():
         return None
@@ -64,10 +66,10 @@ def _samples(folder: RunFolder, settings: dict[str, int], count: int) -> dict[st
     return found["samples"] if done else None
 
 
-def seconds(folder: RunFolder, file: ExperimentFile, batches: int) -> float:
+def seconds(folder: RunFolder, file: ExperimentFile, data: str, batches: int) -> float:
     """Of training, by the median speed that the run noted."""
     rows = [json.loads(line) for line in folder.metrics_file.read_text().splitlines()]
-    return batches * file.config_type().batch_size / statistics.median(row["images_per_second"] for row in rows)
+    return batches * file.config(data=data).batch_size / statistics.median(row["images_per_second"] for row in rows)
 
 
 def row(name: str, found: list[dict[str, Any]], *others: str) -> str:
@@ -81,9 +83,8 @@ def row(name: str, found: list[dict[str, Any]], *others: str) -> str:
 
 
 def main(
-    experiments: tuple[str, ...] = tuple(
-        f"mnist_{rules}" for rules in ("minimax", "dcgan", "lsgan", "wgan_clip", "wgan_gp", "sngan", "cgan")
-    ),
+    experiments: tuple[str, ...] = ("minimax", "dcgan", "lsgan", "wgan_clip", "wgan_gp", "sngan", "cgan"),
+    data: str = "mnist",
     batches: int = 3000,
     width: int = 16,
     seeds: int = 3,
@@ -93,7 +94,8 @@ def main(
     """Measures.
 
     Args:
-      experiments: names of files in experiments/, of one data set.
+      experiments: their names.
+      data: the data set.
       batches: of real images that each run sees; a method that takes five critic steps makes a fifth of the steps.
       width: of the networks, where an experiment has that setting.
       seeds: how many, from 0.
@@ -103,9 +105,9 @@ def main(
     rows, real, description = [], {}, {}
     for name in experiments:
         file = ExperimentFile.load(find(name))
-        folders = [RunFolder(out / f"{name}-{batches}-{width}-{seed}") for seed in range(seeds)]
-        found = [run(file, seed, batches, width, samples, folder) for seed, folder in enumerate(folders)]
-        spent = statistics.mean(seconds(folder, file, batches) for folder in folders)
+        folders = [RunFolder(out / f"{name}-{data}-{batches}-{width}-{seed}") for seed in range(seeds)]
+        found = [run(file, data, seed, batches, width, samples, folder) for seed, folder in enumerate(folders)]
+        spent = statistics.mean(seconds(folder, file, data, batches) for folder in folders)
         rows.append(row(name, [each["figures"] for each in found], f"{spent:.0f}"))
         description, real = found[0], found[0]["training_images"]
     print(

@@ -34,7 +34,7 @@ from jaxgen.errors import Preempted, UserError
 
 ROOT = Path(__file__).parent.parent
 STEPS, EVERY = 6000, 100
-COMMAND = ("train", str(ROOT / "experiments/digits_vae.py"), "--hidden", "16", "--steps", str(STEPS))
+COMMAND = ("train", "vae", "--hidden", "16", "--steps", str(STEPS))
 START_SECONDS = 4.0  # a kill in this time hits imports, compilation or the reading of a checkpoint
 TRAIN_SECONDS = 1.5  # a kill in this time after the first new checkpoint hits steps and saves
 LIMIT_SECONDS = 120.0  # for a start to write its first checkpoint, or to end

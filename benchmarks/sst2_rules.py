@@ -1,4 +1,4 @@
-"""What the rule "A but B has the sentiment of B" is worth on SST-2: `sst2_cnn*`, measured.
+"""What the rule "A but B has the sentiment of B" is worth on SST-2: `text_cnn*`, measured.
 
 `TFDS_DATA_DIR=FOLDER python benchmarks/sst2_rules.py` prints a table and draws a figure; `--help` says what else. The
 seeds of a row train side by side in one compiled step; each draws its own labelled sentences, and the rows the same.
@@ -51,27 +51,27 @@ class Row:
 UNLABELLED = {"unlabelled": True, "pi_0": 0.9, "alpha": 0.99}
 ROWS = {
     "labels": (
-        Row("sst2_cnn", {"accuracy": "labels alone"}, "labels alone"),
+        Row("text_cnn", {"accuracy": "labels alone"}, "labels alone"),
         Row(
-            "sst2_cnn_rules",
+            "text_cnn_rules",
             {"student_accuracy": "rule: student p", "teacher_accuracy": "rule: teacher q"},
             "labels alone",
         ),
         Row(
-            "sst2_cnn_learned_rules",
+            "text_cnn_learned_rules",
             {"student_accuracy": "learned: student p", "teacher_accuracy": "learned: teacher q"},
             "labels alone",
         ),
     ),
     "unlabelled": (
         Row(
-            "sst2_cnn_rules",
+            "text_cnn_rules",
             {"twin_accuracy": "twin: labels alone", "student_accuracy": "no rule: student p"},
             "twin: labels alone",
             {**UNLABELLED, "strength": 0.0},
         ),
         Row(
-            "sst2_cnn_rules",
+            "text_cnn_rules",
             {"student_accuracy": "rule: student p", "teacher_accuracy": "rule: teacher q"},
             "no rule: student p",
             UNLABELLED,
@@ -132,7 +132,7 @@ def measure(row: Row, share: float, seeds: range) -> Outcome:
     """
     start = time.perf_counter()
     file = ExperimentFile.load(find(row.experiment))
-    configs = [file.config_type(labelled=share, steps=STEPS[share], seed=seed, **row.settings) for seed in seeds]
+    configs = [file.config(labelled=share, steps=STEPS[share], seed=seed, **row.settings) for seed in seeds]
     experiments = [file.build(config) for config in configs]
     method, state = experiments[0].method, train(experiments)
     confidences = state.nets["confidences"].params["log"] if "confidences" in state.nets else None

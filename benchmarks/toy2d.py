@@ -2,7 +2,7 @@
 
 `python benchmarks/toy2d.py`; `--flows spline,maf --densities rings --steps 500` for a part of the table.
 
-Each cell trains `toy2d_<flow>` with seeds 0, 1 and 2 at once, one compiled program for the three.
+Each cell trains `<flow>` with seeds 0, 1 and 2 at once, one compiled program for the three.
 """
 
 import argparse
@@ -87,8 +87,8 @@ def main() -> None:
         x = held_out[np.arange(len(held_out))]["x"]
         cells = [name, f"{density.log_prob(x).mean():.3f}"]
         for flow in flows:
-            file = ExperimentFile.load(find(f"toy2d_{flow}"))
-            experiment = file.build(file.config_type(density=name, **steps))
+            file = ExperimentFile.load(find(flow))
+            experiment = file.build(file.config(data=name, **steps))
             states = train(experiment, SEEDS)
             nats = evaluate(experiment, states, x).mean(1)
             cells.append(f"{nats.mean():.3f} ± {nats.std(ddof=1):.3f}")

@@ -42,8 +42,6 @@ class Experiment:
       schedule: how many steps, and when to log, draw and save.
       batch_size: examples in a batch, over all devices.
       seed: of initialization, data order and noise.
-      paper: where the method comes from, "authors, year".
-      measured: the figure this configuration reached, with its spread and the hardware, or "not yet run".
       drawings: pictures of what was learned beside its samples, `drawings/<name>.png` in the run folder.
       sharding: exceptions to the rule that splits the state over the mesh (`jaxgen.training.sharding.state_shardings`).
       early_stopping: of a single method, ends training when validation examples say so, and goes back to the best
@@ -56,8 +54,6 @@ class Experiment:
     schedule: Schedule
     batch_size: int
     seed: int
-    paper: str = ""
-    measured: str = "not yet run"
     drawings: Mapping[str, Drawing] = dataclasses.field(default_factory=dict)
     sharding: Patterns = dataclasses.field(default_factory=dict)
     early_stopping: EarlyStopping | None = None
@@ -194,7 +190,11 @@ _imported: set[str] = set()  # names of modules that experiments imported from b
 
 @dataclasses.dataclass(frozen=True)
 class ExperimentFile:
-    """`FAMILY/METHOD.py`: a frozen dataclass `Config` and `experiment(config) -> Experiment`."""
+    """`FAMILY/METHOD.py`: a frozen dataclass `Config` and `experiment(config) -> Experiment`.
+
+    Where `Config` has a field `data`, `PRESETS` may give a `Config` for each data set, `{"digits": Config(...)}`: the
+    first is that of a command which names no data, and "other" that of data sets without one of their own.
+    """
 
     path: Path
     module: types.ModuleType
@@ -240,26 +240,44 @@ class ExperimentFile:
         """The experiment's `Config`."""
         return self.module.Config
 
+    @functools.cached_property
+    def presets(self) -> dict[str, Any]:
+        """Data set -> `Config`; one named "" where there is no choice of data."""
+        given: dict[str, Any] = getattr(self.module, "PRESETS", None) or {"": self.config_type()}
+        return {name: dataclasses.replace(each, **({"data": name} if name else {})) for name, each in given.items()}
+
+    def preset(self, data: str | None = None) -> Any:
+        """The settings for a data set, or for that of the first preset, where nothing else is said of them."""
+        presets = list(self.presets.values())
+        if data is None:
+            return presets[0]
+        known = self.presets.get(data)
+        return known or dataclasses.replace(self.presets.get("other", presets[0]), data=data)
+
+    def config(self, **settings: Any) -> Any:
+        """A `Config`: the preset of `data`, with these settings changed."""
+        return dataclasses.replace(self.preset(settings.get("data")), **settings)
+
     def build(self, config: Any) -> Experiment:
         """The experiment of a configuration.
 
         Raises:
-          UserError: a whole number other than the seed is below 1 and its default, the learning rate is a number that
-            is not positive, or a field would not come back from `config.json` as it is.
+          UserError: a whole number other than the seed is below 1 and every preset's, the learning rate is a number
+            that is not positive, or a field would not come back from `config.json` as it is.
         """
         rate = getattr(config, "learning_rate", None)
         if isinstance(rate, int | float) and not 0 < rate < math.inf:
             raise UserError(f"learning_rate is {rate}; it must be a positive number.")
         check_seed(getattr(config, "seed", 0))
-        defaults = config_to_json(self.config_type())
+        defaults = [config_to_json(preset) for preset in self.presets.values()]
         for field, value in config_to_json(config).items():
-            lowest = min(1, defaults[field]) if isinstance(defaults[field], int) else 1
+            lowest = min([1, *(default[field] for default in defaults if isinstance(default[field], int))])
             if type(value) is int and field != "seed" and value < lowest:
                 raise UserError(f"{field} is {value}; it must be at least {lowest}.")
             if not survives_json(value):
                 raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
         again = self.config_from_json(config_to_json(config))
-        for field in defaults:
+        for field in defaults[0]:
             if getattr(again, field) != getattr(config, field):
                 raise UserError(
                     f"{field} is {getattr(config, field)!r}, which comes back from config.json as "
@@ -277,7 +295,7 @@ class ExperimentFile:
         types_of = typing.get_type_hints(self.config_type)
         if unknown := sorted(set(values) - set(types_of)):
             raise UserError(f"{self.path.name} has no field {unknown[0]!r}, which the run began with; put it back.")
-        return self.config_type(**{name: restore(name, types_of[name], value) for name, value in values.items()})
+        return self.config(**{name: restore(name, types_of[name], value) for name, value in values.items()})
 
 
 @contextlib.contextmanager

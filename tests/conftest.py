@@ -93,7 +93,7 @@ def trained(tmp_path_factory):
 
     def train(name, **settings):
         file = ExperimentFile.load(find(name))
-        experiment = file.build(file.config_type(**settings))
+        experiment = file.build(file.config(**settings))
         run = RunFolder(tmp_path_factory.mktemp(name) / "run")
         run.create({})
         trainers = experiment.trainers(make_mesh(devices=jax.devices()[:1]))

@@ -7,14 +7,14 @@ import pytest
 from jaxgen.shipped import find
 
 COMMANDS = ["train", "eval", "compare", "sample", "export", "compress", "decompress", "bench", "compile", "list"]
-VAE = str(find("digits_vae"))
+VAE = str(find("vae"))
 
 
 def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "200")
     assert jaxgen("list") == 0
     printed = capsys.readouterr().out
-    for name in ("digits_vae", "gan_1d"):
+    for name in ("vae", "gan_1d"):
         assert name in printed
 
 
@@ -52,8 +52,9 @@ def bad(*args, says):
             says="command 'tain' is unknown; choose one of train, eval, compare, sample, export, compress, decompress,",
         ),
         bad("train", says="EXPERIMENT is missing"),
-        bad("train", "experiments/latent/digits_vea.py", says="latent/digits_vea.py does not exist; did you mean"),
-        bad("train", "digits_vea", says="no experiment is called 'digits_vea'; did you mean digits_vae?"),
+        bad("train", "experiments/latent/vea.py", says="latent/vea.py does not exist; did you mean"),
+        bad("train", "vea", says="no experiment is called 'vea'; did you mean vae?"),
+        bad("train", "pyproject.toml", says="no experiment is called 'pyproject.toml'"),
         bad("train", "README", says="'README'; `jaxgen list` shows them all. A file of your own is named with a slash"),
         bad("train", "./experiments", says="experiments is a folder; `jaxgen list"),
         bad("train", "./pyproject.toml", says="is not a Python file"),
@@ -150,9 +151,8 @@ def test_bad_input_is_one_sentence(args, says, jaxgen, monkeypatch, capsys):
 
 
 def test_a_missing_data_set_is_one_sentence(jaxgen, monkeypatch, capsys, tmp_path):
-    mnist = str(find("mnist_vae"))
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    assert jaxgen("train", mnist, "--run-dir", tmp_path / "run") == 2
+    assert jaxgen("train", "vae", "--data", "mnist", "--run-dir", tmp_path / "run") == 2
     error = capsys.readouterr().err
     assert "'mnist' is not prepared" in error
     assert "--data-dir" in error

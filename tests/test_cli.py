@@ -19,7 +19,7 @@ from jaxgen.data.embedded import digits
 from jaxgen.data.transforms import signed_unit
 from jaxgen.shipped import find
 
-VAE = str(find("digits_vae"))
+VAE = str(find("vae"))
 SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size", "32"]
 
 
@@ -277,8 +277,8 @@ def test_a_run_with_other_settings_or_of_another_experiment_is_not_overwritten(t
 
     assert jaxgen("train", VAE, *[("9" if v == "8" else v) for v in SMALL], "--run-dir", folder) == 2
     assert "hidden is 9 but the run" in capsys.readouterr().err
-    assert jaxgen("train", str(find("digits_dcgan")), "--run-dir", folder) == 2
-    assert "holds a run of digits_vae, not of digits_dcgan" in capsys.readouterr().err
+    assert jaxgen("train", str(find("dcgan")), "--run-dir", folder) == 2
+    assert "holds a run of vae, not of dcgan" in capsys.readouterr().err
     assert files == {path: path.stat().st_mtime for path in folder.rglob("*")}
 
 
@@ -305,7 +305,7 @@ def test_a_refused_command_leaves_every_byte_as_it_was(trained, jaxgen, capsys, 
 
 
 def test_a_second_command_in_the_folder_of_a_run_is_refused_while_the_first_is_at_work(trained, jaxgen, tmp_path):
-    file, run = tmp_path / "digits_vae.py", tmp_path / "run"
+    file, run = tmp_path / "vae.py", tmp_path / "run"
     shutil.copytree(trained[0], run)
     # The experiment's drawing gives the command once more.
     file.write_text(f"""{Path(VAE).read_text().replace("def experiment(", "def alone(")}
@@ -330,10 +330,36 @@ def experiment(config):
     assert (run / "checkpoints" / "20").exists()
 
 
+@pytest.mark.slow
+def test_own_pictures_have_a_run_folder_of_their_own_and_once_changed_do_not_resume(
+    jaxgen, capsys, monkeypatch, tmp_path
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "faces").mkdir()
+    for i in range(40):
+        image = np.random.default_rng(i).integers(0, 256, (9, 11, 3), np.uint8)
+        Image.fromarray(image).save(tmp_path / "faces" / f"{i}.png")
+    train = ["train", "vae", "--data", "faces", "--size", "8", "--steps", "10", "--hidden", "8", "--batch-size", "4"]
+    assert jaxgen(*train) == 0
+    (config,) = tmp_path.glob("runs/vae/faces-*/*/config.json")
+    assert config.parent.name == "size=8,batch_size=4,hidden=8"
+    settings = json.loads(config.read_text())
+    assert settings["config"]["data"] == str(tmp_path / "faces")
+    assert settings["fingerprint"]["files"] == 40
+    monkeypatch.chdir("/")
+    assert jaxgen(*train, "--data", str(tmp_path / "faces"), "--run-dir", config.parent) == 0
+    shutil.copy(tmp_path / "faces" / "0.png", tmp_path / "faces" / "one more.png")
+    capsys.readouterr()
+    assert jaxgen(*train, "--data", str(tmp_path / "faces"), "--run-dir", config.parent) == 2
+    said = capsys.readouterr().err
+    assert "has changed (files: 40, now 41); put it back as it was" in said
+    assert said.count("\n") == 1
+
+
 def test_a_run_that_became_nan_has_a_report(jaxgen, capsys, tmp_path):
     assert jaxgen("train", VAE, *SMALL, "--learning-rate", "1e30", "--run-dir", tmp_path / "run") == 3
     assert "look at the curves" in capsys.readouterr().err
-    assert "digits_vae" in (tmp_path / "run" / "report.html").read_text()
+    assert "vae" in (tmp_path / "run" / "report.html").read_text()
 
 
 def test_arrays_are_written_whole_or_not_at_all_and_where_they_were_asked_for(trained, jaxgen, capsys, disk, fill):

@@ -34,14 +34,14 @@ def test_the_baseline_is_what_the_readme_says(gaussian_bits):
 @pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", pytest.param("bfloat16", marks=pytest.mark.slow)])
 def test_the_vae_beats_the_gaussian(gaussian_bits, trained, dtype):
-    experiment, state = trained("digits_vae", steps=1000, dtype=dtype)
+    experiment, state = trained("vae", steps=1000, dtype=dtype)
     assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.1
 
 
 @pytest.mark.slow
 def test_the_flow_beats_the_gaussian(gaussian_bits, trained):
     """Over seeds 0, 1 and 2 it reaches 2.38 to 2.40; its time is its convolutions', however little XLA optimizes."""
-    experiment, state = trained("digits_glow", steps=300, flow_steps=2, width=32)
+    experiment, state = trained("glow", steps=300, flow_steps=2, width=32)
     assert experiment.evaluate(state, MESH)["figures"]["bits_per_dim"]["mean"] < gaussian_bits - 0.4
 
 
@@ -54,7 +54,7 @@ def test_the_gan_draws_all_digits(trained):
     """
     images, labels = load_digits(return_X_y=True)
     judge = CalibratedClassifierCV(SVC(gamma=0.001, C=10), ensemble=False).fit(images, labels)
-    experiment, state = trained("digits_dcgan", steps=1500, width=16)
+    experiment, state = trained("dcgan", steps=1500, width=16)
     samples = np.asarray(sampler(experiment.method, MESH, shardings_of(state), 500)(state, jax.random.key(0)))
     blocks = 8 * (samples.reshape(500, 8, 2, 8, 2).mean((2, 4)) + 1)
 

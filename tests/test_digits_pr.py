@@ -18,8 +18,8 @@ MESH = make_mesh(devices=jax.devices()[:1])
 
 @pytest.mark.slow
 def test_steering_by_ink_moves_the_samples_to_the_target():
-    file = ExperimentFile.load(find("digits_pr_vae"))
-    experiment = file.build(file.config_type(constraint="ink", alpha=0.3, steps=200))
+    file = ExperimentFile.load(find("pr_vae"))
+    experiment = file.build(file.config(constraint="ink", alpha=0.3, steps=200))
     trainer = experiment.trainer(MESH)
     state, call, batches = trainer.init(), trainer.program(0), trainer.batches(0)
     for batch in itertools.islice(batches, 20):
@@ -31,7 +31,7 @@ def test_steering_by_ink_moves_the_samples_to_the_target():
 
 
 def test_the_constraints_say_what_they_claim():
-    module = ExperimentFile.load(find("digits_pr_vae")).module
+    module = ExperimentFile.load(find("pr_vae")).module
     held_out = digits().map(signed_unit(17)).test
     examples = held_out[np.arange(len(held_out))]
     images = examples["image"]
@@ -44,8 +44,8 @@ def test_the_constraints_say_what_they_claim():
 
 
 def test_the_examples_are_heavy_even_training_digits_and_as_many_as_asked_for():
-    file = ExperimentFile.load(find("digits_pr_learned"))
-    source = file.build(file.config_type(examples=30)).data.train
+    file = ExperimentFile.load(find("pr_learned"))
+    source = file.build(file.config(examples=30)).data.train
     shown = source[np.arange(len(source))]["example"]
     assert len(np.unique(shown, axis=0)) == 30
     assert np.all((shown + 1).mean((1, 2, 3)) / 2 >= 0.34)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from jaxgen.commands import bench, train
+from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.list_experiments import describe
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
@@ -18,32 +20,43 @@ from jaxgen.shipped import find, folder
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.sharding import make_mesh, replicated
 
-EXPERIMENTS = sorted(path for path in folder().glob("*/*.py") if describe(path))
+EXPERIMENTS = {path.stem: found for path in sorted(folder().glob("*/*.py")) if (found := describe(path))}
+ALL = [pytest.param(name, data, id=f"{name}-{data}") for name, found in EXPERIMENTS.items() for data in found.measured]
 # A flow's own path is float32, and some are no more than that; some games are played by numbers.
-WITHOUT_NETWORKS = {"toy2d_planar", "toy2d_radial", "saturation", "xy_game"}
+WITHOUT_NETWORKS = {"planar", "radial", "saturation", "xy_game"}
 MESH = make_mesh(devices=jax.devices()[:1])
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_experiment_is_described_and_its_settings_survive_json(path):
-    file = ExperimentFile.load(path)
-    config = file.config_type()
-    experiment = file.build(config)
-    assert f"jaxgen train {path.stem}" in file.module.__doc__
-    assert experiment.paper
-    assert experiment.measured
-    assert file.config_from_json(config_to_json(config)) == config
-    file.build(dataclasses.replace(config, steps=bench.STEPS))  # what a plain `jaxgen bench` asks of it
-    expected = {"steps", "batch_size", "learning_rate", "seed", "dtype"}
-    assert expected - config_to_json(config).keys() == ({"dtype"} if path.stem in WITHOUT_NETWORKS else set())
+def configured(name, data, **settings):
+    file = ExperimentFile.load(find(name))
+    if any(field.name == "data" for field in dataclasses.fields(file.config_type)):
+        settings["data"] = data
+    return file, file.config(**settings)
 
 
-@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
-def test_every_experiment_s_step_can_be_traced_without_data(path, monkeypatch, tmp_path):
+@pytest.mark.parametrize(("name", "data"), ALL)
+def test_every_preset_is_described_and_its_settings_survive_json(name, data, monkeypatch, tmp_path):
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    file = ExperimentFile.load(path)
-    dtype = {} if path.stem in WITHOUT_NETWORKS else {"dtype": "bfloat16"}
-    trainer = file.build(file.config_type(batch_size=2, **dtype)).trainer(MESH)
+    file, config = configured(name, data)
+    assert f"jaxgen train {name}" in file.module.__doc__
+    assert file.config_from_json(config_to_json(config)) == config
+    for steps in (config.steps, bench.STEPS):  # what a plain `jaxgen bench` asks of it
+        experiment = file.build(dataclasses.replace(config, steps=steps))
+    assert experiment.data.name == data or name.startswith(("text", "transformer")) or data == "imagenet128"
+    expected = {"steps", "batch_size", "learning_rate", "seed", "dtype"}
+    assert expected - config_to_json(config).keys() == ({"dtype"} if name in WITHOUT_NETWORKS else set())
+
+
+QUICK = ("dcgan-digits", "wgan_gp-gaussian_ring", "vae-mnist", "vq_vae-*", "maf-two_moons", "glow-mnist", "parity_*")
+
+
+@pytest.mark.quick(*QUICK, "gated_pixelcnn-*", "tagging_rules-*", "xy_game-*", "gan_1d-*")
+@pytest.mark.parametrize(("name", "data"), ALL)
+def test_every_preset_s_step_can_be_traced_without_data(name, data, monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    dtype = {} if name in WITHOUT_NETWORKS else {"dtype": "bfloat16"}
+    file, config = configured(name, data, batch_size=2, **dtype)
+    trainer = file.build(config).trainer(MESH)
     traced = trainer.trace()
     state, metrics = traced.out_info
     assert ("bf16" in str(traced.jaxpr)) == bool(dtype)
@@ -52,25 +65,83 @@ def test_every_experiment_s_step_can_be_traced_without_data(path, monkeypatch, t
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()
 
 
-def test_names_are_unique_over_families():
+def test_names_are_unique_over_families_and_experiments_are_in_one():
     names = [path.stem for path in folder().rglob("*.py")]
     assert sorted(set(names)) == sorted(names)
-    assert list(folder().glob("*.py")) == [folder() / "modes.py"]  # experiments are in families
+    assert not [path for path in folder().glob("*.py") if describe(path)]
+    assert EXPERIMENTS.keys() >= {"dcgan", "vae", "glow", "gated_pixelcnn", "pr_vae", "gan_1d"}
+
+
+PRESETS = """
+import dataclasses
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    data: str = "a"
+    steps: int = 1
+    width: int = 1
+
+PRESETS = {"b": Config(width=2), "other": Config(width=3), "c": Config(width=4)}
+
+def experiment(config):
+    return config
+"""
+
+
+def test_the_data_chooses_the_preset_and_settings_change_it(tmp_path):
+    (tmp_path / "own.py").write_text(PRESETS)
+    file = ExperimentFile.load(tmp_path / "own.py")
+    config = file.config_type
+    assert file.config() == config("b", 1, 2)
+    assert file.config(data="c", steps=5) == config("c", 5, 4)
+    assert file.config(data="photos") == config("photos", 1, 3)
+    assert file.config_from_json({"data": "c", "steps": 3}) == config("c", 3, 4)  # a field that the run had not
+    for args, expected in [
+        (["--width", "9", "--data", "c"], config("c", 1, 9)),
+        (["--data=c", "--steps", "7"], config("c", 7, 4)),
+        (["--data", "b", "--data", "c"], config("c", 1, 4)),
+        ([], config("b", 1, 2)),
+    ]:
+        _, parsed, _ = parse_experiment(Nothing, [str(tmp_path / "own.py"), *args], "jaxgen train")
+        assert dataclasses.asdict(parsed) == dataclasses.asdict(expected)
+        assert train._name(file, parsed) == ("width=9" if "9" in args else "default")
+
+
+@dataclasses.dataclass(frozen=True)
+class Nothing:
+    """No options."""
+
+
+def test_data_that_is_a_path_is_named_in_full(tmp_path, monkeypatch):
+    (tmp_path / "own.py").write_text(PRESETS)
+    for name in ("photos", "c", "digits"):
+        (tmp_path / name).mkdir()
+    monkeypatch.chdir(tmp_path)
+    for data, expected in [("photos", str(tmp_path / "photos")), ("c", "c"), ("digits", "digits"), ("none", "none")]:
+        assert parse_experiment(Nothing, ["./own.py", "--data", data], "jaxgen train")[1].data == expected
 
 
 def test_a_file_may_import_what_lies_beside_it_and_two_may_have_neighbours_of_one_name(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "neighbour.py").write_text(f"from modes import Modes\nname = {name!r}\n")
+        (tmp_path / name / "neighbour.py").write_text(f"from head import Head\nname = {name!r}\n")
         (tmp_path / name / "own.py").write_text(
-            "import dataclasses\nimport neighbour\nfrom neighbour import Modes as Config\n"
+            "import neighbour\nfrom neighbour import Head as Config\n"
             "def experiment(config):\n    import neighbour as late\n    return neighbour.name, late.name\n"
         )
     path = list(sys.path)
     for name in ("one", "two", "one"):
         file = ExperimentFile.load(tmp_path / name / "own.py")
-        assert file.build(file.config_type()) == (name, name)
+        assert file.build(file.config()) == (name, name)
     assert sys.path == path
+
+
+def test_the_example_of_the_experiments_page_is_one(tmp_path):
+    (code,) = re.findall(r"```python\n(.*?)```", (folder() / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "mine.py").write_text(code)
+    file = ExperimentFile.load(tmp_path / "mine.py")
+    assert file.config(data="mnist").steps == 5000
+    file.build(file.config(batch_size=2)).trainer(MESH).trace()
 
 
 OWN = """
@@ -103,7 +174,7 @@ def experiment(config):
 def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     file = ExperimentFile.load(tmp_path / "own.py")
-    assert file.build(file.config_type()).warmup == 0
+    assert file.build(file.config()).warmup == 0
     for settings, message in [
         ({"warmup": -1}, "warmup is -1; it must be at least 0"),
         ({"layers": 0}, "layers is 0; it must be at least 1"),
@@ -116,16 +187,16 @@ def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path
         ),
     ]:
         with pytest.raises(UserError, match=message):
-            file.build(file.config_type(**settings))
+            file.build(file.config(**settings))
 
 
 def test_a_run_s_default_folder_has_a_plain_name(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     file = ExperimentFile.load(tmp_path / "own.py")
-    config = file.config_type(warmup=3, learning_rate=1e-4, stages=((3, 4.0),), names={"a*b": "c?"})
+    config = file.config(warmup=3, learning_rate=1e-4, stages=((3, 4.0),), names={"a*b": "c?"})
     assert train._name(file, config) == "warmup=3,learning_rate=0.0001,stages=3,4.0,names=abc"
-    assert train._name(file, file.config_type(cache="./a [b]/it's")) == "cache=._ab_its"
-    assert train._name(file, file.config_type()) == "default"
+    assert train._name(file, file.config(cache="./a [b]/it's")) == "cache=._ab_its"
+    assert train._name(file, file.config()) == "default"
 
 
 def test_a_folder_that_looks_like_an_option_is_not_printed_as_one():
@@ -139,7 +210,7 @@ def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
     file = ExperimentFile.load(tmp_path / "own.py")
     optimizer = file.module.Optimizer((0.5, 0.9))
     config = file.build(
-        file.config_type(
+        file.config(
             stages=((3, 4.0), (5, 6.0)),
             learning_rate=(1e-3, 2e-3),  # a pair where a number is the custom
             optimizer=optimizer,
@@ -157,8 +228,8 @@ def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
 
 
 def test_a_run_may_be_evaluated_on_more_devices_than_divide_its_batch():
-    file = ExperimentFile.load(find("digits_vae"))
-    experiment = file.build(file.config_type(batch_size=6, hidden=8))
+    file = ExperimentFile.load(find("vae"))
+    experiment = file.build(file.config(batch_size=6, hidden=8))
     figures = []
     for devices in (jax.devices()[:1], jax.devices()[:4]):
         mesh = make_mesh(devices=devices)

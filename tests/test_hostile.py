@@ -19,7 +19,7 @@ from jaxgen import cli
 from jaxgen.shipped import find
 
 ROOT = Path(__file__).parent.parent
-VAE = str(find("digits_vae"))
+VAE = str(find("vae"))
 SMALL = ["--steps", "20", "--hidden", "8", "--latent-size", "2", "--batch-size", "32"]
 UNPICKLERS = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "shelve", "marshal", "yaml", "jsonpickle"}
 

@@ -105,7 +105,7 @@ def committed(run):
 def restored(place, run):
     """The newest state of a run, on the one device of this process."""
     file = ExperimentFile.load(place / "small.py")
-    trainer = file.build(file.config_type()).trainer(make_mesh(devices=jax.devices()[:1]))
+    trainer = file.build(file.config()).trainer(make_mesh(devices=jax.devices()[:1]))
     checkpoints = Checkpoints(run / "checkpoints", read_only=True)
     try:
         restored = checkpoints.restore(lambda stage: trainer.abstract_state())

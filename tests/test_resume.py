@@ -17,9 +17,9 @@ from jaxgen.shipped import find
 
 STEPS = 60
 SETTINGS = {
-    "digits_vae": ["--hidden", "16", "--steps-per-call", "1"],
-    "digits_dcgan": ["--width", "4", "--batch-size", "8"],
-    "digits_glow": ["--width", "4", "--batch-size", "8", "--flow-steps", "1", "--levels", "1"],
+    "vae": ["--hidden", "16", "--steps-per-call", "1"],
+    "dcgan": ["--width", "4", "--batch-size", "8"],
+    "glow": ["--width", "4", "--batch-size", "8", "--flow-steps", "1", "--levels", "1"],
 }
 
 
@@ -61,9 +61,9 @@ def rows(folder):
 @pytest.mark.parametrize(
     ("experiment", "exits"),
     [
-        ("digits_vae", {signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKILL}),
-        ("digits_dcgan", {signal.SIGKILL: -signal.SIGKILL}),
-        ("digits_glow", {signal.SIGKILL: -signal.SIGKILL}),
+        ("vae", {signal.SIGTERM: 75, signal.SIGKILL: -signal.SIGKILL}),
+        ("dcgan", {signal.SIGKILL: -signal.SIGKILL}),
+        ("glow", {signal.SIGKILL: -signal.SIGKILL}),
     ],
 )
 def test_signals_lose_nothing(experiment, exits, tmp_path, cache):

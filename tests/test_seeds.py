@@ -1,7 +1,5 @@
 """`jaxgen train --seeds`: as many runs as if each had been asked for alone, of one compiled step."""
 
-from pathlib import Path
-
 import jax
 import numpy as np
 import pytest
@@ -10,8 +8,9 @@ from jax.experimental.compilation_cache import compilation_cache
 import jaxgen as package
 from jaxgen.commands.train import _longer
 from jaxgen.experiment import ExperimentFile
+from jaxgen.shipped import find
 
-VAE = Path(__file__).parent.parent / "experiments" / "digits_vae.py"
+VAE = find("vae")
 SMALL = {"steps": 20, "hidden": 8, "latent_size": 2, "batch_size": 32}
 ARGS = [VAE, *(word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value))]
 
@@ -50,7 +49,7 @@ def test_seeds_are_ordinary_runs_of_one_compiled_step_and_end_in_a_table(jaxgen,
     assert said.count("Resuming at step 20 of 20") == 1  # the run of seed 2 is there
     assert said.count("seed 0 ┃ seed 2 ┃") == 1
     file = ExperimentFile.load(VAE)
-    method, data = (getattr(file.build(file.config_type(**SMALL)), name) for name in ("method", "data"))
+    method, data = (getattr(file.build(file.config(**SMALL)), name) for name in ("method", "data"))
     for seed in (0, 2):
         alone, _ = package.fit(method, data, steps=20, key=jax.random.key(seed), batch_size=32, steps_per_call=10)
         run = package.load_run(runs / f"seed={seed}").state

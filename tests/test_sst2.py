@@ -41,7 +41,7 @@ def trained(name, **settings):
     """Metrics of every step, figures of every held-out example, and these. To compile fast counts more than to run."""
     jit = functools.partial(jax.jit, compiler_options={"xla_backend_optimization_level": 0})
     file = ExperimentFile.load(find(name))
-    experiment = file.build(file.config_type(**SMALL, **settings))
+    experiment = file.build(file.config(**SMALL, **settings))
     method, step, size = experiment.method, build_step(experiment.method), experiment.batch_size
     every = functools.partial(batches, experiment.data.train, batch_size=size, seed=0)
     with contextlib.closing(every(steps_per_call=experiment.schedule.steps)) as stream:
@@ -62,7 +62,7 @@ def trained(name, **settings):
 @pytest.mark.slow
 def test_the_rule_decides_sentences_of_two_opinions():
     """None to train on has two. Over seeds 0 to 3 the student has 0.47 to 0.88 of them right, the teacher 0.99."""
-    _, correct, held_out = trained("sst2_cnn_rules", steps=100, strength=20.0)
+    _, correct, held_out = trained("text_cnn_rules", steps=100, strength=20.0)
     two = held_out["after"].any(1)
     assert correct["teacher_accuracy"][two].mean() > 0.95
     assert correct["student_accuracy"][two].mean() < 0.9
@@ -72,14 +72,14 @@ def test_the_rule_decides_sentences_of_two_opinions():
 
 def test_validation_tells_which_clause_decides():
     """Over seeds 0 to 3 the first falls to 0.22 to 0.36 and the second rises to 3.2 to 5.3."""
-    metrics, _, _ = trained("sst2_cnn_learned_rules", steps=100, confidence_rate=0.06)
+    metrics, _, _ = trained("text_cnn_learned_rules", steps=100, confidence_rate=0.06)
     first, second = (metrics[f"confidences/lambda_{rule}"][-1] for rule in (0, 1))
     assert first < 0.6
     assert second > 2
 
 
 def test_the_truth_of_the_rule_by_hand():
-    module = ExperimentFile.load(find("sst2_cnn_rules")).module
+    module = ExperimentFile.load(find("text_cnn_rules")).module
     # A clause that is good with probability 0.9: the label "good" breaks the second implication by nothing and the
     # first by 0.1, the label "bad" only the second, by 0.9.
     np.testing.assert_allclose(module.same_sentiment(0.9, np.array([0, 1])), [(1 + 0.1) / 2, (0.9 + 1) / 2])

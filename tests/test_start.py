@@ -8,7 +8,7 @@ import pytest
 
 from jaxgen.shipped import find
 
-FILE = str(find("digits_vae"))
+FILE = str(find("vae"))
 
 
 def test_help_of_an_experiment_imports_what_it_needs_only():

@@ -1,4 +1,4 @@
-"""The numbers that the demonstrations of `experiments/theory_*.py` show, from shorter trainings, and their figures."""
+"""The numbers that the demonstrations of `experiments/theory/` show, from shorter trainings, and their figures."""
 
 import jax
 import numpy as np

@@ -25,8 +25,8 @@ KEY = jax.random.key(0)
 
 @pytest.mark.slow
 def test_a_trained_flow_is_a_density_between_the_gaussian_and_the_truth():
-    file = ExperimentFile.load(find("toy2d_realnvp"))
-    experiment = file.build(file.config_type(steps=400, depth=2, width=16))
+    file = ExperimentFile.load(find("realnvp"))
+    experiment = file.build(file.config(data="two_moons", steps=400, couplings=2, width=16))
     method, step = experiment.method, build_step(experiment.method)
     x, held_out = (split[np.arange(len(split))]["x"] for split in (experiment.data.train, experiment.data.test))
     grid, area = square_grid(6.0, 300)
@@ -77,8 +77,8 @@ def test_bright_is_where_the_density_is_and_up_is_up():
 
 
 def test_training_draws_the_density_into_the_run_folder_and_the_report(monkeypatch, capsys, tmp_path):
-    file, run = find("toy2d_radial"), tmp_path / "run"
-    small = ["--steps", "10", "--depth", "2", "--density", "checkerboard", "--run-dir", str(run)]
+    file, run = find("radial"), tmp_path / "run"
+    small = ["--steps", "10", "--depth", "2", "--data", "checkerboard", "--run-dir", str(run)]
     monkeypatch.setattr(sys, "argv", ["jaxgen", "train", str(file), *small, "--batch-size", "32"])
     with pytest.raises(SystemExit) as stop:
         cli.main()

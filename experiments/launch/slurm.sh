@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Trains on GPUs of several nodes, a task a GPU; JAX finds the other tasks through SLURM.
 #
-#   sbatch experiments/launch/slurm.sh cifar10_dcgan --run-dir /shared/runs/cifar10 --mesh.fsdp 8
+#   sbatch experiments/launch/slurm.sh dcgan --data cifar10 --run-dir /shared/runs/cifar10 --mesh.fsdp 8
 #
 # The run folder is on a file system that all nodes share. SIGTERM comes two minutes before the time is up: the run saves
 # and ends with code 75, on which the job puts itself back into the queue, and continues.

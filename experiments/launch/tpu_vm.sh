@@ -17,6 +17,6 @@ on_all_hosts "
     mkdir -p /mnt/runs && { mountpoint -q /mnt/runs || gcsfuse --implicit-dirs ${BUCKET:?a bucket for the runs} /mnt/runs; }
 "
 on_all_hosts "
-    cd jaxgen && jaxgen train ${EXPERIMENT:-cifar10_dcgan} \
-        --data-dir /mnt/runs/data --run-dir /mnt/runs/${EXPERIMENT:-cifar10_dcgan} --mesh.fsdp ${FSDP:-1}
+    cd jaxgen && jaxgen train ${EXPERIMENT:-dcgan} --data ${DATA:-cifar10} \
+        --data-dir /mnt/runs/data --run-dir /mnt/runs/${EXPERIMENT:-dcgan}-${DATA:-cifar10} --mesh.fsdp ${FSDP:-1}
 "

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from head import Networks
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, Variables, View
 from jaxgen.data.source import Dataset, Examples, Memory, Source
@@ -19,17 +20,13 @@ from jaxgen.methods.adversarial.regularizers import Regularizer, regularize
 
 
 @dataclasses.dataclass(frozen=True)
-class Theory:
-    """Settings of every demonstration."""
+class Demonstration(Networks):
+    """Settings of most demonstrations."""
 
     steps: int = 3000
     """Training steps."""
     batch_size: int = 256
     """Examples in a batch."""
-    learning_rate: float = 1e-3
-    """Adam's step size."""
-    seed: int = 0
-    """Of initialization, data order and noise."""
 
 
 def drawn(name: str, draw: Callable[[np.random.Generator, int], Examples]) -> Dataset:

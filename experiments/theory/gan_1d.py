@@ -4,7 +4,6 @@
 """
 
 import dataclasses
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -13,7 +12,7 @@ import optax
 from matplotlib.figure import Figure
 from scipy import stats
 
-from demonstrations import Theory, normal
+from demonstrations import Demonstration, normal
 from jaxgen.core import Array, Drawing, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -24,15 +23,16 @@ from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
+PAPER = "Goodfellow et al., 2014, figure 1"
+MEASURED = {"normal": "N(2.00, 0.46) for N(2, 0.5), D from 0.487 to 0.493 there"}
+
 
 @dataclasses.dataclass(frozen=True)
-class Config(Theory):
+class Config(Demonstration):
     """Settings."""
 
     steps: int = 4000
     """Training steps."""
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of activations; parameters and losses are float32."""
 
 
 MEAN, STD = 2.0, 0.5  # of the data
@@ -86,7 +86,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=_STEPS_PER_CALL),
         batch_size=config.batch_size,
         seed=config.seed,
-        paper="Goodfellow et al., 2014, figure 1",
-        measured="N(2.00, 0.46) for N(2, 0.5), D from 0.487 to 0.493 there",
         drawings={"course": Drawing(frames, draw)},
     )

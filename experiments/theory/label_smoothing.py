@@ -5,7 +5,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -14,7 +13,7 @@ import optax
 from matplotlib.figure import Figure
 from scipy import stats
 
-from demonstrations import Theory, judged, normal
+from demonstrations import Demonstration, judged, normal
 from jaxgen.core import Array, Drawing, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -23,13 +22,13 @@ from jaxgen.models.mlp import MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
+PAPER = "Salimans et al., 2016, section 3.4"
+MEASURED = {"normal": "within 0.025 of the optima where the data is"}
+
 
 @dataclasses.dataclass(frozen=True)
-class Config(Theory):
+class Config(Demonstration):
     """Settings."""
-
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of activations; parameters and losses are float32."""
 
 
 X = np.linspace(-4, 4, 161).astype(np.float32)
@@ -75,7 +74,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        paper="Salimans et al., 2016, section 3.4",
-        measured="within 0.025 of the optima where the data is",
         drawings={"optima": Drawing(measure, draw)},
     )

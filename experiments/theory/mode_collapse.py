@@ -11,8 +11,9 @@ import flax.linen as nn
 import jax
 import optax
 
+from games import RING, Adam, load, networks, players
 from jaxgen.core import Method, Net
-from jaxgen.data.synthetic import gaussian_grid, gaussian_ring
+from jaxgen.data.source import Dataset
 from jaxgen.experiment import Experiment
 from jaxgen.layers.minibatch import MinibatchDiscrimination
 from jaxgen.losses import adversarial
@@ -21,15 +22,24 @@ from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.models.mlp import MLP
-from modes import LATENT_SIZE, Modes, draw_points, mode_drawing, on_mixture, players
+from jaxgen.training.schedule import Schedule
+from modes import MIXTURES, draw_points, mode_drawing
+
+PAPER = "Metz et al., 2017; Srivastava et al., 2017"
+MEASURED = {
+    "gaussian_ring": "0 or 1 mode by the plain games, 8 by R1, WGAN-GP and spectral norm (83, 85 and 88 % in one)",
+}
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Modes):
+class Config(Adam):
     """Settings."""
 
-    data: Literal["ring", "grid"] = "ring"
+    data: Literal["gaussian_ring", "gaussian_grid"] = "gaussian_ring"  # pyright: ignore[reportIncompatibleVariableOverride]
     """Which Gaussians."""
+
+
+PRESETS = {"gaussian_ring": Config(**RING), "gaussian_grid": Config(**RING)}
 
 
 class MinibatchCritic(nn.Module):
@@ -50,39 +60,42 @@ class MinibatchCritic(nn.Module):
         return nn.Dense(1, dtype=self.dtype)(x)[:, 0]
 
 
-def contenders(config: Config) -> Mapping[str, Method]:
+def contenders(config: Config, data: Dataset) -> Mapping[str, Method]:
     """The two plain games, and one remedy each."""
-    plain, fast = players(config), dataclasses.replace(config, critic_learning_rate=config.learning_rate)
+    fast = dataclasses.replace(config, critic_learning_rate=config.learning_rate)
+    free, bounded = networks(config, data), networks(config, data, "spectral")
+    plain, quick, long = players(config, data, free), players(fast, data, free), players(fast, data, free, 5)
     minimax, base = adversarial.minimax, adversarial.non_saturating
     mates = Net(MinibatchCritic(config.width, config.dtype), plain[1].optimizer)
     noise = augmentation.instance_noise(optax.linear_schedule(1.0, 0.05, config.steps * 3 // 4))
+    penalty = regularizers.gradient_penalty(0.1)
     games: Mapping[str, tuple[tuple[Net, Net], adversarial.AdversarialLoss, Mapping[str, Any]]] = {
         "minimax": (plain, minimax, {}),
         "non-saturating": (plain, base, {}),
         "minibatch discrimination": ((plain[0], mates), base, {}),
         "mode seeking": (plain, base, {"generator_regularizers": [regularizers.mode_seeking(0.1)]}),
         "instance noise": (plain, base, {"augmentations": [noise]}),
-        "faster critic": (players(fast), base, {}),
-        "R1": (players(fast), base, {"critic_regularizers": [regularizers.r1(0.1)]}),
-        "spectral norm": (players(fast, spectral=True, critic_steps=5), adversarial.hinge, {"critic_steps": 5}),
-        "WGAN-GP": (
-            players(fast, critic_steps=5),
-            adversarial.wasserstein,
-            {"critic_steps": 5, "critic_regularizers": [regularizers.gradient_penalty(0.1)]},
-        ),
+        "faster critic": (quick, base, {}),
+        "R1": (quick, base, {"critic_regularizers": [regularizers.r1(0.1)]}),
+        "spectral norm": (players(fast, data, bounded, 5), adversarial.hinge, {"critic_steps": 5}),
+        "WGAN-GP": (long, adversarial.wasserstein, {"critic_steps": 5, "critic_regularizers": [penalty]}),
     }
     return {
-        name: gan(*nets, loss, prior=normal(LATENT_SIZE), field="x", **settings)
+        name: gan(*nets, loss, prior=normal(config.latent_size), field="x", **settings)
         for name, (nets, loss, settings) in games.items()
     }
 
 
 def experiment(config: Config) -> Experiment:
     """All games at once, on the same batches."""
-    mixture = {"ring": gaussian_ring, "grid": gaussian_grid}[config.data]()
-    methods = contenders(config)
+    data = load(config)
+    methods = contenders(config, data)
     samplers = {name: lambda view, name=name: draw_points(methods[name], part(view, name)) for name in methods}
-    drawing = mode_drawing(mixture, samplers)
-    paper = "Metz et al., 2017; Srivastava et al., 2017"
-    measured = "ring: 0 or 1 mode by the plain games, 8 by R1, WGAN-GP and spectral norm (83, 85 and 88 % in one)"
-    return on_mixture(config, mixture, side_by_side(methods), drawing, paper=paper, measured=measured)
+    return Experiment(
+        method=side_by_side(methods),
+        data=data,
+        schedule=Schedule(config.steps, log_every=200, sample_every=2000, checkpoint_every=2000, steps_per_call=100),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        drawings={"modes": mode_drawing(MIXTURES[config.data](), samplers)},
+    )

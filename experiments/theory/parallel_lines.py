@@ -5,7 +5,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
 
-from demonstrations import Theory, drawn, judged
+from demonstrations import Demonstration, drawn, judged
 from jaxgen.core import Array, Drawing, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -26,13 +26,13 @@ from jaxgen.models.mlp import MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
+PAPER = "Arjovsky et al., 2017, example 1"
+MEASURED = {"segment": "trained critics within 0.001 nats and 0.006 of the truth"}
+
 
 @dataclasses.dataclass(frozen=True)
-class Config(Theory):
+class Config(Demonstration):
     """Settings."""
-
-    dtype: Literal["float32", "bfloat16"] = "float32"
-    """Of activations; parameters and losses are float32."""
 
 
 THETA = np.linspace(-1, 1, 9).astype(np.float32)
@@ -107,7 +107,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        paper="Arjovsky et al., 2017, example 1",
-        measured="trained critics within 0.001 nats and 0.006 of the truth",
         drawings={"divergences": Drawing(estimate, draw)},
     )

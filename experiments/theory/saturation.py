@@ -14,7 +14,8 @@ import optax
 from jax.lax import stop_gradient
 from matplotlib.figure import Figure
 
-from demonstrations import Scalar, Theory, nothing
+from demonstrations import Scalar, nothing
+from head import Training
 from jaxgen.core import Array, Aux, Batch, Drawing, Method, Module, Net, Phase, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -23,13 +24,18 @@ from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
+PAPER = "Goodfellow et al., 2014, section 3; Arjovsky & Bottou, 2017"
+MEASURED = {"nothing": "minimax stays at 10.000, the non-saturating loss comes to 0.000 (300 steps)"}
+
 
 @dataclasses.dataclass(frozen=True)
-class Config(Theory):
+class Config(Training):
     """Settings."""
 
     steps: int = 300
     """Training steps."""
+    batch_size: int = 256
+    """Examples in a batch."""
     learning_rate: float = 0.1
     """Step size of gradient descent."""
     start: float = 10.0
@@ -89,7 +95,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=10),
         batch_size=config.batch_size,
         seed=config.seed,
-        paper="Goodfellow et al., 2014, section 3; Arjovsky & Bottou, 2017",
-        measured="minimax stays at 10.000, the non-saturating loss comes to 0.000 (300 steps)",
         drawings={"saturation": Drawing(lambda view: jnp.concatenate([history(view), means(view)[None]]), draw)},
     )

@@ -13,7 +13,8 @@ import optax
 from jax.lax import stop_gradient
 from matplotlib.figure import Figure
 
-from demonstrations import Scalar, Theory, nothing
+from demonstrations import Scalar, nothing
+from head import Training
 from jaxgen.core import Array, Aux, Batch, Drawing, Method, Module, Net, Phase, View
 from jaxgen.experiment import Experiment
 from jaxgen.methods.recording import history, recorded
@@ -22,13 +23,18 @@ from jaxgen.methods.simultaneous import simultaneous
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
+PAPER = "Goodfellow, 2016; Korpelevich, 1976"
+MEASURED = {"nothing": "distance from the saddle × 1.64463, 0.98562 and 0.60807 in 100 moves"}
+
 
 @dataclasses.dataclass(frozen=True)
-class Config(Theory):
+class Config(Training):
     """Settings."""
 
     steps: int = 100
     """Moves."""
+    batch_size: int = 256
+    """Examples in a batch."""
     learning_rate: float = 0.1
     """Step size of either player."""
 
@@ -101,7 +107,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=10),
         batch_size=config.batch_size,
         seed=config.seed,
-        paper="Goodfellow, 2016; Korpelevich, 1976",
-        measured="distance from the saddle × 1.64463, 0.98562 and 0.60807 in 100 moves",
         drawings={"paths": Drawing(lambda view: jnp.concatenate([history(view), positions(view)[None]]), draw)},
     )

@@ -76,9 +76,31 @@ def parse_experiment(
         [("config", Annotated[file.config_type, _UNPREFIXED]), ("options", Annotated[options, _UNPREFIXED])],
     )
     known = {field.name for field in dataclasses.fields(file.config_type)}
-    config = file.config_type(**{name: value for name, value in defaults.items() if name in known})
+    preset = file.preset(_data(args) if "data" in known else None)
+    config = dataclasses.replace(preset, **{name: value for name, value in defaults.items() if name in known})
     parsed: Any = parse(both, args[1:], f"{prog} {args[0]}", both(config, options()), file.module.__doc__)
-    return file, parsed.config, parsed.options
+    return file, _resolved(file, parsed.config), parsed.options
+
+
+def _resolved(file: "ExperimentFile", config: Any) -> Any:
+    """The configuration, with data that is a path named so that it is found from any folder."""
+    data = getattr(config, "data", None)
+    if not isinstance(data, str) or data in file.presets:
+        return config
+    from jaxgen.data.lookup import resolved
+
+    return dataclasses.replace(config, data=resolved(data))
+
+
+def _data(args: Sequence[str]) -> str | None:
+    """What follows the last `--data`; it is looked for before all else, for its preset is the others' default."""
+    given = None
+    for arg, following in itertools.pairwise([*args, ""]):
+        if arg == "--data":
+            given = following
+        elif arg.startswith("--data="):
+            given = arg.removeprefix("--data=")
+    return given
 
 
 def numbers(name: str, text: str) -> list[int]:

@@ -1,4 +1,4 @@
-"""`jaxgen bench FILE`: compile time, throughput, operations and memory of an experiment's training step."""
+"""`jaxgen bench NAME`: compile time, throughput, operations and memory of an experiment's training step."""
 
 import dataclasses
 import json

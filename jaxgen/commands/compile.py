@@ -1,4 +1,4 @@
-"""`jaxgen compile FILE --topology v5e:16x16`: what a training step will need and take on chips that are not at hand."""
+"""`jaxgen compile NAME --topology v5e:16x16`: what a training step will need and take on chips that are not at hand."""
 
 import dataclasses
 import json

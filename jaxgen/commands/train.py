@@ -1,4 +1,4 @@
-"""`jaxgen train FILE`: trains into a run folder, and ends by saying what is in it."""
+"""`jaxgen train NAME`: trains into a run folder, and ends by saying what is in it."""
 
 import contextlib
 import dataclasses
@@ -20,6 +20,7 @@ from jaxgen.commands.figures import figures_table, held_out_figures, keep_figure
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.console import Console
 from jaxgen.core import Method
+from jaxgen.data.lookup import short_name
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.report.comparison import Recorded
@@ -47,8 +48,8 @@ class Options(DataOptions, LaunchOptions):
     """Where the run goes and how it is driven."""
 
     run_dir: Path | None = None
-    """The run's folder (default: runs/EXPERIMENT/NAME, where NAME tells the settings that are not default); with
-    --seeds, the folder of the runs' folders."""
+    """The run's folder (default: runs/EXPERIMENT/DATA/NAME, where NAME tells what differs from the data's preset);
+    with --seeds, the folder of the runs' folders."""
     seeds: str = ""
     """Train a run for each of these seeds, as in 0,1,2, one after the other; a table of all their figures ends it."""
     fresh: bool = False
@@ -81,11 +82,12 @@ def main(args: Sequence[str]) -> None:
     planned = []
     for each in _seeded(config, options.seeds):
         experiment, name = _scheduled(file.build(each), options), _name(file, each)
-        folder = RunFolder(options.run_dir or Path("runs") / file.name / name)
+        data = short_name(getattr(each, "data", experiment.data.name))
+        folder = RunFolder(options.run_dir or Path("runs") / file.name / data / name)
         if options.run_dir and options.seeds:
             folder = RunFolder(options.run_dir / f"seed={each.seed}")
         settings = {"command": again, **_settings(file, each, name, experiment, mesh)}
-        _check(folder, settings, config_to_json(file.config_type()), options.fresh)
+        _check(folder, settings, config_to_json(file.preset(getattr(each, "data", None))), options.fresh)
         planned.append((experiment, folder, settings))
     for experiment, folder, settings in planned:
         evaluation = _train(experiment, mesh, folder, settings, console, options)
@@ -221,12 +223,12 @@ def _starting_from(experiment: Experiment, run: Path) -> Experiment:
 
 
 def _name(file: ExperimentFile, config: Any) -> str:
-    """The settings that are not default; `steps` is left out, so that a longer run continues a shorter one.
+    """The settings that are not the data's preset; `steps` is left out: a longer run continues a shorter one.
 
     Brackets of lists, quotes and the like are left out too, and a path's slashes become "_": it is to be one folder,
     with a name that needs no quoting.
     """
-    default = config_to_json(file.config_type())
+    default = config_to_json(file.preset(getattr(config, "data", None)))
     changed = {k: v for k, v in config_to_json(config).items() if v != default[k] and k != "steps"}
     name = ",".join(f"{k}={v}" for k, v in changed.items()).replace("/", "_")
     return re.sub(r"[^\w.,=+-]", "", name) or "default"
@@ -241,6 +243,7 @@ def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experime
         "method": experiment.stage().method.name,
         "stages": {stage.name: stage.steps for stage in experiment.plan},
         "data": experiment.data.name,
+        "fingerprint": experiment.data.fingerprint(),
         "versions": {"jaxgen": jaxgen.__version__, "jax": jax.__version__},
         "device": f"{mesh.devices.flat[0].device_kind} x{mesh.size}",
         "started": _now(),

@@ -4,8 +4,10 @@ import functools
 import hashlib
 import sys
 import sysconfig
-from collections.abc import Callable
+import zlib
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -43,6 +45,9 @@ def byte_windows(name: str, read: Callable[[], bytes], length: int, *, held_out:
     """
     whole = functools.cache(lambda: np.frombuffer(read(), np.uint8))
 
+    def fingerprint() -> Mapping[str, Any]:
+        return {"bytes": len(whole()), "crc32": f"{zlib.crc32(whole()):08x}"}
+
     def part(split: str) -> Source:
         def load() -> _Windows:
             data = whole()
@@ -57,7 +62,7 @@ def byte_windows(name: str, read: Callable[[], bytes], length: int, *, held_out:
         def describe() -> Examples:
             return {"text": np.zeros((1, length), np.uint8)}
 
-        return Source(name, split, describe, load, lambda: {"text": Field(0, 255, 256)})
+        return Source(name, split, describe, load, lambda: {"text": Field(0, 255, 256)}, fingerprint)
 
     return Dataset(train=part("train"), test=part("test"))
 

@@ -1,8 +1,10 @@
 """A data set by what a command line calls it: a shipped name, a path, or a set prepared for TensorFlow Datasets."""
 
 import difflib
+import functools
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +13,21 @@ from jaxgen.data import own, tfds
 from jaxgen.data.embedded import digits
 from jaxgen.data.pictures import folder, square
 from jaxgen.data.source import Dataset
-from jaxgen.data.tabular import breast_cancer
-from jaxgen.data.transforms import on_image
+from jaxgen.data.stacked import stacked
+from jaxgen.data.synthetic import DENSITIES
+from jaxgen.data.tabular import TABLES, breast_cancer, published
+from jaxgen.data.transforms import on_image, pad
 from jaxgen.errors import UserError
 
-SHIPPED = {
+SHIPPED: dict[str, Callable[[], Dataset]] = {
     "digits": digits,
-    "breast_cancer": breast_cancer,
     "mnist": lambda: tfds.images("mnist"),
+    "stacked_mnist": lambda: stacked(tfds.images("mnist").map_once(pad(32))),
     "cifar10": lambda: tfds.images("cifar10"),
+    "imagenet128": lambda: tfds.images("imagenet2012", size=128, held_out="validation"),
+    "breast_cancer": breast_cancer,
+    **{name: functools.partial(published, name) for name in TABLES},
+    **{name: lambda make=make: make().dataset() for name, make in DENSITIES.items()},
 }
 
 
@@ -60,6 +68,12 @@ def named(
     raise UserError(
         f"data {name!r} is no shipped data set, no path, and not prepared for TFDS in {tfds.folder_of(None)}; {meant}"
     )
+
+
+def resolved(name: str) -> str:
+    """The name, or in full where a path leads: to mean the same from any folder."""
+    path = Path(name).expanduser()
+    return str(path.resolve()) if name not in SHIPPED and path.exists() else name
 
 
 def short_name(name: str) -> str:

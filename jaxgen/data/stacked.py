@@ -59,7 +59,7 @@ def _source(source: Source, count: int, seed: tuple[int, int]) -> Source:
             raise UserError(f"{source.name} cannot be stacked; take labelled images of one channel.")
         return _stack({field: x.repeat(CHANNELS, axis=0) for field, x in example.items()})
 
-    return Source(f"stacked_{source.name}", source.split, describe, load, lambda: source.fields)
+    return Source(f"stacked_{source.name}", source.split, describe, load, lambda: source.fields, source.fingerprint)
 
 
 def _stack(examples: Examples) -> Examples:

@@ -92,7 +92,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
         page = render(
             run={"name": "default", "method": "", "data": "", "device": "", **config},
             versions=versions if isinstance(versions, Mapping) else {},
-            command=config.get("command", "jaxgen train FILE"),
+            command=config.get("command", "jaxgen train NAME"),
             folder=run_dir.as_posix(),
             step=max(steps_seen, default=0),
             steps=settings["steps"] if is_number(settings.get("steps")) else 0,

@@ -98,6 +98,11 @@ class RunFolder:
             Path(config["file"]).resolve()  # refuses what cannot be a file's name
         except (ValueError, OSError, RecursionError) as error:
             raise UserError(f"{self.config_file} cannot be read ({error}); mend it, or name another folder.") from error
+        if type(config.get("fingerprint")) is not dict:
+            raise UserError(
+                f"run folder {self.path} was written by an earlier version, which named experiments and data "
+                "otherwise; train it anew in another folder."
+            )
         return config
 
     def create(self, config: dict[str, Any]) -> None:
@@ -173,14 +178,14 @@ class RunFolder:
             ) from error
 
     def check_same(self, config: dict[str, Any], defaults: dict[str, Any]) -> None:
-        """Refuses to continue a run under other settings; `steps` may change, so that a run can be extended.
+        """Refuses to continue a run under other settings or on other data; `steps` may change: a run can be extended.
 
         Before the first row of metrics there is nothing to lose, and any settings will do. A run killed between that
         and its first checkpoint starts over; one whose checkpoints were taken away does not, as far as that shows. A
         field that the experiment got since the run began had its value of `defaults`.
 
         Raises:
-          UserError: the folder is foreign, the settings differ, or the checkpoints are gone.
+          UserError: the folder is foreign, the settings or the data differ, or the checkpoints are gone.
         """
         before = self.read_config()
         if before["experiment"] != config["experiment"]:
@@ -199,11 +204,23 @@ class RunFolder:
                     f"{field} is {new.get(field)!r} but the run in {self.path} began with {old.get(field)!r}; "
                     "go back to that, name another folder with --run-dir, or start over with --fresh."
                 )
+        if before["fingerprint"] != config["fingerprint"]:
+            changed = _differing(before["fingerprint"], config["fingerprint"])
+            raise UserError(
+                f"the data of the run in {self.path} has changed ({changed}); put it back as it was, or start over "
+                "with --fresh."
+            )
         if not saved and ("ended" in before or not self.checkpoints.is_dir()):
             raise UserError(
                 f"the run in {self.path} has metrics but its checkpoints are gone; put them back, or start over with "
                 "--fresh."
             )
+
+
+def _differing(old: dict[str, Any], new: dict[str, Any]) -> str:
+    """The first entry of two fingerprints that differs."""
+    name = next(name for name in (*old, *new) if old.get(name) != new.get(name))
+    return f"{name}: {old.get(name)}, now {new.get(name)}"
 
 
 def write_json(path: Path, value: Any) -> None:

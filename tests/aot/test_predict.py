@@ -28,7 +28,7 @@ from jaxgen.training.trainer import Trainer
 
 UNITS, BATCH = 256, 32
 ERROR = "cannot read the compiler's replica_groups=@{0,1}"
-DIGITS = find("digits_dcgan")
+DIGITS = find("dcgan")
 needs_libtpu = pytest.mark.skipif(
     importlib.util.find_spec("libtpu") is None, reason="the TPU compiler (libtpu) is not installed"
 )
@@ -141,7 +141,7 @@ def test_convolutions_for_a_chip_are_not_made_of_matrix_products_as_on_cpu():
     file, convolutions = ExperimentFile.load(DIGITS), []
     for name in ("cpu:4", "v5e:2x2"):
         mesh = make_mesh(devices=Topology.parse(name).devices())
-        traced = file.build(file.config_type(width=8)).trainer(mesh).trace()
+        traced = file.build(file.config(width=8)).trainer(mesh).trace()
         convolutions.append(str(traced.jaxpr).count("conv_general_dilated["))
     assert convolutions[0] < convolutions[1]
 
@@ -258,7 +258,7 @@ def test_explain_names_the_five_that_move_most_and_a_remedy_for_each():
 
 
 def test_a_sweep_keeps_the_batch_of_a_device(capsys):
-    vae = ["compile", str(find("digits_vae")), "--topology", "cpu:2", "--hidden", "8", "--batch-size", "8"]
+    vae = ["compile", str(find("vae")), "--topology", "cpu:2", "--hidden", "8", "--batch-size", "8"]
     cli.run([*vae, "--sweep", "1,4", "--json"])
     figures = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [each["devices"] for each in figures] == [1, 4]
@@ -269,7 +269,7 @@ def test_a_sweep_keeps_the_batch_of_a_device(capsys):
 
 
 def test_tables_say_that_they_predict(capsys):
-    cli.run(["compile", str(find("digits_vae")), "--topology", "cpu:2", "--hidden", "8", "--explain"])
+    cli.run(["compile", str(find("vae")), "--topology", "cpu:2", "--hidden", "8", "--explain"])
     printed = capsys.readouterr().out
     for word in ("predictions", "temporaries", "all-reduce", "what moves", "jaxlib", "No peaks are published"):
         assert word in printed

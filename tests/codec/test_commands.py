@@ -10,7 +10,7 @@ from jaxgen.errors import UserError
 from jaxgen.fields import Field
 from jaxgen.shipped import find
 
-EXPERIMENT = find("digits_gated_pixelcnn")
+EXPERIMENT = find("gated_pixelcnn")
 SMALL = ("--steps", "10", "--batch-size", "8", "--width", "2", "--layers", "1")
 
 

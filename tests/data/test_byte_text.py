@@ -1,3 +1,5 @@
+import zlib
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,13 @@ def test_training_windows_stand_everywhere_and_held_out_ones_side_by_side_at_the
     np.testing.assert_array_equal(data.train[np.array([0, 74])]["text"], [range(6), range(74, 80)])
     np.testing.assert_array_equal(data.test[np.arange(3)]["text"].ravel(), np.arange(80, 98))
     assert data.train.spec["text"].shape == (6,)
+
+
+def test_a_text_that_changed_is_told_from_what_it_was():
+    prints = [byte_windows("x", lambda text=text: text, 6).fingerprint() for text in (TEXT, TEXT[::-1], TEXT[:-1])]
+    assert prints[0] == {"bytes": 100, "crc32": f"{zlib.crc32(TEXT):08x}"}
+    assert prints[0] != prints[1]
+    assert prints[2]["bytes"] == 99
 
 
 def test_what_is_too_short_or_not_there_is_refused(tmp_path):

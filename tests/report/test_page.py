@@ -49,10 +49,10 @@ class Page(html.parser.HTMLParser):
 def run(tmp_path):
     """A run folder as `jaxgen train` leaves it before its first logging step."""
     config = {
-        "experiment": "digits_dcgan",
+        "experiment": "dcgan",
         "name": "default",
         "file": "experiments/adversarial/digits_dcgan.py",
-        "command": "jaxgen train digits_dcgan --steps 3000",
+        "command": "jaxgen train dcgan --steps 3000",
         "config": {"steps": 3000, "batch_size": 64, "learning_rate": 0.0002, "widths": [64, 32], "loss": "hinge"},
         "method": "GAN",
         "data": "digits",
@@ -95,7 +95,7 @@ def test_a_finished_run_says_everything(run):
         "widths [64, 32]",
         "loss hinge",
         "4,082",
-        "jaxgen train digits_dcgan --steps 3000",
+        "jaxgen train dcgan --steps 3000",
         "jax 0.10.2",
         "cpu x1",
         "2026-03-02 14:03 UTC",

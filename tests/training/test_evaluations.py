@@ -136,7 +136,7 @@ def test_public_names_are_resolved_when_they_are_asked_for():
 
 
 def test_a_run_is_loaded_with_its_method_and_averaged_state(jaxgen, tmp_path):
-    assert jaxgen("train", "digits_vae", "--steps", 10, "--hidden", 8, "--run-dir", tmp_path / "run") == 0
+    assert jaxgen("train", "vae", "--steps", 10, "--hidden", 8, "--run-dir", tmp_path / "run") == 0
     model = public.load_run(tmp_path / "run")
     assert model.method.name == "VAE"
     first, again = (model.sample(jax.random.key(3), 5) for _ in range(2))

@@ -10,7 +10,7 @@ import pytest
 from jaxgen.errors import UserError
 from jaxgen.training.run_folder import RunFolder
 
-SETTINGS = {"experiment": "a", "file": "a.py", "config": {}, "started": "now"}
+SETTINGS = {"experiment": "a", "file": "a.py", "config": {}, "started": "now", "fingerprint": {}}
 DEFAULTS = {"learning_rate": 100.0}
 
 
@@ -75,6 +75,22 @@ def test_a_run_starts_over_if_it_was_killed_before_its_first_checkpoint_but_not_
     shutil.rmtree(folder.checkpoints)
     with pytest.raises(UserError, match="its checkpoints are gone"):
         folder.check_same(SETTINGS, {})
+
+
+def test_other_data_and_runs_of_earlier_versions_are_refused(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    folder.create(SETTINGS | {"fingerprint": {"files": 300, "bytes": 12}})
+    folder.metrics_file.write_text("{}\n")
+    (folder.checkpoints / "5").mkdir()
+    folder.check_same(SETTINGS | {"fingerprint": {"files": 300, "bytes": 12}}, {})
+    for found, says in [({"files": 301, "bytes": 12}, "files: 300, now 301"), ({"files": 300}, "bytes: 12, now None")]:
+        with pytest.raises(UserError, match=rf"data of the run in .* has changed \({says}\); put it back as it was"):
+            folder.check_same(SETTINGS | {"fingerprint": found}, {})
+    folder.write_config({name: value for name, value in SETTINGS.items() if name != "fingerprint"})
+    with pytest.raises(
+        UserError, match="was written by an earlier version, which named experiments and data otherwise"
+    ):
+        folder.read_config()
 
 
 def test_one_process_trains_in_a_folder_until_it_dies(tmp_path):
