@@ -200,7 +200,8 @@ def test_a_run_s_default_folder_has_a_plain_name(tmp_path):
 
 
 def test_a_folder_that_looks_like_an_option_is_not_printed_as_one():
-    said = train._farewell(RunFolder(Path("-a b")), "again", None, draws=True)
+    file = ExperimentFile.load(find("vae"))
+    said = train._farewell(RunFolder(Path("-a b")), "longer", None, file.build(file.config()).method)
     assert "jaxgen sample './-a b' --count" in said
     assert said.endswith("jaxgen eval './-a b'")
 
