@@ -14,19 +14,28 @@ import numpy as np
 from jaxgen.core import Apply, Array, Aux, Batch, Method, Net, Phase, View
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import importance, variational
+from jaxgen.methods.latent import priors
+from jaxgen.methods.latent.priors import Prior
 from jaxgen.methods.latent.vae import vae
 
 
 def log_weights(
-    apply: Apply, likelihood: Likelihood, images: Array, noise: Array, *, doubly_reparametrized: bool = False
+    apply: Apply,
+    likelihood: Likelihood,
+    images: Array,
+    noise: Array,
+    *,
+    prior: Prior | None = None,
+    doubly_reparametrized: bool = False,
 ) -> Array:
     """`log p(x, z) - log q(z|x)`, `[batch, draws]`, by one pass of the encoder and one of the decoder.
 
     Args:
-      apply: the networks "encoder" and "decoder", as `vae` has them.
+      apply: the networks "encoder", "decoder" and, where there is a prior, "prior", as `vae` has them.
       likelihood: p(x|z).
       images: `[batch, ...]`.
       noise: standard normal, `[batch, draws, latent]`.
+      prior: of z; None is standard normal.
       doubly_reparametrized: whether the encoder learns through z alone and by the squared weights.
     """
     batch, draws, latent_size = noise.shape
@@ -40,9 +49,12 @@ def log_weights(
     flat = z.reshape(batch * draws, latent_size)  # an example's draws side by side: split over devices as the batch is
     outputs = jnp.unstack(apply("decoder", flat), axis=-1)
     log_likelihood = likelihood.log_prob(jnp.repeat(images, draws, 0), *outputs).reshape(batch, draws)
-    of_draws = jax.vmap(variational.gaussian_log_prob)
-    log_q = of_draws(z, jnp.broadcast_to(mean, z.shape), jnp.broadcast_to(log_variance, z.shape))
-    return log_likelihood + of_draws(z, jnp.zeros_like(z), jnp.zeros_like(z)) - log_q + nothing
+    of_q = (jnp.broadcast_to(parameter, z.shape).reshape(flat.shape) for parameter in (mean, log_variance))
+    log_q = variational.gaussian_log_prob(flat, *of_q)
+    log_p = priors.log_prob(apply, prior, flat)
+    if prior is not None:
+        prior.learn(apply, flat)
+    return log_likelihood + (log_p - log_q).reshape(batch, draws) + nothing
 
 
 def iwae(
@@ -52,6 +64,7 @@ def iwae(
     *,
     latent_size: int,
     draws: int,
+    prior: Prior | None = None,
     doubly_reparametrized: bool = False,
     evaluation_draws: int = 50,
     chunk: int = 10,
@@ -63,17 +76,20 @@ def iwae(
       decoder: as of `vae`.
       likelihood: as of `vae`.
       latent_size: length of z.
+      prior: as of `vae`.
       draws: k; 1 is a VAE that estimates its divergence, too.
       doubly_reparametrized: DReG, whose signal does not drown in noise as k grows; with one draw sticking the landing.
       evaluation_draws: k of the held-out bound `iw_nats`, a multiple of `chunk`.
       chunk: how many of those are computed at once.
     """
-    plain = vae(encoder, decoder, likelihood, latent_size=latent_size)
+    plain = vae(encoder, decoder, likelihood, latent_size=latent_size, prior=prior)
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         training, images = view.training(key), batch["image"]
         noise = jax.random.normal(key, (images.shape[0], draws, latent_size))
-        weights = log_weights(training, likelihood, images, noise, doubly_reparametrized=doubly_reparametrized)
+        weights = log_weights(
+            training, likelihood, images, noise, prior=prior, doubly_reparametrized=doubly_reparametrized
+        )
         bound = variational.iwae(weights, axis=1)
         # How many draws count: one where a single weight drowns the others, k where all are alike.
         effective = 1 / jnp.sum(jnp.square(jax.nn.softmax(weights, 1)), 1)
@@ -85,12 +101,12 @@ def iwae(
 
         def log_weight(key: Array) -> Array:
             noise = jax.random.normal(key, (images.shape[0], 1, latent_size))
-            return log_weights(view, likelihood, images, noise)[:, 0]
+            return log_weights(view, likelihood, images, noise, prior=prior)[:, 0]
 
         nats = -importance.streamed_iwae(log_weight, key, draws=evaluation_draws, chunk=chunk)
         dimensions = np.prod(images.shape[1:]) * np.log(2)
         return {**plain.evaluate(view, batch, key), "iw_nats": nats, "iw_bits_per_dim": nats / dimensions}
 
     return dataclasses.replace(
-        plain, name="IWAE", phases=(Phase("iwae", ("encoder", "decoder"), loss),), evaluate=evaluate
+        plain, name="IWAE", phases=(Phase("iwae", plain.phases[0].trains, loss),), evaluate=evaluate
     )

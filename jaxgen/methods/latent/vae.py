@@ -14,11 +14,13 @@ import numpy as np
 
 from jaxgen import linen
 from jaxgen.codec.coded import CodedMethod
-from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.fields import SIGNED
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
+from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.bits_back import bits_back
+from jaxgen.methods.latent.priors import Prior
 
 
 def ancestral_sampler(likelihood: Likelihood, *, latent_size: int) -> Callable[[View, Array, int], Array]:
@@ -33,9 +35,16 @@ def ancestral_sampler(likelihood: Likelihood, *, latent_size: int) -> Callable[[
 
 
 def vae(
-    encoder: Net, decoder: Net, likelihood: Likelihood, *, latent_size: int, posterior: Net | None = None
+    encoder: Net,
+    decoder: Net,
+    likelihood: Likelihood,
+    *,
+    latent_size: int,
+    posterior: Net | None = None,
+    prior: Prior | None = None,
+    beta: Weight = 1.0,
 ) -> Method:
-    """A VAE with a standard normal prior on the batch field `image` `[batch, height, width, channels]`.
+    """A VAE on the batch field `image` `[batch, height, width, channels]`.
 
     Args:
       encoder: module of `images -> (mean, log_variance, *context)`, the first two `[batch, latent_size]`.
@@ -43,31 +52,65 @@ def vae(
       likelihood: p(x|z), on the values the images have.
       latent_size: length of z.
       posterior: a bijector of z_0, given the context where there is one, which makes q(z|x) of the encoder's Gaussian
-        of z_0; None leaves it Gaussian, and its divergence analytic.
+        of z_0; None leaves it Gaussian, and its divergence from a standard normal prior analytic.
+      prior: of z, as in `jaxgen.methods.latent.priors`; None is standard normal.
+      beta: weight of the divergence in training, or a schedule of it (warm-up): Higgins et al. 2017. Held-out figures
+        have none.
     """
     nets = {"encoder": encoder, "decoder": decoder} | ({} if posterior is None else {"posterior": posterior})
+    nets |= {} if prior is None else {"prior": prior.net}
 
-    def infer(apply: Apply, images: Array, noise: Array | float) -> tuple[Array, Array]:
-        """z of the posterior and its divergence from the prior, from the noise of z_0."""
+    def infer(apply: Apply, images: Array, noise: Array | float) -> tuple[Array, Array, tuple[Array, Array]]:
+        """z of the posterior and its log q(z|x), from the noise of z_0, and the mean and log-variance of that."""
         mean, log_variance, *context = apply("encoder", images)
-        z_0 = mean + jnp.exp(log_variance / 2) * noise
-        if posterior is None:
-            return z_0, variational.gaussian_kl(mean, log_variance)
-        z, log_det = apply("posterior", z_0, *context, method="forward_and_log_det")
-        return z, variational.transformed_gaussian_kl(z_0, mean, log_variance, z, log_det)
+        z = mean + jnp.exp(log_variance / 2) * noise
+        log_q = variational.gaussian_log_prob(z, mean, log_variance)
+        if posterior is not None:
+            z, log_det = apply("posterior", z, *context, method="forward_and_log_det")
+            log_q = log_q - log_det
+        return z, log_q, (mean, log_variance)
+
+    def noise(key: Array, images: Array) -> Array:
+        return jax.random.normal(key, (images.shape[0], latent_size))
+
+    def log_likelihood_of(apply: Apply, images: Array, z: Array) -> Array:
+        return likelihood.log_prob(images, *jnp.unstack(apply("decoder", z), axis=-1))
 
     def bound(apply: Apply, images: Array, key: Array) -> tuple[Array, Array]:
-        z, kl = infer(apply, images, jax.random.normal(key, (images.shape[0], latent_size)))
-        return likelihood.log_prob(images, *jnp.unstack(apply("decoder", z), axis=-1)), kl
+        z, log_q, of_z_0 = infer(apply, images, noise(key, images))
+        if posterior is None and prior is None:
+            kl = variational.gaussian_kl(*of_z_0)
+        else:
+            kl = log_q - priors.log_prob(apply, prior, z)
+        if prior is not None:
+            prior.learn(apply, z)
+        return log_likelihood_of(apply, images, z), kl
+
+    def log_weight(view: View, batch: Batch, key: Array) -> Array:
+        z, log_q, _ = infer(view, batch["image"], noise(key, batch["image"]))
+        return jnp.add(*log_joint(view, batch, z)) - log_q
+
+    def log_joint(view: View, batch: Batch, z: Array) -> tuple[Array, Array]:
+        return priors.log_prob(view, prior, z), log_likelihood_of(view, batch["image"], z)
+
+    def gaussian(view: View, batch: Batch) -> tuple[Array, Array]:
+        return infer(view, batch["image"], 0.0)[2]
+
+    def simulate(view: View, key: Array, count: int) -> tuple[Array, Batch]:
+        keys = jax.random.split(key, 3)
+        z = jax.random.normal(keys[0], (count, latent_size))
+        if prior is not None:
+            z = priors.place(prior.components(view), jax.random.split(keys[1], count), z)
+        return z, {"image": likelihood.sample(keys[2], *jnp.unstack(view("decoder", z), axis=-1))}
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         training = view.training(key)
         log_likelihood, kl = bound(training, batch["image"], key)
         metrics = {"log_likelihood": jnp.mean(log_likelihood), "kl": jnp.mean(kl)}
-        return -jnp.mean(variational.elbo(log_likelihood, kl)), Aux(metrics, training.moved)
+        return -jnp.mean(variational.elbo(log_likelihood, view.weight(beta) * kl)), Aux(metrics, training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        keys = jax.random.split(key, 3)
+        keys = jax.random.split(key, 4)
         z = jnp.zeros((batch["image"].shape[0], latent_size))
         variables = {
             "encoder": linen.init(modules["encoder"], keys[0], batch["image"]),
@@ -78,9 +121,11 @@ def vae(
             variables["posterior"] = linen.init(
                 modules["posterior"], keys[2], z, *context, method="forward_and_log_det"
             )
+        if prior is not None:
+            variables["prior"] = linen.init(modules["prior"], keys[3], batch["image"])
         return variables
 
-    def prior(key: Array, count: int, batch: Batch | None) -> Array:
+    def draw(key: Array, count: int, batch: Batch | None) -> Array:
         return jax.random.normal(key, (count, latent_size))
 
     def decode(view: View, z: Array, key: Array) -> Array:
@@ -94,15 +139,18 @@ def vae(
         log_likelihood, kl = bound(view, batch["image"], key)
         nats = -variational.elbo(log_likelihood, kl)
         dimensions = np.prod(batch["image"].shape[1:])
-        return {"negative_elbo_nats": nats, "bits_per_dim": nats / (dimensions * np.log(2)), "kl_nats": kl}
+        bits = nats / (dimensions * np.log(2))
+        parts = {"kl_nats": kl, "reconstruction_nats": -log_likelihood}
+        return {"negative_elbo_nats": nats, "bits_per_dim": bits, **parts}
 
     return CodedMethod(
         name="VAE",
         nets=nets,
-        phases=(Phase("elbo", tuple(nets), loss),),
+        phases=(Phase("elbo", tuple(net for net in nets if net != "prior" or nets[net].optimizer), loss),),
         init=init,
-        latents=Latents(prior, decode, encode),
+        latents=Latents(draw, decode, encode) if prior is None else priors.latents(prior, likelihood, latent_size),
         evaluate=evaluate,
-        code=bits_back(likelihood, latent_size) if posterior is None else None,
+        code=bits_back(likelihood, latent_size) if posterior is None and prior is None else None,
         takes={"image": dataclasses.replace(likelihood.takes, layout=SIGNED.layout)},
+        evidence=Evidence(log_weight, encode, gaussian if posterior is None else None, log_joint, simulate),
     )
