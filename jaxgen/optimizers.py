@@ -61,3 +61,44 @@ def historical_averaging(weight: float) -> optax.GradientTransformation:
         return pulled, HistoryState(count, mean)
 
     return optax.GradientTransformation(init, update)
+
+
+class SkipState(NamedTuple):
+    """The inner optimizer's state, and how many updates in a row were skipped, int32 `[]`."""
+
+    inner: Any
+    skipped: jax.Array
+
+
+def skip_large(
+    optimizer: optax.GradientTransformation, limit: float, *, patience: int = 10
+) -> optax.GradientTransformation:
+    """Leaves out updates whose gradient's norm is above the limit, but never for good: Child 2021, section 4.
+
+    After `patience` of them in a row the next is taken, scaled down to the limit: else a norm that has come to stay
+    above it would end training without a word. What is not finite is never taken.
+
+    Args:
+      optimizer: which does not see what is left out.
+      limit: of the gradient's norm over all parameters.
+      patience: updates left out in a row, at most.
+
+    Raises:
+      UserError: limit or patience is not positive.
+    """
+    if not limit > 0 or patience < 1:
+        raise UserError(f"limit is {limit} and patience {patience}; both must be positive, e.g. 200 and 10.")
+
+    def init(params: Any) -> SkipState:
+        return SkipState(optimizer.init(params), jnp.zeros((), jnp.int32))
+
+    def update(updates: Any, state: Any, params: Any = None) -> tuple[Any, SkipState]:
+        norm = optax.tree.norm(updates)
+        taken = jnp.isfinite(norm) & ((norm <= limit) | (state.skipped >= patience))
+        share = limit / jnp.maximum(norm, limit)
+        moved, after = optimizer.update(jax.tree.map(lambda u: u * share, updates), state.inner, params)
+        moved = jax.tree.map(lambda u: jnp.where(taken, u, 0), moved)
+        kept = jax.tree.map(lambda new, old: jnp.where(taken, new, old), after, state.inner)
+        return moved, SkipState(kept, jnp.where(taken, 0, state.skipped + 1))
+
+    return optax.GradientTransformation(init, update)

@@ -7,7 +7,7 @@ import optax
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.optimizers import clip_weights, historical_averaging, matrices
+from jaxgen.optimizers import clip_weights, historical_averaging, matrices, skip_large
 
 
 def test_parameters_are_clipped_after_the_update_and_not_before():
@@ -58,3 +58,17 @@ def test_weight_decay_s_mask_knows_matrices_by_name():
         "embed": {"embedding": True},
         "first": False,
     }
+
+
+def test_large_gradients_are_left_out_but_never_for_good():
+    """Of (3, 4), twice too large, every third is taken, scaled to the limit; what is left out leaves no trace."""
+    optimizer = skip_large(optax.trace(0.5), 2.5, patience=2)
+    state, taken = optimizer.init(jnp.zeros(2)), []
+    for gradient in [[0.3, 0.4], [3.0, 4.0], [3.0, 4.0], [3.0, 4.0], [3.0, 4.0], [np.nan, 0.0], [np.inf, 0.0], [1, 0]]:
+        updates, state = optimizer.update(jnp.array(gradient), state)
+        taken.append(updates)
+    third = np.array([1.5, 2.0]) + 0.5 * np.array([0.3, 0.4])
+    expected = [[0.3, 0.4], [0, 0], [0, 0], third, [0, 0], [0, 0], [0, 0], np.array([1, 0]) + 0.5 * third]
+    np.testing.assert_allclose(taken, expected, rtol=1e-6)
+    with pytest.raises(UserError, match="limit is 0"):
+        skip_large(optax.sgd(1.0), 0)
