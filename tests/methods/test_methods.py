@@ -23,6 +23,7 @@ from jaxgen.experiment import Experiment
 from jaxgen.layers.vector_quantizer import VectorQuantizer
 from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial, estimators
+from jaxgen.losses.tree import Process
 from jaxgen.methods.adversarial import lazy, priors, regularizers
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
@@ -35,14 +36,17 @@ from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow
 from jaxgen.methods.knowledge.distillation import rule_distillation
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
+from jaxgen.methods.latent import priors as priors_of_z
 from jaxgen.methods.latent.autoencoder import autoencoder as plain_autoencoder
 from jaxgen.methods.latent.discrete_vae import discrete_vae
 from jaxgen.methods.latent.iwae import iwae
+from jaxgen.methods.latent.perceptual import perceptual_vae, vae_gan
 from jaxgen.methods.latent.vae import vae
 from jaxgen.methods.latent.vq_vae import vq_vae
 from jaxgen.methods.latent.wake_sleep import reweighted_wake_sleep, wake_sleep
 from jaxgen.methods.simultaneous import simultaneous
 from jaxgen.models.knowledge.confidences import Confidences
+from jaxgen.models.latent.priors import PseudoInputs, TreePrior
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
@@ -186,6 +190,27 @@ def autoencoder(**variant):
     return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2)
 
 
+def vamped(**variant):
+    prior = priors_of_z.vamp(make(PseudoInputs(4)))
+    return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2, prior=prior)
+
+
+def treed(**variant):
+    process = Process((2, 2), data_variance=0.3)
+    prior = priors_of_z.tree(Net(TreePrior(process, 2, EXAMPLES, decay=0.9)))
+    return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2, prior=prior)
+
+
+def perceived(**variant):
+    nets = tiny(2, heads=2, **variant), tiny(4, 4, 1, **variant), Net(Tiny((3,), **variant))
+    return perceptual_vae(*nets, latent_size=2)
+
+
+def criticized(**variant):
+    nets = tiny(2, heads=2, **variant), tiny(4, 4, 1, **variant), tiny(heads=2, **variant)
+    return vae_gan(*nets, adversarial.non_saturating, latent_size=2)
+
+
 def weighed(**variant):
     encoder, decoder = tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant)
     return iwae(encoder, decoder, bernoulli, latent_size=2, draws=3, doubly_reparametrized=True)
@@ -302,6 +327,10 @@ TABLE = {
     "gan lazy": Row(lazily, without=NOISY),
     "gan at once": Row(lambda **v: simultaneous(game()(**v)), without=NOISY),
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
+    "vamp": Row(vamped, falls="elbo/loss", without=NOISY),
+    "tree prior": Row(treed, falls="elbo/loss", without=NOISY),
+    "perceptual vae": Row(perceived, falls="features/loss", without=NOISY),
+    "vae-gan": Row(criticized, without=NOISY),
     "iwae": Row(weighed, falls="iwae/loss", without=NOISY),
     "wake-sleep": Row(belief(wake_sleep), falls="wake/loss", without=(*NOISY, "busy")),
     "reweighted wake-sleep": Row(
