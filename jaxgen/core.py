@@ -107,6 +107,27 @@ class Latents:
 
 
 @dataclasses.dataclass(frozen=True)
+class Evidence:
+    """How log p(x) of latent variables is bracketed, on the field `image`: see `jaxgen.quality.bracket`.
+
+    Attributes:
+      log_weight: `(view, batch, key) -> [batch]`, log p(x, z) - log q(z|x) of one draw of q, nats.
+      means: `(view, batch) -> [batch, units]`, the mean of q(z|x), of which some units hear nothing of x; None where
+        there is no such mean.
+      gaussian: `(view, batch) -> (mean, log_variance)` of q(z|x), `[batch, size]` each, where it is a Gaussian.
+      log_joint: `(view, batch, z [batch, size]) -> (log p(z), log p(x|z))`, `[batch]` each, for chains that move z;
+        None where z is no vector of real numbers.
+      draw: `(view, key, count) -> (z [count, size], batch)`, from p(z) and p(x|z); goes with `log_joint`.
+    """
+
+    log_weight: Callable[[View, Batch, Array], Array]
+    means: Callable[[View, Batch], Array] | None = None
+    gaussian: Callable[[View, Batch], tuple[Array, Array]] | None = None
+    log_joint: Callable[[View, Batch, Array], tuple[Array, Array]] | None = None
+    draw: Callable[[View, Array, int], tuple[Array, Batch]] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class Watch:
     """What training looks at with every row of metrics, and says once when it is too large.
 
@@ -160,6 +181,7 @@ class Method:
       takes: what values the data must have, `field -> jaxgen.fields.Field`, of streams `{stream: {field: Field}}`.
       log_prob: `(view, batch, key) -> [batch]`, nats of each example, of whole numbers that are dequantized a lower
         bound from one draw; None for a method that has no density.
+      evidence: what bounds log p(x) from both sides; None where it is exact, or there is none.
     """
 
     name: str
@@ -174,6 +196,7 @@ class Method:
     evaluations: tuple[Evaluation, ...] = ()
     takes: Fields = dataclasses.field(default_factory=dict)
     log_prob: Callable[[View, Batch, Array], Array] | None = None
+    evidence: Evidence | None = None
 
     @property
     def batches_per_step(self) -> int:

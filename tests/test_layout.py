@@ -41,7 +41,7 @@ ALLOWED = {
     "report": {"core"},
     "aot": {"training"},
     "experiment": {"core", "training", "data"},
-    "quality": {"core", "data", "experiment", "methods", "metrics", "models", "training"},
+    "quality": {"core", "data", "experiment", "losses", "methods", "metrics", "models", "training"},
     "commands": {
         "core",
         "training",

@@ -58,6 +58,25 @@ def _shown(value: float | None) -> str:
     return "" if value is None else f"{value:.4f}"
 
 
+def evidence_table(evidence: dict[str, Any]) -> Table:
+    """The table of what bounds log p(x), in nats, and what each figure is a bound of."""
+    table = Table(title=f"evidence of {evidence['data']}, nats, no constant left out")
+    for heading in ("figure", "mean", "standard error", "what it is", "by"):
+        table.add_column(heading, justify="right" if heading in ("mean", "standard error") else "left")
+    for row in evidence["rows"]:
+        error = "" if row["standard_error"] is None else f"{row['standard_error']:.4f}"
+        counts = ", ".join(
+            f"{row[n]} {n}" for n in ("draws", "steps", "chains", "temperatures", "examples") if n in row
+        )
+        table.add_row(row["figure"], _shown(row["mean"]), error, row["is"], counts)
+    if "active_units" in evidence:
+        units = evidence["active_units"]
+        table.add_row(
+            "active_units", f"{units['value']} of {units['of']}", "", "posterior means of variance over 0.01", ""
+        )
+    return table
+
+
 def samples_table(samples: dict[str, Any]) -> Table:
     """The table of what samples are like, beside training images put through the same."""
     against = f"{samples['samples']} samples against {samples['examples']} images of {samples['split']}"

@@ -1,7 +1,7 @@
 """Held-out figures of a trained state."""
 
 import dataclasses
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
@@ -36,34 +36,50 @@ def evaluator(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[Tr
       `(state, batches) -> {figure: {"mean", "standard_error"}}`, compiled when first called, once for
       each size of batch. The standard error is that of the mean over examples.
     """
+    columns = of_examples(method, method.evaluate, mesh, shardings)
+
+    def over(state: TrainState, batches: Iterable[Masked]) -> Figures:
+        return {name: mean_of(values) for name, values in columns(state, batches).items()}
+
+    return over
+
+
+def of_examples(
+    method: Method, function: Callable[[View, Batch, Array], Mapping[str, Array]], mesh: Mesh, shardings: TrainState
+) -> Callable[[TrainState, Iterable[Masked]], dict[str, np.ndarray]]:
+    """The compiled `(state, batches) -> {name: [examples, ...]}`, float64, in the batches' order, padding left out.
+
+    Args:
+      method: the algorithm.
+      function: `(view, batch, key) -> {name: [batch, ...]}`, of averaged weights where they are kept.
+      mesh: the devices.
+      shardings: of the state's leaves.
+    """
     place = placement(mesh, shardings)
 
     def figures(state: TrainState, batch: Batch, mask: Array, index: Array) -> tuple[dict[str, Array], Array]:
         key = jax.random.fold_in(jax.random.key(_KEY_SEED), index)
-        return dict(method.evaluate(view_of(method, state, place).averaged(), batch, key)), mask
+        return dict(function(view_of(method, state, place).averaged(), batch, key)), mask
 
     rows = batch_sharding(mesh)
     compiled = jax.jit(figures, in_shardings=(None, rows, rows, None), out_shardings=replicated(mesh))
 
-    def over(state: TrainState, batches: Iterable[Masked]) -> Figures:
+    def over(state: TrainState, batches: Iterable[Masked]) -> dict[str, np.ndarray]:
         columns: dict[str, list[np.ndarray]] = {}
         for index, (batch, mask) in enumerate(batches):
             # Whole on every device, so that every process can read them.
             examples, real = jax.device_get(compiled(state, batch, mask, np.uint32(index)))
             for name, values in examples.items():
                 columns.setdefault(name, []).append(np.asarray(values, np.float64)[real > 0])
-        joined = {name: np.concatenate(parts) for name, parts in columns.items()}
-        return {
-            name: {"mean": float(values.mean()), "standard_error": _standard_error(values)}
-            for name, values in joined.items()
-        }
+        return {name: np.concatenate(parts) for name, parts in columns.items()}
 
     return over
 
 
-def _standard_error(values: np.ndarray) -> float | None:
-    """Of the mean; of one example there is none."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+def mean_of(values: np.ndarray) -> dict[str, float | None]:
+    """The mean over examples and its standard error; of one example there is none."""
+    error = float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else None
+    return {"mean": float(values.mean()), "standard_error": error}
 
 
 def standing(method: Method, mesh: Mesh, shardings: TrainState) -> Callable[[TrainState], TrainState]:

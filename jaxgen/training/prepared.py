@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Phase, View
+from jaxgen.core import Array, Aux, Batch, Evidence, Latents, Method, Module, Phase, View
 
 Make = Callable[[Any], Any]  # what is sent, leaves [batch, ...] -> the batch a loss sees
 
@@ -39,6 +39,16 @@ def prepared(method: Method, make: Make | None) -> Method:
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         return method.evaluate(view, make(batch), key)
 
+    def evidence_of(evidence: Evidence) -> Evidence:
+        means, gaussian, log_joint = evidence.means, evidence.gaussian, evidence.log_joint
+        return dataclasses.replace(
+            evidence,
+            log_weight=lambda view, batch, key: evidence.log_weight(view, make(batch), key),
+            means=means and (lambda view, batch: means(view, make(batch))),
+            gaussian=gaussian and (lambda view, batch: gaussian(view, make(batch))),
+            log_joint=log_joint and (lambda view, batch, z: log_joint(view, make(batch), z)),
+        )
+
     memory, watch, log_prob = method.memory, method.watch, method.log_prob
     return dataclasses.replace(
         method,
@@ -47,6 +57,7 @@ def prepared(method: Method, make: Make | None) -> Method:
         evaluate=evaluate,
         latents=method.latents and latents_of(method.latents),
         log_prob=log_prob and (lambda view, batch, key: log_prob(view, make(batch), key)),
+        evidence=method.evidence and evidence_of(method.evidence),
         memory=memory and (lambda key, batch: memory(key, make(batch))),
         watch=watch
         and dataclasses.replace(watch, compute=lambda view, batch, key: watch.compute(view, make(batch), key)),

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Evidence, Method, Module, Net, Phase, View
 from jaxgen.losses.ancestral import Sample
 from jaxgen.losses.estimators import Estimator
 from jaxgen.methods.latent import wake_sleep
@@ -73,4 +73,5 @@ def discrete_vae(
         init=init,
         latents=wake_sleep.latents(),
         evaluate=wake_sleep.evaluate(evaluation_draws, chunk),
+        evidence=Evidence(wake_sleep.log_weight),
     )

@@ -4,6 +4,7 @@ Hinton et al., 1995, "The Wake-Sleep Algorithm for Unsupervised Neural Networks"
 "Reweighted Wake-Sleep", algorithm 1. The networks are those of `jaxgen.models.latent.sbn`.
 """
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View
 from jaxgen.losses import importance, variational
 from jaxgen.losses.ancestral import Draw, Replay, bits
 
@@ -117,6 +118,7 @@ def _belief_network(
         init=init,
         latents=latents(),
         evaluate=evaluate(evaluation_draws, chunk),
+        evidence=Evidence(log_weight),
     )
 
 
@@ -141,20 +143,21 @@ def latents() -> Latents:
     return Latents(prior, decode)
 
 
+def log_weight(view: View, batch: Batch, key: Array) -> Array:
+    """log p(x, z) - log q(z|x) at one draw of q, `[batch]`."""
+    drawn = recognize(view, batch["image"], key, draws=1)
+    return (log_joint(view, batch["image"], drawn.layers) - drawn.log_prob)[0]
+
+
 def evaluate(draws: int, chunk: int) -> Any:
     """Held-out bounds: by one draw, and by the weights of `draws`."""
 
     def figures(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         x = batch["image"]
-
-        def log_weight(key: Array) -> Array:
-            drawn = recognize(view, x, key, draws=1)
-            return (log_joint(view, x, drawn.layers) - drawn.log_prob)[0]
-
-        nats = -importance.streamed_iwae(log_weight, key, draws=draws, chunk=chunk)
-        elbo = log_weight(key)
+        of_draw = functools.partial(log_weight, view, batch)
+        nats = -importance.streamed_iwae(of_draw, key, draws=draws, chunk=chunk)
         return {
-            "negative_elbo_nats": -elbo,
+            "negative_elbo_nats": -log_weight(view, batch, key),
             "iw_nats": nats,
             "iw_bits_per_dim": nats / np.prod(x.shape[1:]) / np.log(2),
         }
