@@ -4,6 +4,7 @@ Importance-weighted bounds (Burda et al. 2016, eq. 8) are streamed, so that thei
 annealed chains and bidirectional Monte Carlo are those of `jaxgen.metrics.ais`.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -108,10 +109,12 @@ def annealed(
         raise UserError(f"annealing moves vectors of real numbers, which the latents of {method.name} are not.")
     if temperatures < 2:
         raise UserError(f"temperatures is {temperatures}; it must be at least 2, e.g. 1000.")
-    held_out = next(experiment.held_out(mesh, stage))[0]
-    held_out = jax.tree.map(lambda x: x[:SIMULATED], held_out)
+    held_out, few = _first(experiment, mesh, stage)
     run = compiled_on_view(
-        method, lambda view, batch, key: _bounds(view, evidence, batch, key, temperatures), mesh, shardings_of(state)
+        method,
+        lambda view, batch, key: _bounds(view, evidence, few(batch), key, temperatures),
+        mesh,
+        shardings_of(state),
     )
     found = jax.device_get(run(state, held_out, jax.random.key(_SEED)))
     settings = {"chains": CHAINS, "temperatures": temperatures}
@@ -151,6 +154,7 @@ def refined(
         raise UserError(f"refine is {steps}; it must be at least 1 step, e.g. 500.")
 
     def bounds(view: View, batch: Batch, key: Array) -> dict[str, Array]:
+        batch = few(batch)
         joint = lambda z: jnp.add(*log_joint(view, batch, z))  # noqa: E731
         keys, q = jax.random.split(key, 4), gaussian(view, batch)
         best = refine.refine(joint, *q, keys[0], steps=steps)
@@ -164,7 +168,7 @@ def refined(
             "evidence": streamed_iwae(log_weight, keys[3], draws=draws, chunk=_chunk(draws)),
         }
 
-    held_out = jax.tree.map(lambda x: x[:SIMULATED], next(experiment.held_out(mesh, stage))[0])
+    held_out, few = _first(experiment, mesh, stage)
     run = compiled_on_view(method, bounds, mesh, shardings_of(state))
     found = jax.device_get(run(state, held_out, jax.random.key(_SEED)))
     settings = {"draws": draws, "steps": steps}
@@ -174,6 +178,13 @@ def refined(
         _row("approximation_gap_nats", found["evidence"] - found["refined"], "what a Gaussian misses", **settings),
         _row("amortization_gap_nats", found["refined"] - found["encoder"], "what the encoder misses", **settings),
     ]
+
+
+def _first(experiment: Experiment, mesh: Mesh, stage: str) -> tuple[Batch, Callable[[Batch], Batch]]:
+    """The first held-out batch, and what leaves so many of it as are looked at closely, without padding."""
+    batch, _ = next(experiment.held_out(mesh, stage))
+    count = min(SIMULATED, len(experiment.stage(stage).data.test))
+    return batch, lambda batch: jax.tree.map(lambda x: x[:count], batch)
 
 
 def _chunk(draws: int) -> int:
