@@ -24,7 +24,7 @@ from jaxgen.training.sharding import make_mesh
 RNG = np.random.default_rng(0)
 W, S = RNG.normal(size=(3, 2)).astype(np.float32), 0.8
 X = RNG.multivariate_normal(np.zeros(3), W @ W.T + S**2 * np.eye(3), 10).astype(np.float32)
-TRUTH = -stats.multivariate_normal(np.zeros(3), W @ W.T + S**2 * np.eye(3)).logpdf(X).mean()
+TRUTH = -stats.multivariate_normal(np.zeros(3), W @ W.T + S**2 * np.eye(3)).logpdf(X)
 PARAMS = {
     "encoder": {"mean": {"kernel": 0.3 * W, "bias": np.zeros(2)}, "log_variance": np.array([-0.5, 0.1])},
     "decoder": {"mean": {"kernel": W.T, "bias": np.zeros(3)}, "log_variance": np.array(2 * np.log(S))},
@@ -56,8 +56,8 @@ def trained(devices, method=None):
 def test_bounds_of_many_draws_come_to_the_evidence_and_are_the_same_on_four_devices():
     one, four = (bracket.importance_weighted(*trained(devices), draws=2000) for devices in (1, 4))
     elbo, bound = one["rows"]
-    assert bound["mean"] == pytest.approx(TRUTH, abs=0.02)
-    assert elbo["mean"] > TRUTH + 0.1
+    assert bound["mean"] == pytest.approx(TRUTH.mean(), abs=0.02)
+    assert elbo["mean"] > TRUTH.mean() + 0.1
     assert (bound["draws"], bound["examples"]) == (2000, 10)
     for a, b in zip(one["rows"], four["rows"], strict=True):
         assert b["mean"] == pytest.approx(a["mean"], rel=1e-5)
@@ -68,7 +68,7 @@ def test_bounds_of_many_draws_come_to_the_evidence_and_are_the_same_on_four_devi
 def test_annealed_chains_bracket_what_the_model_draws_and_come_near_what_is_held_out(monkeypatch):
     monkeypatch.setattr(bracket, "LEAPFROGS", 3)
     rows = {row["figure"]: row for row in bracket.annealed(*trained(1), temperatures=60)}
-    assert rows["ais_nats"]["mean"] == pytest.approx(TRUTH, abs=0.1)
+    assert rows["ais_nats"]["mean"] == pytest.approx(TRUTH[:8].mean(), abs=0.1)
     lower, upper = rows["bdmc_own_nats"]["mean"], rows["ais_own_nats"]["mean"]
     assert -0.05 < rows["bdmc_gap_nats"]["mean"] == pytest.approx(upper - lower, abs=1e-4)
     assert rows["bdmc_gap_nats"]["mean"] < 0.3
