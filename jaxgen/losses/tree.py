@@ -196,8 +196,9 @@ def regrow(key: jax.Array, data: Data, tree: Tree, process: Process, *, sweeps: 
         tree = jax.lax.fori_loop(0, sweeps, lambda _, tree: sweep(data, tree, process)[0], tree)
         return tree, bound(data, update_shares(data, tree, process), tree, process)
 
-    both = [settled(tree) for tree in (tree, moved)]
-    return jax.tree.map(lambda old, new: jnp.where(both[1][1] > both[0][1], new, old), both[0][0], both[1][0])
+    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), tree, moved)
+    trees, values = jax.vmap(settled)(both)
+    return jax.tree.map(lambda x: x[jnp.argmax(values)], trees)
 
 
 def _beta_kl(sticks: jax.Array, concentration: float) -> jax.Array:

@@ -15,9 +15,9 @@ from jax.sharding import Mesh
 from jaxgen.core import Array, Batch, Evidence, Method, TrainState, View
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
-from jaxgen.losses import refine
 from jaxgen.losses.importance import streamed_iwae
 from jaxgen.metrics import ais
+from jaxgen.quality import refine
 from jaxgen.training.evaluate import compiled_on_view, mean_of, of_examples
 from jaxgen.training.sharding import shardings_of
 
@@ -132,7 +132,7 @@ def refined(
 ) -> list[dict[str, Any]]:
     """Rows as of `importance_weighted`: how far off the bound is for want of a better q, and of a better encoder.
 
-    Of each of a few held-out examples q is refined by itself: see `jaxgen.losses.refine`.
+    Of each of a few held-out examples q is refined by itself: see `jaxgen.quality.refine`.
 
     Args:
       experiment: as of `importance_weighted`.

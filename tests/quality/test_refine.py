@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from jaxgen.losses import refine
+from jaxgen.quality import refine
 
 COVARIANCE = np.array([[1.0, 0.8], [0.8, 2.0]])
 MEAN, LOG_EVIDENCE = np.array([0.5, -1.0]), -3.0
