@@ -99,7 +99,7 @@ def vae_gan(
         others, own = view.training(keys[0], hold=STILL), view.training(keys[1])
         again, dreamt, _ = made(others, batch["image"], keys[2])
         real, *fakes = (own("critic", x)[0] for x in (batch["image"], again, dreamt))
-        value = sum(jnp.mean(loss.critic(real, fake)) for fake in fakes) / 2
+        value = sum((jnp.mean(loss.critic(real, fake)) for fake in fakes), jnp.zeros(())) / 2
         return value, Aux({"real": jnp.mean(real), "fake": jnp.mean(fakes[1])}, own.moved)
 
     def encoder_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
