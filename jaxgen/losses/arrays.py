@@ -19,6 +19,20 @@ def sum_event_axes(values: jax.Array) -> jax.Array:
     return jnp.sum(values, axis=tuple(range(1, values.ndim)))
 
 
+def only(where: ArrayLike | None, values: jax.Array, otherwise: ArrayLike = 0.0) -> jax.Array:
+    """`values` of the set's members and `otherwise` in the place of padding, whose NaN no gradient meets.
+
+    Args:
+      where: which are members, of the first axes of `values`; None for all.
+      values: `[*where.shape, ...]`.
+      otherwise: what padding becomes.
+    """
+    if where is None:
+        return values
+    where = jnp.asarray(where, bool)
+    return jnp.where(where.reshape(where.shape + (1,) * (values.ndim - where.ndim)), values, otherwise)
+
+
 def times(weight: jax.Array, values: jax.Array) -> jax.Array:
     """`weight * values`, broadcast, where 0 times infinity is 0: what has no weight says nothing, in the gradient too.
 

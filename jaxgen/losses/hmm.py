@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxgen import loops
 from jaxgen.errors import UserError
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, only
 
 
 def log_prob(
@@ -55,10 +55,19 @@ def posterior(
 
 
 def m_step(
-    initial: ArrayLike, transition: ArrayLike, emission: ArrayLike, mask: ArrayLike | None = None
+    initial: ArrayLike,
+    transition: ArrayLike,
+    emission: ArrayLike,
+    mask: ArrayLike | None = None,
+    *,
+    where: ArrayLike | None = None,
 ) -> tuple[jax.Array, jax.Array]:
-    """Baum and Welch's new `initial` and `transition`: the expected counts, normalized. Arguments as of `log_prob`."""
+    """Baum and Welch's new `initial` and `transition`: the expected counts, normalized.
+
+    Arguments as of `log_prob`, and `where`: which sequences there are, `[batch]`; None for all.
+    """
     initial, transition, emission = at_least_float32(initial, transition, emission)
-    total = lambda initial, transition: jnp.sum(log_prob(initial, transition, emission, mask))  # noqa: E731
+    emission = only(where, emission)
+    total = lambda *chain: jnp.sum(only(where, log_prob(*chain, emission, mask)))  # noqa: E731
     starts, moves = jax.grad(total, (0, 1))(initial, transition)
     return jnp.log(starts / jnp.sum(starts)), jnp.log(moves / jnp.sum(moves, -1, keepdims=True))

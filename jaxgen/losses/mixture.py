@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax.typing import ArrayLike
 
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, only
 
 
 class GaussianMixture(NamedTuple):
@@ -65,12 +65,15 @@ def responsibilities(log_joint: ArrayLike) -> jax.Array:
     return jax.nn.softmax(jnp.asarray(log_joint), -1)
 
 
-def gaussian_m_step(x: ArrayLike, shares: ArrayLike, *, least_variance: float = 1e-6) -> GaussianMixture:
+def gaussian_m_step(
+    x: ArrayLike, shares: ArrayLike, *, least_variance: float = 1e-6, where: ArrayLike | None = None
+) -> GaussianMixture:
     """The most likely mixture for x `[batch, size]` whose components are shared as `shares` `[batch, components]` say.
 
-    Variances do not fall below `least_variance`, since the likelihood of one component on one example has no maximum.
+    `where` `[batch]` tells which examples there are; None for all. Variances do not fall below `least_variance`, since
+    the likelihood of one component on one example has no maximum.
     """
-    x, shares = at_least_float32(x, shares)
+    x, shares = (only(where, array) for array in at_least_float32(x, shares))
     total = jnp.sum(shares, 0)
     means = shares.T @ x / total[:, None]
     variances = jnp.einsum("bk,bks->ks", shares, jnp.square(x[:, None] - means)) / total[:, None]
@@ -78,12 +81,12 @@ def gaussian_m_step(x: ArrayLike, shares: ArrayLike, *, least_variance: float = 
 
 
 def categorical_m_step(
-    x: ArrayLike, shares: ArrayLike, *, levels: int, pseudo_count: float = 0.0
+    x: ArrayLike, shares: ArrayLike, *, levels: int, pseudo_count: float = 0.0, where: ArrayLike | None = None
 ) -> CategoricalMixture:
     """As `gaussian_m_step`, for integers x; `pseudo_count` more of each level are as good as seen, in each component.
 
     With a pseudo-count above 0 it is the mode under a Dirichlet prior, which EM raises in the likelihood's place.
     """
-    (shares,) = at_least_float32(shares)
+    shares = only(where, *at_least_float32(shares))
     counts = jnp.einsum("bk,bsl->ksl", shares, jax.nn.one_hot(x, levels)) + pseudo_count
     return CategoricalMixture(jnp.log(jnp.sum(shares, 0)), jnp.log(counts))

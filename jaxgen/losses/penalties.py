@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
-from jaxgen.losses.arrays import at_least_float32, sum_event_axes
+from jaxgen.losses.arrays import at_least_float32, only, sum_event_axes
 
 Critic = Callable[[jax.Array], jax.Array]
 
@@ -52,7 +52,9 @@ def r1(critic: Critic, real: ArrayLike) -> jax.Array:
     return squared_gradient(critic, real)
 
 
-def max_gradient_penalty(critic: Critic, real: ArrayLike, fake: ArrayLike, key: jax.Array) -> jax.Array:
+def max_gradient_penalty(
+    critic: Critic, real: ArrayLike, fake: ArrayLike, key: jax.Array, *, where: ArrayLike | None = None
+) -> jax.Array:
     """`max_x |grad f(x)|^2` over points between the pairs: Zhou et al. 2019, "Lipschitz Generative Adversarial Nets".
 
     The largest norm met is what a batch knows of the critic's Lipschitz constant; no other norm is made smaller.
@@ -62,6 +64,7 @@ def max_gradient_penalty(critic: Critic, real: ArrayLike, fake: ArrayLike, key: 
       real: `[batch, ...]`.
       fake: of the same shape.
       key: PRNG key of the points, uniform on the segments.
+      where: which pairs there are, `[batch]`, at least one; None for all.
 
     Returns:
       `[]`, one number for the batch.
@@ -69,7 +72,8 @@ def max_gradient_penalty(critic: Critic, real: ArrayLike, fake: ArrayLike, key: 
     Raises:
       UserError: real and fake differ in shape.
     """
-    return jnp.max(squared_gradient(critic, _between(real, fake, key)))
+    points = only(where, _between(real, fake, key))
+    return jnp.max(only(where, squared_gradient(critic, points)))
 
 
 def squared_gradient(critic: Critic, x: ArrayLike) -> jax.Array:
@@ -79,7 +83,13 @@ def squared_gradient(critic: Critic, x: ArrayLike) -> jax.Array:
 
 
 def path_length(
-    synthesize: Callable[[jax.Array], jax.Array], w: ArrayLike, key: jax.Array, mean: ArrayLike, *, decay: float = 0.01
+    synthesize: Callable[[jax.Array], jax.Array],
+    w: ArrayLike,
+    key: jax.Array,
+    mean: ArrayLike,
+    *,
+    decay: float = 0.01,
+    where: ArrayLike | None = None,
 ) -> tuple[jax.Array, jax.Array]:
     """`(|J^T y| - a)^2` with a the running mean of the lengths: Karras et al. 2020, equation 4 (there times 2).
 
@@ -92,17 +102,20 @@ def path_length(
       key: PRNG key of y.
       mean: the running mean before, `[]`, 0 at the start.
       decay: how far it moves towards the batch's mean.
+      where: which examples there are, `[batch]`; None for all.
 
     Returns:
-      The penalty `[batch]` and the running mean after, `[]`, a constant to differentiation.
+      The penalty `[batch]`, 0 for those that are not there, and the running mean after, `[]`, a constant to
+      differentiation.
     """
-    images, pull = jax.vjp(synthesize, jnp.asarray(w))
+    images, pull = jax.vjp(synthesize, only(where, jnp.asarray(w)))
     y = jax.random.normal(key, images.shape, images.dtype) / (images.shape[1] * images.shape[2]) ** 0.5
     (gradient,) = at_least_float32(pull(y)[0])
     layers = gradient.shape[1] if gradient.ndim == 3 else 1
     lengths = _norm(sum_event_axes(jnp.square(gradient)) / layers)
-    moved = jax.lax.stop_gradient((1 - decay) * jnp.asarray(mean) + decay * jnp.mean(lengths))
-    return jnp.square(lengths - moved), moved
+    of_batch = jnp.mean(lengths, where=None if where is None else jnp.asarray(where, bool))
+    moved = jax.lax.stop_gradient((1 - decay) * jnp.asarray(mean) + decay * of_batch)
+    return only(where, jnp.square(lengths - moved)), moved
 
 
 def orthogonality(kernel: ArrayLike, *, norms: bool = False, output_axis: int = -1) -> jax.Array:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, only
 
 
 class PPCA(NamedTuple):
@@ -29,8 +29,10 @@ class PPCA(NamedTuple):
     noise_variance: jax.Array
 
 
-def fit(x: ArrayLike, *, latent_size: int) -> PPCA:
+def fit(x: ArrayLike, *, latent_size: int, where: ArrayLike | None = None) -> PPCA:
     """The most likely model of `x` `[n, size]`, its W with orthogonal columns: equations 7 and 8.
+
+    `where` `[n]` tells which examples there are; None for all.
 
     Raises:
       UserError: `latent_size` is not between 1 and the size less one.
@@ -40,8 +42,10 @@ def fit(x: ArrayLike, *, latent_size: int) -> PPCA:
         raise UserError(
             f"latent_size is {latent_size}: for data of {x.shape[1]} dimensions choose 1 to {x.shape[1] - 1}"
         )
-    mean = jnp.mean(x, 0)
-    variances, directions = jnp.linalg.eigh((x - mean).T @ (x - mean) / len(x))  # ascending
+    count = len(x) if where is None else jnp.sum(where, dtype=x.dtype)
+    mean = jnp.sum(only(where, x), 0) / count
+    centred = only(where, x - mean)
+    variances, directions = jnp.linalg.eigh(centred.T @ centred / count)  # ascending
     noise_variance = jnp.mean(variances[:-latent_size])
     weights = directions[:, -latent_size:] * jnp.sqrt(variances[-latent_size:] - noise_variance)
     return PPCA(mean, weights, noise_variance)

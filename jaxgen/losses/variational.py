@@ -11,7 +11,7 @@ from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
 from jaxgen.losses import discretized
-from jaxgen.losses.arrays import at_least_float32, sum_event_axes, times
+from jaxgen.losses.arrays import at_least_float32, only, sum_event_axes, times
 from jaxgen.losses.discretized import MIN_LOG_SCALE
 from jaxgen.losses.softplus import softplus
 
@@ -70,7 +70,7 @@ def elbo(log_likelihood: ArrayLike, kl: ArrayLike) -> jax.Array:
     return log_likelihood - kl
 
 
-def iwae(log_weights: ArrayLike, axis: int = 0) -> jax.Array:
+def iwae(log_weights: ArrayLike, axis: int = 0, *, where: ArrayLike | None = None) -> jax.Array:
     """The importance-weighted bound `log mean_k w_k`, `w_k = p(x, z_k) / q(z_k|x)`, in nats: Burda et al. 2016, eq. 8.
 
     One draw's is the evidence lower bound of that draw; in expectation it never falls as draws are added, and its limit
@@ -79,15 +79,20 @@ def iwae(log_weights: ArrayLike, axis: int = 0) -> jax.Array:
     Args:
       log_weights: `log p(x, z_k) - log q(z_k | x)`, `[..., k, ...]`, k along `axis`.
       axis: of the draws.
+      where: which draws there are, broadcast against `log_weights`, at least one an example; None for all.
 
     Returns:
       The shape of `log_weights` without `axis`.
     """
     (log_weights,) = at_least_float32(log_weights)
-    return jax.nn.logsumexp(log_weights, axis) - math.log(log_weights.shape[axis])
+    if where is None:
+        return jax.nn.logsumexp(log_weights, axis) - math.log(log_weights.shape[axis])
+    where = jnp.broadcast_to(where, log_weights.shape)
+    draws = jnp.sum(where, axis, dtype=log_weights.dtype)
+    return jax.nn.logsumexp(jnp.where(where, log_weights, -jnp.inf), axis) - jnp.log(draws)
 
 
-def free_bits(kl: ArrayLike, *, minimum: float) -> jax.Array:
+def free_bits(kl: ArrayLike, *, minimum: float, where: ArrayLike | None = None) -> jax.Array:
     """Divergences of which `minimum` nats a group are free: Kingma et al. 2016, eq. 15.
 
     Its mean over the batch is `sum_g max(minimum, mean_batch KL_g)`: the mean decides, so that examples may differ, and
@@ -96,9 +101,10 @@ def free_bits(kl: ArrayLike, *, minimum: float) -> jax.Array:
     Args:
       kl: one divergence a group of latents, `[batch, groups]`.
       minimum: lambda, nats a group, not negative.
+      where: which examples there are, `[batch]`; None for all.
 
     Returns:
-      `[batch]`.
+      `[batch]`, 0 for those that are not there.
 
     Raises:
       UserError: `kl` has no axis of groups.
@@ -106,7 +112,9 @@ def free_bits(kl: ArrayLike, *, minimum: float) -> jax.Array:
     (kl,) = at_least_float32(kl)
     if kl.ndim != 2:
         raise UserError(f"kl has shape {kl.shape}: free bits are given to groups, so it must be [batch, groups]")
-    return jnp.sum(jnp.where(jnp.mean(kl, 0) > minimum, kl, minimum), axis=1)
+    kl = only(where, kl)
+    mean = jnp.mean(kl, 0, where=None if where is None else jnp.asarray(where, bool)[:, None])
+    return only(where, jnp.sum(jnp.where(mean > minimum, kl, minimum), axis=1))
 
 
 def bernoulli_log_prob(x: ArrayLike, logits: ArrayLike) -> jax.Array:
