@@ -4,8 +4,8 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.bijectors.bijector import Bijector, sum_per_example, widen
-from jaxgen.bijectors.coupling import Affine, Transform
+from jaxgen.bijectors.bijector import Bijector, check_axes, sum_per_example, widen
+from jaxgen.bijectors.coupling import Affine, Transform, checked
 
 
 class Autoregressive(Bijector):
@@ -28,12 +28,13 @@ class Autoregressive(Bijector):
     conditional: bool = False
 
     def forward_and_log_det(self, z: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
+        check_axes(self, z, "batch, size")
         z = widen(z)
         size, seen = z.shape[-1], () if condition is None else (condition,)
 
         def set_element(conditioner: nn.Module, carry: tuple[jax.Array, jax.Array], i: jax.Array):
             x, log_det = carry
-            raw = widen(conditioner(x, self.transform.parameters * size, *seen))
+            raw = checked(conditioner, self.transform, conditioner(x, self.transform.parameters * size, *seen), size)
             moved, log_derivative = self.transform.forward(z, raw)
             return (x.at[:, i].set(moved[:, i]), log_det + log_derivative[:, i]), None
 
@@ -44,7 +45,8 @@ class Autoregressive(Bijector):
         return x, log_det
 
     def inverse_and_log_det(self, x: jax.Array, condition: jax.Array | None = None) -> tuple[jax.Array, jax.Array]:
-        x, seen = widen(x), () if condition is None else (condition,)
-        raw = self.conditioner(x, self.transform.parameters * x.shape[-1], *seen)
-        z, log_derivative = self.transform.inverse(x, widen(raw))
+        check_axes(self, x, "batch, size")
+        x, size, seen = widen(x), x.shape[-1], () if condition is None else (condition,)
+        raw = self.conditioner(x, self.transform.parameters * size, *seen)
+        z, log_derivative = self.transform.inverse(x, checked(self.conditioner, self.transform, raw, size))
         return z, sum_per_example(log_derivative)

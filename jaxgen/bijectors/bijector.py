@@ -10,6 +10,10 @@ import jax.numpy as jnp
 from jaxgen.errors import UserError
 
 
+class Misfit(UserError):
+    """A part is given what it does not take; what put it there says where that comes from (`compose.Chain`)."""
+
+
 class Bijector(nn.Module):
     """An invertible map between base noise z and data x, both `[batch, ..., channels]`, as a Linen module.
 
@@ -52,6 +56,22 @@ def run(bijector: Bijector, direction: str, x: jax.Array, condition: Any) -> tup
     if condition is None:
         raise UserError(f"{type(bijector).__name__} takes a condition, and got none; give it as the second argument.")
     return getattr(bijector, direction)(x, condition)
+
+
+def check_axes(part: nn.Module, x: jax.Array, axes: str) -> None:
+    """Refuses arrays of another rank.
+
+    Args:
+      part: what takes them.
+      x: given to it, `[batch, ...]`.
+      axes: the names of those it takes, such as "batch, size".
+
+    Raises:
+      Misfit: there are more or fewer.
+    """
+    if x.ndim != len(axes.split(", ")):
+        given = ", ".join(["batch", *map(str, x.shape[1:])])
+        raise Misfit(f"{type(part).__name__} takes [{axes}], but got [{given}].")
 
 
 def widen(x: jax.Array) -> jax.Array:

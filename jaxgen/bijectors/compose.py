@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jaxgen import loops
 from jaxgen.bijectors import reversible
-from jaxgen.bijectors.bijector import Bijector, run, widen
+from jaxgen.bijectors.bijector import Bijector, Misfit, run, widen
 from jaxgen.errors import UserError
 
 Memory = Literal["plain", "remat", "reversible"]
@@ -21,6 +21,9 @@ class Chain(Bijector):
 
     Attributes:
       bijectors: f₁ … fₙ.
+
+    Raises:
+      UserError: when it is initialized, a part does not take what the one before it gives.
     """
 
     bijectors: tuple[Bijector, ...]
@@ -34,17 +37,24 @@ class Chain(Bijector):
         return any(bijector.conditional for bijector in self.bijectors)
 
     def forward_and_log_det(self, z: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
-        log_det = jnp.zeros(z.shape[:1], widen(z).dtype)
-        for bijector in reversed(self.bijectors):
-            z, part = run(bijector, "forward_and_log_det", z, condition)
-            log_det += part
-        return z, log_det
+        return self._pass("forward_and_log_det", self.bijectors[::-1], z, condition)
 
     def inverse_and_log_det(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
-        log_det = jnp.zeros(x.shape[:1], widen(x).dtype)
-        for bijector in self.bijectors:
-            x, part = run(bijector, "inverse_and_log_det", x, condition)
-            log_det += part
+        return self._pass("inverse_and_log_det", self.bijectors, x, condition)
+
+    def _pass(
+        self, direction: str, bijectors: tuple[Bijector, ...], x: jax.Array, condition: Any
+    ) -> tuple[jax.Array, jax.Array]:
+        log_det, before = jnp.zeros(x.shape[:1], widen(x).dtype), None
+        for bijector in bijectors:
+            try:
+                x, part = run(bijector, direction, x, condition)
+            except Misfit as error:
+                if before is None:
+                    raise
+                gives = f"{type(before).__name__} gives {type(bijector).__name__} examples of shape {x.shape[1:]}"
+                raise UserError(f"{gives}: {error}") from error
+            log_det, before = log_det + part, bijector
         return x, log_det
 
 
@@ -64,13 +74,18 @@ class Repeat(Bijector):
         of parameters and input alone.
 
     Raises:
-      UserError: `memory` is none of these, or reversible where layers move collections of theirs in training or are
-        conditional.
+      UserError: `length` is below 1; `memory` is none of these, or reversible where layers move collections of theirs
+        in training or are conditional; or, when it is initialized, f changes the shape.
     """
 
     bijector: Bijector
     length: int
     memory: Memory = "plain"
+
+    def __post_init__(self) -> None:
+        if self.length < 1:
+            raise UserError(f"length is {self.length}: repeat {type(self.bijector).__name__} at least once.")
+        super().__post_init__()
 
     @property
     def conditional(self) -> bool:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -91,8 +106,9 @@ class Repeat(Bijector):
 
         def body(bijector: Bijector, carry: tuple[jax.Array, jax.Array], condition: Any):
             x, log_det = carry
-            x, part = run(bijector, direction, x, condition)
-            return (x, log_det + part), None
+            passed, part = run(bijector, direction, x, condition)
+            _check_kept(self, x, passed)
+            return (passed, log_det + part), None
 
         layers = nn.scan(
             nn.remat(body, prevent_cse=False) if self.memory == "remat" else body,
@@ -164,14 +180,30 @@ class Split(Bijector):
         return self.bijector.conditional
 
     def forward_and_log_det(self, z: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
-        z_a, z_b = jnp.split(z, [z.shape[-1] // 2], axis=-1)
+        z_a, z_b = self._halves(z)
         x_a, log_det = run(self.bijector, "forward_and_log_det", z_a, condition)
+        _check_kept(self, z_a, x_a)
         return jnp.concatenate([x_a, z_b], axis=-1), log_det
 
     def inverse_and_log_det(self, x: jax.Array, condition: Any = None) -> tuple[jax.Array, jax.Array]:
-        x_a, x_b = jnp.split(x, [x.shape[-1] // 2], axis=-1)
+        x_a, x_b = self._halves(x)
         z_a, log_det = run(self.bijector, "inverse_and_log_det", x_a, condition)
+        _check_kept(self, x_a, z_a)
         return jnp.concatenate([z_a, x_b], axis=-1), log_det
+
+    def _halves(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        if x.shape[-1] < 2:
+            raise Misfit(f"Split got channels={x.shape[-1]}: give it at least 2, for example by squeezing first.")
+        a, b = jnp.split(x, [x.shape[-1] // 2], axis=-1)
+        return a, b
+
+
+def _check_kept(whole: Repeat | Split, given: jax.Array, found: jax.Array) -> None:
+    if given.shape != found.shape:
+        raise UserError(
+            f"{type(whole).__name__} needs a bijector that keeps the shape, but {type(whole.bijector).__name__} makes "
+            f"examples of shape {found.shape[1:]} of {given.shape[1:]}; put it outside, in a Chain."
+        )
 
 
 def _in(bijector: Bijector, x: jax.Array, condition: Any, direction: str) -> tuple[jax.Array, jax.Array]:

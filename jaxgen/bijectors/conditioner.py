@@ -7,6 +7,7 @@ from flax.linen.dtypes import promote_dtype
 from jax.typing import DTypeLike
 
 from jaxgen.bijectors.actnorm import channel_moments
+from jaxgen.bijectors.bijector import check_axes
 from jaxgen.layers.matrix import at_every_pixel
 
 
@@ -58,6 +59,7 @@ class NormalizedConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        check_axes(self, x, "batch, height, width, channels")
         shape = (self.size, self.size, x.shape[-1], self.features)
         kernel = self.param("kernel", nn.initializers.normal(0.05), shape)
         start = channel_moments(convolve(x, kernel)) if self.is_initializing() else jnp.zeros((2, self.features))
@@ -78,6 +80,7 @@ class ZeroConv(nn.Module):
 
     @nn.compact
     def __call__(self, x: jax.Array, features: int) -> jax.Array:
+        check_axes(self, x, "batch, height, width, channels")
         kernel = self.param("kernel", nn.initializers.zeros, (3, 3, x.shape[-1], features))
         bias = self.param("bias", nn.initializers.zeros, (features,))
         x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)

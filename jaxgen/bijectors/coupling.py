@@ -7,7 +7,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 
-from jaxgen.bijectors.bijector import Bijector, sum_per_example, widen
+from jaxgen.bijectors.bijector import Bijector, Misfit, sum_per_example, widen
 from jaxgen.errors import UserError
 
 
@@ -66,6 +66,20 @@ class Additive:
         return x - raw, jnp.zeros_like(x)
 
 
+def checked(conditioner: nn.Module, transform: Transform, raw: jax.Array, channels: int) -> jax.Array:
+    """The raw parameters `[..., parameters * channels]` that a conditioner gives a transform, widened.
+
+    Raises:
+      UserError: it gives more or fewer.
+    """
+    if raw.shape[-1] != transform.parameters * channels:
+        raise UserError(
+            f"{type(conditioner).__name__} gives {raw.shape[-1]} numbers, but {type(transform).__name__} takes "
+            f"{transform.parameters * channels} for {channels} channels; let it return as many as it is asked for."
+        )
+    return widen(raw)
+
+
 class Coupling(Bijector):
     """x_a = z_a, x_b = f(z_b; c(z_a)) and z_a = x_a, z_b = f⁻¹(x_b; c(x_a)), a and b the halves of the channels.
 
@@ -89,18 +103,17 @@ class Coupling(Bijector):
     def _halves(self, x: jax.Array, condition: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
         """The half that stays, the half that moves, and the raw parameters of its map."""
         if x.shape[-1] < 2:
-            raise UserError(f"Coupling got channels={x.shape[-1]}: give it at least 2, for example by squeezing first.")
+            raise Misfit(f"Coupling got channels={x.shape[-1]}: give it at least 2, for example by squeezing first.")
         first, second = jnp.split(widen(x), [x.shape[-1] // 2], axis=-1)
         stays, moves = (second, first) if self.swap else (first, second)
+        if condition is not None and condition.shape[:-1] != stays.shape[:-1]:
+            raise UserError(
+                f"{type(self.conditioner).__name__} sees a condition of shape {condition.shape} beside {stays.shape}; "
+                "they must agree in all but the last axis."
+            )
         seen = stays if condition is None else jnp.concatenate([stays, condition], axis=-1)
         raw = self.conditioner(seen, self.transform.parameters * moves.shape[-1])
-        if raw.shape[-1] != self.transform.parameters * moves.shape[-1]:
-            raise UserError(
-                f"{type(self.conditioner).__name__} gives {raw.shape[-1]} numbers, but {type(self.transform).__name__} "
-                f"takes {self.transform.parameters * moves.shape[-1]} for {moves.shape[-1]} channels; let it return "
-                "as many as it is asked for."
-            )
-        return stays, moves, widen(raw)
+        return stays, moves, checked(self.conditioner, self.transform, raw, moves.shape[-1])
 
     def _join(self, stays: jax.Array, moves: jax.Array) -> jax.Array:
         return jnp.concatenate((moves, stays) if self.swap else (stays, moves), axis=-1)

@@ -3,7 +3,8 @@
 import jax
 import jax.numpy as jnp
 
-from jaxgen.bijectors.bijector import Bijector
+from jaxgen.bijectors.bijector import Bijector, check_axes
+from jaxgen.errors import UserError
 
 
 class LowerTriangular(Bijector):
@@ -26,5 +27,11 @@ class LowerTriangular(Bijector):
         return solve(self._below(x, condition), x), jnp.zeros(x.shape[0], x.dtype)
 
     def _below(self, x: jax.Array, condition: jax.Array) -> jax.Array:
+        check_axes(self, x, "batch, size")
         size = x.shape[-1]
+        if condition.shape[-1] != size * (size - 1) // 2:
+            raise UserError(
+                f"LowerTriangular takes a condition of {size * (size - 1) // 2} numbers for {size} dimensions, but got "
+                f"{condition.shape[-1]}."
+            )
         return jnp.zeros((*x.shape, size), x.dtype).at[:, *jnp.tril_indices(size, -1)].set(condition)

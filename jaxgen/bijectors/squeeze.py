@@ -3,8 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from jaxgen.bijectors.bijector import Bijector, widen
-from jaxgen.errors import UserError
+from jaxgen.bijectors.bijector import Bijector, Misfit, check_axes, widen
 
 
 class Squeeze(Bijector):
@@ -20,16 +19,18 @@ class Squeeze(Bijector):
     factor: int = 2
 
     def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
+        check_axes(self, z, "batch, height, width, channels")
         f, (batch, height, width, channels) = self.factor, z.shape
         if channels % f**2:
-            raise UserError(f"Squeeze got base channels={channels}: give a multiple of factor²={f**2}.")
+            raise Misfit(f"Squeeze got base channels={channels}: give a multiple of factor²={f**2}.")
         x = z.reshape(batch, height, width, f, f, channels // f**2).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(batch, height * f, width * f, channels // f**2), _zeros(z)
 
     def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
+        check_axes(self, x, "batch, height, width, channels")
         f, (batch, height, width, channels) = self.factor, x.shape
         if height % f or width % f:
-            raise UserError(
+            raise Misfit(
                 f"Squeeze got height x width={height}x{width}: pad to multiples of factor={f} or use fewer levels."
             )
         z = x.reshape(batch, height // f, f, width // f, f, channels).transpose(0, 1, 3, 2, 4, 5)
@@ -45,12 +46,18 @@ class Checkerboard(Bijector):
     """
 
     def forward_and_log_det(self, z: jax.Array) -> tuple[jax.Array, jax.Array]:
-        first, last, second, third = jnp.split(z, 4, axis=-1)
+        first, last, second, third = _quarters(z)
         return jnp.concatenate([first, second, third, last], axis=-1), _zeros(z)
 
     def inverse_and_log_det(self, x: jax.Array) -> tuple[jax.Array, jax.Array]:
-        first, second, third, last = jnp.split(x, 4, axis=-1)
+        first, second, third, last = _quarters(x)
         return jnp.concatenate([first, last, second, third], axis=-1), _zeros(x)
+
+
+def _quarters(x: jax.Array) -> list[jax.Array]:
+    if x.shape[-1] % 4:
+        raise Misfit(f"Checkerboard got channels={x.shape[-1]}: give it a multiple of 4, by squeezing first.")
+    return jnp.split(x, 4, axis=-1)
 
 
 def _zeros(x: jax.Array) -> jax.Array:

@@ -15,7 +15,7 @@ import optax
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
-from jaxgen.methods.adversarial.players import STILL, Players, spectral_norms
+from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms
 from jaxgen.methods.adversarial.priors import Prior, categorical, joint
 
 
@@ -70,7 +70,10 @@ def acgan(
         return value, Aux({"classification": classification, **spectral_norms(moved)}, {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        return players.init(modules, key, batch[field], batch)
+        variables = players.init(modules, key, batch[field], batch)
+        heads = {"label": classes, "twin": classes} if twin else {"label": classes}
+        check_heads("AC-GAN", modules["critic"], variables["critic"], batch[field], heads)
+        return variables
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """Beside the critic's accuracy that of its classifier, on real examples: on its own it says nothing."""

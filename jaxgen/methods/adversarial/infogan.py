@@ -18,7 +18,7 @@ from jaxgen.losses.arrays import at_least_float32
 from jaxgen.losses.information import information_bound
 from jaxgen.losses.variational import gaussian_log_prob
 from jaxgen.methods.adversarial import priors
-from jaxgen.methods.adversarial.players import STILL, Players, spectral_norms
+from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms
 from jaxgen.methods.adversarial.priors import Prior
 
 
@@ -29,6 +29,7 @@ class Code:
     Attributes:
       name: of the latents and of the critic's head.
       prior: of the part alone.
+      outputs: how many numbers the head gives.
       log_q: `(the head's outputs [batch, n], the generator's input) -> [batch]`, what is said of the code, in nats.
       log_p: `input -> [batch]`, its log-probability or density under the prior.
       read: the head's outputs to latents, as likely as any.
@@ -36,6 +37,7 @@ class Code:
 
     name: str
     prior: Prior
+    outputs: int
     log_q: Callable[[Array, Array], Array]
     log_p: Callable[[Array], Array]
     read: Callable[[Array], Array]
@@ -46,6 +48,7 @@ def category(name: str, classes: int) -> Code:
     return Code(
         name,
         priors.categorical(classes, name),
+        classes,
         lambda outputs, code: jnp.take_along_axis(jax.nn.log_softmax(outputs), code[:, None], 1)[:, 0],
         lambda code: jnp.full(code.shape, -math.log(classes)),
         lambda outputs: jnp.argmax(outputs, -1),
@@ -57,6 +60,7 @@ def interval(name: str) -> Code:
     return Code(
         name,
         priors.uniform(1, name),
+        2,
         lambda outputs, code: gaussian_log_prob(code, outputs[:, :1], outputs[:, 1:]),
         lambda code: jnp.full(code.shape[:1], -math.log(2)),
         lambda outputs: jax.scipy.special.ndtri((jnp.clip(outputs[:, :1], -0.999, 0.999) + 1) / 2),
@@ -115,7 +119,9 @@ def infogan(
         return jnp.mean(loss.generator(real, fake)) + added, Aux(metrics | spectral_norms(moved), {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        return players.init(modules, key, batch[field], batch)
+        variables, heads = players.init(modules, key, batch[field], batch), {code.name: code.outputs for code in codes}
+        check_heads("InfoGAN", modules["critic"], variables["critic"], batch[field], heads)
+        return variables
 
     def encode(view: View, batch: Batch) -> dict[str, Array]:
         """What is read from images; of the rest of the latents, nothing."""

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Array, Batch, Latents, Module, Variables, View
+from jaxgen.errors import UserError
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.priors import Prior
 from jaxgen.methods.adversarial.regularizers import Game
@@ -129,6 +130,30 @@ class Players:
             jax.random.split(key, _STANDING_BATCHES),
         )
         return {"generator": {"batch_stats": jax.tree.map(lambda m, n: m / (1 - (n - m)), means, left)}}
+
+
+def check_heads(method: str, module: Module, variables: Variables, images: Array, outputs: Mapping[str, int]) -> None:
+    """Refuses a critic whose further heads are not those that a method reads.
+
+    Args:
+      method: its name.
+      module: the critic's.
+      variables: of the module.
+      images: what it judges.
+      outputs: how many numbers each head must give.
+
+    Raises:
+      UserError: one is missing, or gives more or fewer.
+    """
+    found = jax.eval_shape(lambda v, x: linen.evaluate(module, v, (x,), {}), variables, images)
+    heads = heads_of(found)[1]
+    given = {name: head.shape[-1] for name, head in heads[0].items()} if heads else {}
+    for name, wanted in outputs.items():
+        if given.get(name) != wanted:
+            raise UserError(
+                f"{method} reads {wanted} numbers from the critic's head {name!r}, but {type(module).__name__} gives "
+                f"{given.get(name, 'none')}; let its heads be {dict(outputs)}."
+            )
 
 
 def heads_of(output: Any) -> tuple[Array, tuple[Any, ...]]:

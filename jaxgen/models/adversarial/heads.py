@@ -10,6 +10,8 @@ from typing import Any
 import jax
 from flax import linen as nn
 
+from jaxgen.errors import UserError
+
 
 class Heads(nn.Module):
     """`[batch, ...]` to a score `[batch]` and `{name: [batch, outputs]}`, all from the same features.
@@ -19,6 +21,9 @@ class Heads(nn.Module):
       outputs: how many outputs each head has, such as `{"label": 10}` or `{"label": 10, "twin": 10}` or a code's.
       hidden: units of a rectified layer that all heads but the score share; None for none.
       dtype: of the computation; parameters stay float32.
+
+    Raises:
+      UserError: when it is initialized, the trunk gives no vector an example.
     """
 
     trunk: nn.Module
@@ -30,6 +35,11 @@ class Heads(nn.Module):
     def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, dict[str, jax.Array]]:
         """The score and the heads' outputs."""
         features = self.trunk(x, train=train)
+        if features.ndim != 2:
+            raise UserError(
+                f"Heads reads features [batch, n], but its trunk, {type(self.trunk).__name__}, gives {features.shape} "
+                f"for {x.shape}; let it end with one vector an example."
+            )
         score = nn.Dense(1, dtype=self.dtype, name="score")(features)[:, 0]
         if self.hidden is not None:
             features = nn.leaky_relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden")(features), 0.2)

@@ -5,9 +5,17 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
+from flax import linen as nn
 
+from jaxgen.core import Net
+from jaxgen.errors import UserError
+from jaxgen.losses import adversarial
+from jaxgen.methods.adversarial.acgan import acgan
+from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial.bigan import Encoder, PairCritic
-from jaxgen.models.adversarial.dcgan import Trunk
+from jaxgen.models.adversarial.conditional import WithLabel
+from jaxgen.models.adversarial.dcgan import Generator, Trunk
 from jaxgen.models.adversarial.heads import Heads
 
 KEY = jax.random.key(0)
@@ -56,3 +64,24 @@ def test_an_encoder_gives_latents():
     encoder = Encoder(TRUNK, 3)
     z, _ = jax.eval_shape(functools.partial(encoder.init_with_output, train=True), KEY, X)
     assert z.shape == Z.shape
+
+
+def test_heads_refuse_a_trunk_that_gives_maps():
+    module = Heads(nn.Conv(3, (3, 3)), {"label": 5})
+    with pytest.raises(UserError, match=r"its trunk, Conv, gives \(4, 8, 8, 3\) for \(4, 8, 8, 1\)"):
+        jax.eval_shape(functools.partial(module.init, train=True), KEY, X)
+
+
+@pytest.mark.parametrize(
+    ("heads", "sentence"),
+    [
+        ({"label": 4}, "AC-GAN reads 3 numbers from the critic's head 'label', but Heads gives 4"),
+        ({"label": 3}, "AC-GAN reads 3 numbers from the critic's head 'twin', but Heads gives none; let its heads be"),
+    ],
+)
+def test_a_method_refuses_heads_that_it_does_not_read(heads, sentence):
+    game = functools.partial(acgan, loss=adversarial.hinge, prior=normal(2), classes=3, twin=True)
+    method = game(Net(WithLabel(Generator((8, 8, 1), 4), 3)), Net(Heads(TRUNK, heads)))
+    batch = {"image": X, "label": jnp.zeros(4, int)}
+    with pytest.raises(UserError, match=sentence):
+        jax.eval_shape(functools.partial(method.init, method.modules), KEY, batch)
