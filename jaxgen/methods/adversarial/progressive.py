@@ -12,15 +12,14 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Phase, View
-
-FADE = "fade"  # the collection in which networks keep alpha, the share of their newest layers
+from jaxgen.layers.fade import FADE, blended
 
 
 def growing(game: Method, resolution: int, *, fade_steps: int) -> Method:
     """A game on images that are shrunk to a resolution, its newest layers faded in.
 
     Args:
-      game: on the batch field `image`; its networks read alpha, `[]`, from their collection `fade`.
+      game: on the batch field `image`; its networks read alpha, `[]`, by `layers.fade.alpha_of`.
       resolution: of this stage, a divisor of the images'.
       fade_steps: steps from the stage's start in which alpha, and the share of the images' finest detail, go from 0 to
         1; 0 in the first stage, which has nothing to fade in.
@@ -35,7 +34,8 @@ def growing(game: Method, resolution: int, *, fade_steps: int) -> Method:
         return view, alpha
 
     def seen(batch: Batch, alpha: Array) -> Batch:
-        return {**batch, "image": blended(shrunk(batch["image"], resolution), alpha)}
+        images = shrunk(batch["image"], resolution)
+        return {**batch, "image": blended(images, alpha) if fade_steps else images}
 
     def fading(phase: Phase) -> Phase:
         def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
@@ -61,14 +61,3 @@ def shrunk(images: Array, resolution: int) -> Array:
     batch, size, _, channels = images.shape
     k = size // resolution
     return jnp.mean(images.reshape(batch, resolution, k, resolution, k, channels), axis=(2, 4))
-
-
-def doubled(images: Array) -> Array:
-    """Every pixel twice in each direction."""
-    return jnp.repeat(jnp.repeat(images, 2, axis=1), 2, axis=2)
-
-
-def blended(images: Array, alpha: Array) -> Array:
-    """Images between half their resolution, at alpha 0, and their own, at 1."""
-    coarse = doubled(shrunk(images, images.shape[1] // 2))
-    return coarse + alpha * (images - coarse)

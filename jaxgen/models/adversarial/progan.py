@@ -3,24 +3,19 @@
 Karras et al. 2018, "Progressive Growing of GANs for Improved Quality, Stability, and Variation", table 2 and figure 2.
 A network of one stage more has the parameters of the smaller one under the same names, but for the layer of the image
 that had faded out there. While the new block fades in, its weight alpha going from 0 to 1, the old image enlarged, or
-the old layers on the halved image, take the rest.
+the old layers on the halved image, take the rest. Alpha is in the collection `fade` (`layers.fade`), 1 at first, which
+`methods.adversarial.progressive.growing` moves.
 """
 
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from flax import linen as nn
-from jax.typing import ArrayLike
 
 from jaxgen.layers.equalized import EqualizedConv, EqualizedDense, pixel_norm
+from jaxgen.layers.fade import alpha_of, between
 from jaxgen.layers.minibatch import append_standard_deviation
 from jaxgen.layers.resample import enlarge, mean_pool
-
-
-def fade(images: jax.Array, alpha: ArrayLike) -> jax.Array:
-    """Images `[batch, height, width, channels]`, as blurred as those of a generator whose last block weighs alpha."""
-    return _between(enlarge(mean_pool(images)), images, alpha)
 
 
 class Generator(nn.Module):
@@ -37,8 +32,7 @@ class Generator(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, z: jax.Array, alpha: ArrayLike = 1.0, *, train: bool = False) -> jax.Array:
-        """Generates; alpha `[]`, the weight of the last block's image, may be traced. `train` changes nothing."""
+    def __call__(self, z: jax.Array) -> jax.Array:
         first, *larger = self.features
         # A mean square of 1/16 of He's, as in the authors' code; the pixel norm that follows takes most of it back.
         dense = EqualizedDense(16 * first, gain=2**0.5 / 4, dtype=self.dtype, name="project")
@@ -50,7 +44,9 @@ class Generator(nn.Module):
             x = _normed(self._conv(features, f"conv_{size}_a")(enlarge(x)))
             x = _normed(self._conv(features, f"conv_{size}_b")(x))
         image = self._to_rgb(size)(x)
-        return image if before is None else _between(enlarge(self._to_rgb(size // 2)(before)), image, alpha)
+        if before is None:
+            return image
+        return between(enlarge(self._to_rgb(size // 2)(before)), image, alpha_of(self))
 
     def _conv(self, features: int, name: str) -> nn.Module:
         return EqualizedConv(features, (3, 3), dtype=self.dtype, name=name)
@@ -73,8 +69,7 @@ class Critic(nn.Module):
     dtype: Any = None
 
     @nn.compact
-    def __call__(self, images: jax.Array, alpha: ArrayLike = 1.0, *, train: bool = False) -> jax.Array:
-        """Judges; alpha `[]`, the weight of the largest block, may be traced. `train` changes nothing."""
+    def __call__(self, images: jax.Array) -> jax.Array:
         size = 4 << (len(self.features) - 1)
         x = self._from_rgb(size)(images)
         for stage in range(len(self.features) - 1, 0, -1):
@@ -82,7 +77,7 @@ class Critic(nn.Module):
             x = mean_pool(_rectified(self._conv(self.features[stage - 1], f"conv_{size}_b")(x)))
             size //= 2
             if stage == len(self.features) - 1:
-                x = _between(self._from_rgb(size)(mean_pool(images)), x, alpha)
+                x = between(self._from_rgb(size)(mean_pool(images)), x, alpha_of(self))
         x = _rectified(self._conv(self.features[0], "conv_4")(append_standard_deviation(x, self.group)))
         x = EqualizedDense(self.features[0], dtype=self.dtype, name="hidden")(x.reshape(x.shape[0], -1))
         return EqualizedDense(1, gain=1.0, dtype=self.dtype, name="score")(_rectified(x))[:, 0]
@@ -94,12 +89,6 @@ class Critic(nn.Module):
         features = self.features[(size // 4).bit_length() - 1]
         conv = EqualizedConv(features, (1, 1), dtype=self.dtype, name=f"rgb_{size}")
         return lambda images: _rectified(conv(images))
-
-
-def _between(old: jax.Array, new: jax.Array, alpha: ArrayLike) -> jax.Array:
-    """Exactly the old at 0, exactly the new at 1."""
-    alpha = jnp.asarray(alpha, new.dtype)
-    return (1 - alpha) * old + alpha * new
 
 
 def _rectified(x: jax.Array) -> jax.Array:

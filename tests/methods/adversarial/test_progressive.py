@@ -8,11 +8,19 @@ import optax
 import pytest
 
 from jaxgen.core import Net, view_of
+from jaxgen.data.source import Dataset, Memory, Source
+from jaxgen.experiment import Experiment
 from jaxgen.fitting import fit
+from jaxgen.layers.fade import alpha_of, between, blended
+from jaxgen.layers.resample import enlarge
 from jaxgen.losses import adversarial
-from jaxgen.methods.adversarial import priors
+from jaxgen.methods.adversarial import priors, regularizers
 from jaxgen.methods.adversarial.gan import gan
-from jaxgen.methods.adversarial.progressive import blended, doubled, growing, shrunk
+from jaxgen.methods.adversarial.progressive import growing, shrunk
+from jaxgen.models.adversarial.progan import Critic, Generator
+from jaxgen.training.schedule import Schedule
+from jaxgen.training.sharding import make_mesh
+from jaxgen.training.stages import Stage
 
 IMAGES = np.random.default_rng(0).uniform(-1, 1, (8, 8, 8, 1)).astype(np.float32)
 
@@ -27,10 +35,8 @@ class Pictures(nn.Module):
         image = nn.Dense(16, name="4x4")(z).reshape(-1, 4, 4, 1)
         if self.resolution == 4:
             return image
-        alpha = self.variable("fade", "alpha", jnp.ones, ()).value
-        old = doubled(image)
-        new = old + nn.Dense(64, name="8x8")(z).reshape(-1, 8, 8, 1)
-        return old + alpha * (new - old)
+        old = enlarge(image)
+        return between(old, old + nn.Dense(64, name="8x8")(z).reshape(-1, 8, 8, 1), alpha_of(self))
 
 
 class Judge(nn.Module):
@@ -52,15 +58,62 @@ def test_alpha_is_traced_grows_with_the_stage_s_steps_and_is_kept():
     assert early.nets["generator"].variables["fade"]["alpha"] == 0.25  # what it was last drawn with
 
 
-def test_at_alpha_0_the_grown_generator_is_the_old_one_enlarged_to_the_bit():
-    z = np.random.default_rng(1).normal(size=(5, 2)).astype(np.float32)
-    grown = Pictures(8).init(jax.random.key(0), z)
-    at_0 = {**grown, "fade": {"alpha": jnp.zeros(())}}
-    old = {"params": {"4x4": grown["params"]["4x4"]}}
-    with jax.disable_jit():
-        np.testing.assert_array_equal(Pictures(8).apply(at_0, z), doubled(Pictures(4).apply(old, z)))
-    compiled = jax.jit(Pictures(8).apply)(at_0, z)
-    np.testing.assert_allclose(compiled, doubled(Pictures(4).apply(old, z)), atol=1e-6)
+def grown(index):
+    """A stage of ProGAN, of 4, 8 or 16 pixels."""
+    features, adam = (4, 3, 2)[: index + 1], optax.adam(1e-2, b1=0.0)
+    game = gan(
+        Net(Generator(features), adam),
+        Net(Critic(features, group=2), adam),
+        adversarial.wasserstein,
+        prior=priors.normal(3),
+        critic_regularizers=[regularizers.gradient_penalty(10.0)],
+    )
+    method = growing(game, 4 << index, fade_steps=2 if index else 0)
+    return Stage(str(4 << index), method, None if index == 2 else 3)
+
+
+@pytest.mark.slow
+def test_progan_grows_to_8_and_16_pixels_and_each_stage_begins_as_the_one_before():
+    """At alpha 0 the carried networks are the old ones: to the bit op by op, to 1e-6 compiled."""
+    images, z = np.repeat(np.repeat(IMAGES, 2, 1), 2, 2), IMAGES[:4, 0, :3, 0]
+    source = Source("noise", "train", lambda: {"image": images[:1]}, lambda: Memory({"image": images}))
+    stages = tuple(grown(index) for index in range(3))
+    experiment = Experiment(
+        stages=stages, data=Dataset(source, source), schedule=Schedule(9), batch_size=4, seed=0
+    )  # fmt: skip
+    first, *larger = experiment.trainers(make_mesh(devices=jax.devices()[:1]))
+    state = run(first, first.init(), [1, 1, 1])
+    for before, trainer in zip((first, *larger), larger, strict=False):
+        old, state = state, trainer.begin(state, print)
+        small, large = view_of(before.method, old), view_of(trainer.method, state)
+        for name in ("generator", "critic"):
+            assert set(large.variables[name]) == {"fade"}
+            large = large.with_variables(name, {"fade": {"alpha": jnp.zeros(())}})
+
+        def both(small=small, large=large):
+            image = small("generator", z)
+            of_generators = enlarge(image), large("generator", z)
+            return of_generators, (small("critic", image), large("critic", enlarge(image)))
+
+        with jax.disable_jit():
+            for expected, found in both():
+                np.testing.assert_array_equal(found, expected)
+        for expected, found in jax.jit(both)():
+            np.testing.assert_allclose(found, expected, atol=1e-6)
+        state = run(trainer, state, [0, 0.5, 1])
+    assert int(state.step) == 9
+    assert stages[2].method.sample(view_of(stages[2].method, state), jax.random.key(0), 2).shape == (2, 16, 16, 1)
+
+
+def run(trainer, state, alphas):
+    """A stage's state after as many steps, in which alpha is seen to be these numbers."""
+    data = trainer.batches(0)
+    for step, alpha in enumerate(alphas):
+        state, metrics = trainer.program(step)(state, next(data), trainer.run_key)
+        assert metrics["generator/alpha"][0] == metrics["critic/alpha"][0] == alpha
+        assert all(np.isfinite(value).all() for value in metrics.values())
+    data.close()
+    return state
 
 
 def test_the_critic_sees_real_images_blended_as_the_generator_s_are():
