@@ -45,8 +45,11 @@ def cyclegan(
         fake_b, fake_a = training("a_to_b", a), training("b_to_a", b)
         there_and_back = distance(training("b_to_a", fake_b), a) + distance(training("a_to_b", fake_a), b)
         itself = distance(training("a_to_b", b), b) + distance(training("b_to_a", a), a)
-        judged = (at_least_float32(training(f"critic_{d}", x))[0] for d, x in (("a", fake_a), ("b", fake_b)))
-        game = sum((jnp.mean(loss.generator(None, logits)) for logits in judged), jnp.zeros(()))
+        game = jnp.zeros(())
+        for domain, real, fake in (("a", a, fake_a), ("b", b, fake_b)):
+            judge = lambda x, name=f"critic_{domain}": at_least_float32(training(name, x))[0]  # noqa: E731
+            fake = judge(fake)
+            game += jnp.mean(loss.generator(judge(real) if loss.paired else None, fake))
         total = game + view.weight(cycle) * there_and_back + view.weight(identity) * itself
         moved = {name: training.moved[name] for name in ("a_to_b", "b_to_a")}
         return total, Aux({"game": game, "cycle": there_and_back, "identity": itself}, moved)

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 
 from jaxgen.core import Net, view_of
+from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.training.step import init_state
 
@@ -56,6 +57,15 @@ def test_what_the_translators_minimise_by_hand():
     itself = np.abs(2 * b - b).mean() + np.abs(0.7 * a - a).mean()
     np.testing.assert_allclose(value, judged + 3 * cycle + 0.5 * itself, rtol=1e-5)
     assert aux.variables.keys() == {"a_to_b", "b_to_a"}
+
+
+def test_a_game_that_looks_at_real_logits_is_given_them():
+    own = method(loss=adversarial.relativistic_pairing, cycle=0.0, identity=0.0)
+    view = view_of(own, init_state(own, KEY, BATCH))
+    value, _ = own.phases[0].loss(view, BATCH, KEY)
+    a, b = (BATCH[d]["image"] for d in "ab")
+    margins = (view("critic_a", a) - view("critic_a", 0.7 * b), view("critic_b", b) - view("critic_b", 2 * a))
+    np.testing.assert_allclose(value, sum(np.logaddexp(0, x).mean() for x in margins), rtol=1e-5)
 
 
 def test_critics_see_the_pool_which_fills_in_the_order_of_the_examples():
