@@ -9,8 +9,9 @@ import glob
 import math
 import shutil
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import jax
@@ -26,9 +27,11 @@ _TRASH = "trash"
 _DAMAGED = "damaged"
 _SCORE = "score"
 _STAGE = "stage"
+_ROW = "row"
 _DISK_ERRORS = ("RESOURCE_EXHAUSTED", "No space left", "quota exceeded", "Read-only", "Permission denied")
 
 
+Row = Mapping[str, float]  # metrics by name
 Like = Callable[[str], TrainState]  # a stage's name -> shapes, types and shardings of its state
 
 
@@ -75,6 +78,11 @@ class Checkpoints:
     def stage_of(self, step: int) -> str:
         """The stage whose state was saved at a step; "" where that can no longer be read."""
         return self._stages.get(step, "")
+
+    def row_of(self, step: int) -> Row:
+        """What a checkpoint was saved with of the row of metrics that was not yet due; nothing where it had nothing."""
+        row = _read_json(self.directory / str(step), _ROW)
+        return {name: value for name, value in row.items() if isinstance(value, float)}
 
     def is_best(self, stage: str, score: float | None) -> bool:
         """Whether no checkpoint of a stage was saved with a score as good."""
@@ -127,7 +135,7 @@ class Checkpoints:
             )
         return None
 
-    def save(self, state: TrainState, stage: str, score: float | None = None) -> None:
+    def save(self, state: TrainState, stage: str, score: float | None = None, row: Row = MappingProxyType({})) -> None:
         """Starts writing the state under its step; a step already there is left as it is.
 
         The state may be donated as soon as this returns. When the disk takes no more, that is said, what the write left
@@ -137,19 +145,22 @@ class Checkpoints:
           state: what to write.
           stage: the run's, whose state it is.
           score: how good it is, finite, larger being better; None where that is not known.
+          row: what the next row of metrics holds so far, for whoever goes on from here.
         """
         self.wait()
-        if reason := self._start(state, stage, score):
+        if reason := self._start(state, stage, score, row):
             self._say(self._failure(int(state.step), reason) + "; training goes on, and tries again at the next.")
 
-    def save_and_wait(self, state: TrainState, stage: str, score: float | None = None) -> None:
+    def save_and_wait(
+        self, state: TrainState, stage: str, score: float | None = None, row: Row = MappingProxyType({})
+    ) -> None:
         """As `save`, and returns when the state is on disk.
 
         Raises:
           UserError: the disk takes no more.
         """
         self.wait()
-        if reason := self._start(state, stage, score) or self._finish():
+        if reason := self._start(state, stage, score, row) or self._finish():
             raise UserError(
                 f"{self._failure(int(state.step), reason)}; free some space and run the same command again, the "
                 "checkpoints already there are whole."
@@ -193,7 +204,7 @@ class Checkpoints:
         for folder in (self.directory / _TRASH, *self.directory.glob(f"*{ocp.utils.TMP_DIR_SUFFIX}*")):
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _start(self, state: TrainState, stage: str, score: float | None) -> str | None:
+    def _start(self, state: TrainState, stage: str, score: float | None, row: Row) -> str | None:
         """Begins a write; returns why it cannot."""
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -206,6 +217,8 @@ class Checkpoints:
             "checksums": ocp.args.JsonSave(checksums(state)),
             _STAGE: ocp.args.JsonSave({"name": stage, "first_step": int(state.start)}),
         }
+        if row:
+            items[_ROW] = ocp.args.JsonSave(dict(row))
         self._stages[step] = stage
         if score is not None:
             self._scores[step] = score
@@ -331,18 +344,20 @@ class _NewestAndBest:
 
 def _read_score(folder: Any) -> float | None:
     """What a checkpoint was saved with; None where that is nothing, or can no longer be read."""
-    try:
-        score = float(ocp.JsonCheckpointHandler().restore(folder / _SCORE)[_SCORE])
-        return score if math.isfinite(score) else None
-    except Exception:  # whatever the damaged file made its reader raise
-        return None
+    score = _read_json(folder, _SCORE).get(_SCORE)
+    return score if isinstance(score, float) and math.isfinite(score) else None
 
 
 def _read_stage(folder: Any) -> str:
+    return str(_read_json(folder, _STAGE).get("name", ""))
+
+
+def _read_json(folder: Any, item: str) -> dict[str, Any]:
     try:
-        return str(ocp.JsonCheckpointHandler().restore(folder / _STAGE)["name"])
+        found = ocp.JsonCheckpointHandler().restore(folder / item)
     except Exception:  # whatever the damaged file made its reader raise
-        return ""
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _check_fits(found: dict[str, str], wanted: dict[str, str], folder: Path) -> None:

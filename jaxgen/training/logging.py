@@ -37,6 +37,7 @@ class MetricLog:
       say: takes a sentence when the disk is full, and rows wait in memory while training goes on; and when lines of an
         earlier file were damaged, which are then left out.
       watch: a metric of which a sentence is said when it is first above its limit.
+      begun: of the first row, what was there when the run stopped (`check`).
     """
 
     def __init__(
@@ -46,6 +47,7 @@ class MetricLog:
         images_per_step: int,
         say: Callable[[str], None] = print,
         watch: Watch | None = None,
+        begun: Mapping[str, float] = MappingProxyType({}),
     ):
         first = jax.process_index() == 0
         self._rows = _open_at(folder.metrics_file, start_step, say) if first else None
@@ -53,7 +55,7 @@ class MetricLog:
         self._say = say
         self._disk_full = False
         self._watch = watch
-        self._since_row: Held = []
+        self._since_row: Held = [(start_step, {name: [value] for name, value in begun.items()}, {})]
         self._row: Held = []
         self._images_per_step = images_per_step
         self._ended = now = time.perf_counter()  # when the host was through with the row
@@ -82,14 +84,19 @@ class MetricLog:
             with contextlib.suppress(OSError):  # it is in its folder still, as far as it was drawn
                 self._events.picture(step, path.read_bytes())
 
-    def check(self) -> None:
+    def check(self) -> dict[str, float]:
         """Waits for every step so far and writes the rows that are complete, as they must be before a checkpoint is.
+
+        Returns what the next row holds so far, which a checkpoint takes along: a phase that is not due again before
+        that row would be missing in it.
 
         Raises:
           NonFiniteError: a metric of one of the steps is NaN or infinite.
         """
         self._write()
-        _check_finite(_fetch(self._since_row))
+        fetched = _fetch(self._since_row)
+        _check_finite(fetched)
+        return _last(fetched)
 
     def close(self) -> None:
         """Writes the last row."""
@@ -117,9 +124,7 @@ class MetricLog:
         _check_finite(fetched)
         step = fetched[-1][0]
         speed = self._speed(step)
-        # Of a phase that is not due in every step, the last that there is.
-        values = {name: float(values[-1]) for _, metrics, _ in fetched for name, values in metrics.items()}
-        row = {"step": step, **values, "images_per_second": round(speed, 1)}
+        row = {"step": step, **_last(fetched), "images_per_second": round(speed, 1)}
         self._written = row
         self._warn(row)
         return row
@@ -145,6 +150,11 @@ class MetricLog:
 def _fetch(held: Held) -> Held:
     fetched = jax.device_get([metrics for _, metrics, _ in held])
     return [(step, metrics, due) for (step, _, due), metrics in zip(held, fetched, strict=True)]
+
+
+def _last(fetched: Held) -> dict[str, float]:
+    """The last value that there is of each metric: not every phase is due in every step."""
+    return {name: float(values[-1]) for _, metrics, _ in fetched for name, values in metrics.items()}
 
 
 def _check_finite(fetched: Held) -> None:

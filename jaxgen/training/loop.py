@@ -171,7 +171,8 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
             task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
             trainer.program(step - start)
             progress.update(task, description="training" if len(run.stages) == 1 else trainer.stage)
-            log = MetricLog(run.folder, step, trainer.images_per_step, run.say, trainer.method.watch)
+            begun = run.checkpoints.row_of(step)
+            log = MetricLog(run.folder, step, trainer.images_per_step, run.say, trainer.method.watch, begun)
             stack.enter_context(contextlib.closing(log))
             batches = run.rollbacks.batches(trainer.batches, step, start, schedule.steps_per_call)
             data = stack.enter_context(contextlib.closing(batches))
@@ -190,12 +191,12 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
                 if due(schedule.sample_every):
                     log.picture(step, pictures(state))
                 if due(schedule.checkpoint_every) or validation.is_best(score):
-                    log.check()
+                    row = log.check()
                     check_state(state, step)
-                    run.checkpoints.save(state, trainer.stage, score)
-            log.check()
+                    run.checkpoints.save(state, trainer.stage, score, row)
+            row = log.check()
             check_state(state, step)
-            run.checkpoints.save_and_wait(state, trainer.stage, score)
+            run.checkpoints.save_and_wait(state, trainer.stage, score, row)
             if run.stop.error:
                 run.say("Stopped and saved; the same command continues.")
                 raise run.stop.error

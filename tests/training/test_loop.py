@@ -1,6 +1,7 @@
 """The loop: one trace, exact resumption, rows and pictures where they are due, and a stop that says why."""
 
 import contextlib
+import dataclasses
 import itertools
 import json
 import os
@@ -23,6 +24,7 @@ from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import batch_sharding, shardings_of
+from jaxgen.training.trainer import Trainer
 
 QUIET = Console(quiet=True)
 
@@ -269,6 +271,26 @@ def test_rows_that_waited_for_room_are_written_though_no_other_follows(disk, fil
     assert [row["step"] for row in rows(folder)] == [5]
     assert b"line/loss" in next(folder.path.glob("events.*")).read_bytes()
     log.close()
+
+
+def test_a_phase_s_values_pass_on_to_the_row_after_a_stop_where_it_is_not_due_again(regression, tmp_path):
+    """Step 13 is the last in which the lazy phase is due before row 16, and checkpoint 14 lies between."""
+    schedule = Schedule(16, log_every=8, checkpoint_every=7)
+
+    def lazy():
+        trainer, _ = regression(schedule)
+        (phase,) = trainer.method.phases
+        phases = (phase, dataclasses.replace(phase, name="lazy", every=4))
+        method = dataclasses.replace(trainer.method, phases=phases)
+        return Trainer(method, schedule, trainer.batches, trainer.batch, seed=0, mesh=trainer.mesh)
+
+    folder, state = run(lazy(), tmp_path / "run")
+    whole = without_speed(folder)
+    assert "lazy/loss" in whole[1]
+    shutil.rmtree(folder.checkpoints / "16")
+    _, again = run(lazy(), folder.path)
+    assert without_speed(folder) == whole
+    chex.assert_trees_all_equal(again, state)
 
 
 def test_rows_after_the_checkpoint_are_dropped_and_a_half_written_one_too(regression, tmp_path):

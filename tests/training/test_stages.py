@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import chex
 import flax.linen as nn
@@ -243,6 +244,56 @@ def test_a_checkpoint_names_its_stage_and_one_without_is_a_sentence(whole, tmp_p
         shutil.rmtree(step / "stage")
     with pytest.raises(UserError, match="was written by an earlier version of jaxgen, which knew no stages"):
         run(tmp_path / "run")
+
+
+FORMER = Path(__file__).parent / "former_layout.zip"  # a run of `line.py` as it was written before there were stages
+LINE = """
+import dataclasses
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxgen import Aux, Experiment, Method, Net, Phase, Schedule
+from jaxgen.data.source import Dataset, Memory, Source
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    steps: int = 4
+    batch_size: int = 4
+    learning_rate: float = 0.1
+    seed: int = 0
+
+def experiment(config):
+    x = np.arange(8, dtype=np.float32)[:, None]
+    source = Source("numbers", "train", lambda: {"x": x[:1]}, lambda: Memory({"x": x}))
+    method = Method(
+        "line",
+        {"line": Net(nn.Dense(1), optax.sgd(config.learning_rate))},
+        (Phase("line", ("line",), lambda view, batch, key: (jnp.mean(view("line", batch["x"]) ** 2), Aux())),),
+        lambda modules, key, batch: {"line": modules["line"].init(key, batch["x"])},
+        None,
+        lambda view, batch, key: {"error": view("line", batch["x"])[:, 0] ** 2},
+    )
+    return Experiment(
+        method=method, data=Dataset(source, source), schedule=Schedule(config.steps, 2, 2, 2),
+        batch_size=config.batch_size, seed=config.seed,
+    )
+"""
+
+
+def test_a_run_of_the_former_layout_is_refused_in_one_sentence_and_left_as_it_is(jaxgen, tmp_path, capsys):
+    shutil.unpack_archive(FORMER, tmp_path)
+    folder, own = tmp_path / "run", tmp_path / "line.py"
+    own.write_text(LINE)
+    settings = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**settings, "file": str(own)}))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for command in (["train", own, "--run-dir", folder], ["eval", folder]):
+        assert jaxgen(*command) == 1
+        said = " ".join(capsys.readouterr().err.split())
+        assert "was written by an earlier version of jaxgen, which knew no stages; finish the run there, or" in said
+        assert "Traceback" not in said
+    assert {path: path.read_bytes() for path in before} == before
 
 
 def test_networks_start_from_another_run_which_may_then_be_deleted(whole, tmp_path):
