@@ -2,7 +2,10 @@
 
 import dataclasses
 import functools
+import importlib
+import inspect
 import os
+import pkgutil
 import subprocess
 import sys
 from typing import Any
@@ -15,36 +18,52 @@ import numpy as np
 import optax
 import pytest
 
-from jaxgen.bijectors.compose import Chain
+import jaxgen.methods
+from jaxgen.bijectors.compose import Chain, Invert
 from jaxgen.bijectors.coupling import Coupling
-from jaxgen.core import Net, view_of
+from jaxgen.bijectors.flatten import Flatten
+from jaxgen.core import Method, Net, view_of
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.experiment import Experiment
+from jaxgen.layers.fade import alpha_of, between
+from jaxgen.layers.resample import enlarge, mean_pool
 from jaxgen.layers.vector_quantizer import VectorQuantizer
 from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial, estimators
 from jaxgen.losses.tree import Process
 from jaxgen.methods.adversarial import lazy, priors, regularizers
+from jaxgen.methods.adversarial.acgan import acgan
+from jaxgen.methods.adversarial.adaptive import adaptive
+from jaxgen.methods.adversarial.adda import adda, pretraining
+from jaxgen.methods.adversarial.bigan import bigan
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.infogan import category, infogan, interval
+from jaxgen.methods.adversarial.pix2pix import pix2pix
 from jaxgen.methods.adversarial.players import Players
 from jaxgen.methods.adversarial.policy_gradient import likelihood, reinforce
 from jaxgen.methods.adversarial.ppo import Environment, ppo
 from jaxgen.methods.adversarial.progressive import growing
+from jaxgen.methods.adversarial.stylegan2 import stylegan2
+from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.classification import classification
-from jaxgen.methods.flow.flow import flow
-from jaxgen.methods.knowledge.distillation import rule_distillation
+from jaxgen.methods.flow.flow import flow, image_flow
+from jaxgen.methods.knowledge.distillation import imitating, rule_distillation
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
+from jaxgen.methods.knowledge.sequence_distillation import sequence_distillation
 from jaxgen.methods.latent import priors as priors_of_z
 from jaxgen.methods.latent.autoencoder import autoencoder as plain_autoencoder
 from jaxgen.methods.latent.discrete_vae import discrete_vae
 from jaxgen.methods.latent.iwae import iwae
 from jaxgen.methods.latent.perceptual import perceptual_vae, vae_gan
 from jaxgen.methods.latent.vae import vae
-from jaxgen.methods.latent.vq_vae import vq_vae
+from jaxgen.methods.latent.vq_vae import code_prior, vq_vae
 from jaxgen.methods.latent.wake_sleep import reweighted_wake_sleep, wake_sleep
+from jaxgen.methods.recording import recorded
+from jaxgen.methods.side_by_side import side_by_side
 from jaxgen.methods.simultaneous import simultaneous
+from jaxgen.models.autoregressive.contract import AutoregressiveModel
 from jaxgen.models.knowledge.confidences import Confidences
 from jaxgen.models.latent.priors import PseudoInputs, TreePrior
 from jaxgen.training.schedule import Schedule
@@ -74,6 +93,42 @@ class Tiny(nn.Module):
         return outputs[0] if self.heads == 1 else tuple(outputs)
 
 
+class Answering(nn.Module):
+    """A score, and further heads of so many numbers, from one trunk."""
+
+    trunk: Tiny
+    heads: Any
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        features = self.trunk(x, train=train)
+        dense = functools.partial(nn.Dense, dtype=self.trunk.dtype, param_dtype=jnp.float64)
+        return dense(1)(features)[:, 0], {name: dense(count)(features) for name, count in self.heads.items()}
+
+
+class Styled(nn.Module):
+    """A generator of images by a style w, whose mean it keeps."""
+
+    dtype: Any = None
+    busy: bool = False
+
+    def setup(self):
+        self.mapping, self.drawing = (Tiny(s, self.dtype, self.busy) for s in ((1, 3), (4, 4, 1)))
+        self.average = self.variable("average", "w", jnp.zeros, (3,))
+
+    def __call__(self, z, *, train=False):
+        return self.synthesis(self.styles(z, train=train), train=train)
+
+    def styles(self, z, *, train=False):
+        w = self.mapping(z, train=train)
+        if train and self.is_mutable_collection("average"):
+            self.average.value = 0.9 * self.average.value + 0.1 * jnp.mean(w[:, 0], 0).astype(self.average.value.dtype)
+        return w
+
+    def synthesis(self, styles, *, train=False):
+        return self.drawing(styles, train=train)
+
+
 class Conditioner(Tiny):
     """A coupling's, which is told how many numbers are wanted."""
 
@@ -98,6 +153,37 @@ class Causal(nn.Module):
         x = jnp.pad(jnp.cumsum(x, axis=1)[:, :-1], ((0, 0), (1, 0), (0, 0)))
         place = jnp.broadcast_to(jnp.eye(4), (len(x), 4, 4))
         x = nn.Dense(8, dtype=self.dtype, param_dtype=jnp.float64)(jnp.concatenate([x, place], axis=-1))
+        if self.busy:
+            x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype, param_dtype=jnp.float64)(x)
+            x = nn.Dropout(0.2, deterministic=not train)(x)
+        return nn.Dense(3, dtype=self.dtype, param_dtype=jnp.float64)(nn.tanh(x))
+
+
+class Codes(AutoregressiveModel):
+    """Logits of each symbol of an event from its own place and the one before it."""
+
+    dtype: Any = None
+    busy: bool = False
+
+    @nn.compact
+    def logits(self, x, condition=None):
+        before = jnp.pad(x.reshape(len(x), -1), ((0, 0), (1, 0)))[:, :-1]
+        place = jnp.broadcast_to(jnp.eye(before.shape[1]), (*before.shape, before.shape[1]))
+        h = jnp.concatenate([jax.nn.one_hot(before, self.levels), place], axis=-1)
+        dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=jnp.float64)
+        h = nn.Dropout(0.2, deterministic=not (self.busy and self.has_rng("dropout")))(nn.tanh(dense(8)(h)))
+        return dense(self.levels)(h).astype(jnp.promote_types(h.dtype, jnp.float32)).reshape(*x.shape, self.levels)
+
+
+class Tags(nn.Module):
+    """Logits of three tags for each of four symbols."""
+
+    dtype: Any = None
+    busy: bool = False
+
+    @nn.compact
+    def __call__(self, tokens, *, train=False):
+        x = nn.Dense(8, dtype=self.dtype, param_dtype=jnp.float64)(jax.nn.one_hot(tokens, 3))
         if self.busy:
             x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype, param_dtype=jnp.float64)(x)
             x = nn.Dropout(0.2, deterministic=not train)(x)
@@ -134,20 +220,19 @@ class Growing(nn.Module):
 
     @nn.compact
     def __call__(self, x, *, train=False):
-        alpha = self.variable("fade", "alpha", jnp.ones, ()).value if self.resolution > 2 else 1.0
+        alpha = alpha_of(self) if self.resolution > 2 else 1.0
         dense = functools.partial(nn.Dense, param_dtype=jnp.float64)
         fine, coarse, last = dense(16, name="fine"), dense(4, name="coarse"), dense(1, name="last")
         if not self.critic:
             image = coarse(x).reshape(-1, 2, 2, 1)
             if self.resolution == 2:
                 return image
-            doubled = jnp.repeat(jnp.repeat(image, 2, axis=1), 2, axis=2)
-            return (1 - alpha) * doubled + alpha * (doubled + fine(x).reshape(-1, 4, 4, 1))
+            return between(enlarge(image), enlarge(image) + fine(x).reshape(-1, 4, 4, 1), alpha)
         if self.resolution == 2:
             return last(nn.tanh(coarse(x.reshape(len(x), -1))))[:, 0]
-        halved = x.reshape(len(x), 2, 2, 2, 2).mean((2, 4)).reshape(len(x), -1)
+        halved = mean_pool(x).reshape(len(x), -1)
         extra = dense(4, name="squeeze")(nn.tanh(fine(x.reshape(len(x), -1))))
-        return last(nn.tanh(coarse((1 - alpha) * halved + alpha * (halved + extra))))[:, 0]
+        return last(nn.tanh(coarse(between(halved, halved + extra, alpha))))[:, 0]
 
 
 def images(count=EXAMPLES, seed=0):
@@ -165,13 +250,17 @@ def dataset(arrays):
 ADAM = optax.adam(0.02, b1=0.5)
 
 
+def v_busy(variant):
+    return {"busy": variant.get("busy", False)}
+
+
 def make(module, busy=False, **settings):
     """A net of a module; a busy one has a stream of its own."""
     return Net(module, ADAM, ema_decay=0.9, streams=("dropout",) if busy else (), **settings)
 
 
 def tiny(*shape, heads=1, **variant):
-    return make(Tiny(shape, heads=heads, **variant), busy=variant.get("busy", False))
+    return make(Tiny(shape, heads=heads, **variant), **v_busy(variant))
 
 
 def game(loss=adversarial.non_saturating, **settings):
@@ -184,6 +273,39 @@ def game(loss=adversarial.non_saturating, **settings):
 def lazily(**variant):
     players = Players(priors.normal(3))
     return lazy.lazily(game()(**variant), players, regularizers.r1(0.1), name="r1", every=4)
+
+
+def answering(heads, **variant):
+    return make(Answering(Tiny((8,), **variant), heads), **v_busy(variant))
+
+
+def classes(**variant):
+    critic = answering({"label": 2, "twin": 2}, **variant)
+    return acgan(tiny(4, 4, 1, **variant), critic, adversarial.hinge, prior=priors.normal(3), classes=2, twin=True)
+
+
+def informed(**variant):
+    codes = [category("bit", 2), interval("number")]
+    critic = answering({"bit": 2, "number": 2}, **variant)
+    return infogan(tiny(4, 4, 1, **variant), critic, adversarial.hinge, noise=priors.normal(2), codes=codes)
+
+
+def inverted(**variant):
+    nets = tiny(4, 4, 1, **variant), tiny(3, **variant), tiny(**variant)
+    return bigan(*nets, adversarial.non_saturating, prior=priors.normal(3))
+
+
+def told(**variant):
+    return pix2pix(tiny(4, 4, 1, **variant), tiny(**variant), adversarial.least_squares, weight=10.0)
+
+
+def styled(**variant):
+    generator = make(Styled(**variant), **v_busy(variant))
+    return stylegan2(generator, tiny(**variant), prior=priors.normal(3), every=(4, 2))
+
+
+def moved(**variant):
+    return adda(tiny(8, **variant), tiny(2, **variant), tiny(**variant), adversarial.non_saturating)
 
 
 def autoencoder(**variant):
@@ -232,6 +354,24 @@ def coded(**variant):
     return vq_vae(tiny(2, 2, 3, **variant), codebook, tiny(4, 4, 1, 1, **variant), bernoulli)
 
 
+def symbols(**variant):
+    model = make(Codes(2, **variant), **v_busy(variant))
+    return maximum_likelihood(model, event=(4, 4, 1), levels=2)
+
+
+def prior_of_codes(**variant):
+    codebook = Net(VectorQuantizer(4, decay=0.9))
+    still = Tiny((2, 2, 3)), Tiny((4, 4, 1, 1))
+    model = make(Codes(4, **variant), **v_busy(variant))
+    return code_prior(Net(still[0]), codebook, Net(still[1]), model, bernoulli, event=(2, 2, 1))
+
+
+def pixels(busy=False, dtype=None):
+    parts = tuple(Coupling(Conditioner(busy=busy, dtype=dtype), swap=swap) for swap in (False, True))
+    net = make(Chain((Flatten((4, 4, 1)), *parts, Invert(Flatten((4, 4, 1))))), busy=busy)
+    return image_flow(net, event_shape=(4, 4, 1), levels=2)
+
+
 def couplings(busy=False, dtype=None):
     parts = tuple(Coupling(Conditioner(busy=busy, dtype=dtype), swap=swap) for swap in (False, True))
     return flow(make(Chain(parts), busy=busy), event_shape=(4,))
@@ -247,6 +387,41 @@ def student(**variant):
     return rule_distillation(
         tiny(2, **variant), Net(Confidences([1.0])), rules, inputs="image", strength=2.0, pi_0=0.5, alpha=0.9
     )
+
+
+def imitated(**variant):
+    """A teacher that says what the student says, twice as surely."""
+
+    def teacher(view, batch, name, logits):
+        return jax.nn.log_softmax(2 * logits)
+
+    def evaluate(view, batch, key):
+        return {"accuracy": jnp.argmax(view("student", batch["image"]), -1) == batch["label"]}
+
+    return imitating(
+        tiny(2, **variant), Net(Confidences([1.0])), teacher, evaluate, inputs="image", pi_0=0.5, alpha=0.9
+    )
+
+
+def tagged(**variant):
+    """A rule about neighbours, and that tag 1 is a 1's."""
+
+    def single(predict, batch):
+        return (jnp.arange(3) == batch["tokens"][..., None])[..., None].astype(float), True
+
+    figures = lambda tags, batch: {"right": jnp.mean(tags == batch["label"], -1)}  # noqa: E731
+    return sequence_distillation(
+        make(Tags(**variant), **v_busy(variant)), Net(Confidences([0.5, 0.5])), jnp.eye(3)[..., None], single, figures,
+        inputs="tokens", strength=2.0, pi_0=0.5, alpha=0.9,
+    )  # fmt: skip
+
+
+def kept(**variant):
+    return recorded(game()(**variant), lambda view: view("critic", jnp.ones((1, 4, 4, 1)))[0], frames=4, shape=())
+
+
+def beside(**variant):
+    return side_by_side({"one": game()(**variant), "other": autoencoder(**variant)})
 
 
 def ink(x):
@@ -310,6 +485,21 @@ def sequences():
     return {"tokens": np.stack([(first + i * (first > 0)) % 3 for i in range(4)], 1).astype(np.int32)}
 
 
+def tags():
+    tokens = np.random.default_rng(0).integers(1, 3, (EXAMPLES, 4)).astype(np.int32)
+    return {"tokens": tokens, "label": tokens}
+
+
+def levels():
+    x = images()
+    return {**x, "image": x["image"].astype(np.int32)}
+
+
+def told_pairs():
+    x = images()["image"]
+    return {"image": x, "target": 1 - x}
+
+
 def domains():
     return Dataset.streams(source=dataset(images()), target=dataset(images(32, seed=1)))
 
@@ -325,6 +515,18 @@ TABLE = {
     "gan paired": Row(game(adversarial.relativistic_pairing), without=NOISY),
     "gan conditional": Row(game(classes=2, critic_steps=2), without=NOISY),
     "gan lazy": Row(lazily, without=NOISY),
+    "acgan": Row(classes, falls="critic/classification", without=NOISY),
+    "infogan": Row(informed, without=NOISY),
+    "bigan": Row(inverted, without=NOISY),
+    "pix2pix": Row(told, told_pairs, falls="generator/l1", without=(*NOISY, "samples")),
+    "stylegan2": Row(styled, without=NOISY),
+    "adaptive": Row(lambda **v: adaptive(game()(**v)), without=NOISY),
+    "adda, source": Row(
+        lambda **v: pretraining(tiny(8, **v), tiny(2, **v)), domains, falls="source/loss", without=("samples",)
+    ),
+    "adda": Row(moved, domains, without=("samples",)),
+    "recorded": Row(kept, without=NOISY),
+    "side by side": Row(beside, falls="other.elbo/loss", without=(*NOISY, "samples")),
     "gan at once": Row(lambda **v: simultaneous(game()(**v)), without=NOISY),
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
     "vamp": Row(vamped, falls="elbo/loss", without=NOISY),
@@ -343,11 +545,16 @@ TABLE = {
         without=("samples",),
     ),
     "vq-vae": Row(coded, falls="reconstruction/loss", without=(*NOISY, "samples")),
+    "vq-vae's prior": Row(prior_of_codes, falls="prior/loss"),
+    "maximum likelihood": Row(symbols, levels, falls="likelihood/loss"),
+    "image flow": Row(pixels, levels, falls="likelihood/loss", without=NOISY),
     "flow": Row(couplings, vectors, falls="likelihood/loss"),
     "classification": Row(
         lambda **v: classification(tiny(2, **v), inputs="image"), falls="classifier/loss", without=("samples",)
     ),
     "rule distillation": Row(student, falls="student/loss", without=("samples",)),
+    "imitating": Row(imitated, falls="student/loss", without=("samples",)),
+    "sequence distillation": Row(tagged, tags, falls="student/loss", without=("samples",)),
     "teach": Row(lambda **v: teach(autoencoder(**v), Constraint(1.0, ink), proposals=16), without=NOISY),
     "steer": Row(
         lambda **v: steer(autoencoder(**v), Constraint(1.0, ink), through="decoder", proposals=16), without=NOISY
@@ -366,8 +573,28 @@ TABLE = {
 }
 
 
-def v_busy(variant):
-    return {"busy": variant.get("busy", False)}
+def constructors():
+    """The public functions of `jaxgen.methods` that return a method."""
+    for module in pkgutil.walk_packages(jaxgen.methods.__path__, "jaxgen.methods."):
+        for name, function in inspect.getmembers(importlib.import_module(module.name), inspect.isfunction):
+            if function.__module__ == module.name and inspect.signature(function).return_annotation is Method:
+                yield name, function
+
+
+def test_every_method_has_a_row():
+    """Each constructor's code runs as the rows are built."""
+    codes, ran = {function.__code__: name for name, function in constructors() if name[0] != "_"}, set()
+
+    def watch(frame, event, _):
+        ran.add(codes.get(frame.f_code))
+
+    sys.setprofile(watch)
+    try:
+        for row in TABLE.values():
+            row.build()
+    finally:
+        sys.setprofile(None)
+    assert set(codes.values()) - ran == set()
 
 
 def rows(*, but=""):
