@@ -645,6 +645,7 @@ def test_a_resumed_run_is_bit_for_bit_the_same_and_its_figures_are_of_each_examp
     assert {phase.name for phase in one.method.phases} == {name.rpartition("/")[0] for name in history[0]}
 
 
+@pytest.mark.quick("gan", "vae", "iwae", "vq-vae", "flow", "likelihood", "rule distillation", "wake-sleep", "cyclegan")
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.falls])
 def test_the_loss_falls(name):
     one = trainer(name)
@@ -676,12 +677,14 @@ def test_networks_may_compute_in_bfloat16(name):
     assert not any(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(state))
 
 
+@pytest.mark.quick("autoencoder", "flow", "classification", "rule distillation", "dann", "likelihood")
 @rows(but="accumulate")
 def test_two_micro_batches_are_one_batch(name):
     (one, _), (two, _) = (steps(trainer(name, accumulate=count), 2) for count in (1, 2))
     chex.assert_trees_all_close(two, one, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.quick("gan*", "vae", "wake-sleep", "flow", "likelihood", "progressive 2")
 @rows(but="samples")
 def test_samples_are_drawn_by_the_seed_alone(name):
     one = trainer(name)
