@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-from flax.errors import InvalidRngError
+from flax.errors import InvalidRngError, ModifyScopeVariableError
 
 from jaxgen.errors import UserError
 
@@ -40,7 +40,7 @@ def train(
     """The module's output in training and the collections `mutable` as it left them.
 
     Raises:
-      UserError: it draws from a stream that is not among `net.streams`.
+      UserError: it draws from a stream that is not among `net.streams`, or moves a collection not in `mutable`.
     """
     rngs = {stream: jax.random.fold_in(_fold_in(key, name), zlib.crc32(stream.encode())) for stream in net.streams}
     settings = _trained(net.module, settings, True)
@@ -51,6 +51,12 @@ def train(
         raise UserError(
             f"network {name!r} draws from a stream of random numbers that its Net does not declare ({reason}); name "
             'it, as in Net(module, streams=("dropout",)).'
+        ) from error
+    except ModifyScopeVariableError as error:
+        reason = " ".join(str(error).split("(http")[0].split())
+        raise UserError(
+            f"network {name!r} moves in training what is held ({reason}); leave it out of `hold`, and do not return "
+            "what moved."
         ) from error
 
 

@@ -130,7 +130,8 @@ class View:
           **settings: keyword arguments of the module's `apply`.
 
         Raises:
-          UserError: the module draws from a stream that its `Net` does not declare.
+          UserError: the module draws from a stream that its `Net` does not declare, or cannot hold a collection still
+            (batch normalization cannot in training).
         """
         variables, inputs = self._placed(name, inputs)
         mutable = [collection for collection in self.variables[name] if collection not in (*hold, linen.CONSTANTS)]

@@ -58,7 +58,7 @@ def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float
         return batch["image"]
 
     def decode(view: View, images: Array, key: Array) -> Array:
-        return view.train("generator", images, key=key, hold=tuple(view.variables["generator"]))[0]
+        return view.train("generator", images, key=key, hold=STILL)[0]  # what moves is thrown away
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """Distance to the truth, and sharpness beside the truth's: a median is near, and not sharp."""

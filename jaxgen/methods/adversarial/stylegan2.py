@@ -14,7 +14,7 @@ from jaxgen.losses import penalties
 from jaxgen.losses.adversarial import AdversarialLoss, non_saturating
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.lazy import lazily
-from jaxgen.methods.adversarial.players import Players
+from jaxgen.methods.adversarial.players import STILL, Players
 from jaxgen.methods.adversarial.priors import Prior, categorical, joint
 from jaxgen.methods.adversarial.regularizers import Game, Regularizer, r1
 
@@ -74,11 +74,11 @@ def path_length(prior: Prior, weight: Weight) -> Regularizer:
     def term(game: Game, key: Array) -> tuple[Array, Aux]:
         view, keys = game.view, jax.random.split(key, 4)
         inputs = prior.inputs(prior.draw(keys[0], max(1, game.real.shape[0] // 2)))
-        still = tuple(view.variables["generator"])
-        styles, _ = view.train("generator", *inputs, key=keys[1], hold=still, method="styles")
+        # What these passes move, such as the mean of w, is thrown away: the generator's own phase moves it.
+        styles, _ = view.train("generator", *inputs, key=keys[1], hold=STILL, method="styles")
 
         def synthesize(styles: Array) -> Array:
-            return view.train("generator", styles, key=keys[2], hold=still, method="synthesis")[0]
+            return view.train("generator", styles, key=keys[2], hold=STILL, method="synthesis")[0]
 
         penalty, mean = penalties.path_length(synthesize, styles, keys[3], view.memory["path_length"])
         return view.weight(weight) * penalty, Aux({"length": mean}, memory={"path_length": mean})
