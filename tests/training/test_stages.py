@@ -289,7 +289,7 @@ def test_a_run_of_the_former_layout_is_refused_in_one_sentence_and_left_as_it_is
     (folder / "config.json").write_text(json.dumps({**settings, "file": str(own)}))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for command in (["train", own, "--run-dir", folder], ["eval", folder]):
-        assert jaxgen(*command) == 1
+        assert jaxgen(*command) == 2
         said = " ".join(capsys.readouterr().err.split())
         assert "was written by an earlier version of jaxgen, which knew no stages; finish the run there, or" in said
         assert "Traceback" not in said
