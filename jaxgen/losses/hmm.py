@@ -68,6 +68,9 @@ def m_step(
     """
     initial, transition, emission = at_least_float32(initial, transition, emission)
     emission = only(where, emission)
-    total = lambda *chain: jnp.sum(only(where, log_prob(*chain, emission, mask)))  # noqa: E731
+
+    def total(initial: jax.Array, transition: jax.Array) -> jax.Array:
+        return jnp.sum(only(where, log_prob(initial, transition, emission, mask)))
+
     starts, moves = jax.grad(total, (0, 1))(initial, transition)
     return jnp.log(starts / jnp.sum(starts)), jnp.log(moves / jnp.sum(moves, -1, keepdims=True))

@@ -133,8 +133,6 @@ def _train(data: Dataset, module: Any, settings: Settings, console: Console) -> 
         schedule=Schedule(settings.steps, checkpoint_every=settings.steps),
         batch_size=min(settings.images_per_step // channels, len(data.train)),
         seed=0,
-        paper="LeCun et al., 1989",
-        measured="the features' name tells it",
     )
     mesh = make_mesh(devices=jax.devices()[:1])
     console.print(f"Training a classifier on {data.name}/train, whose features judge; it is kept for the next time.")
