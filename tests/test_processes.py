@@ -48,7 +48,7 @@ def experiment(config):
         method=vae(encoder, decoder, discretized_logistic(levels=17), latent_size=2),
         data=Dataset(source, source),
         schedule=Schedule(config.steps, log_every=5, sample_every=20, checkpoint_every=10),
-        batch_size=32, seed=0, paper="", measured="",
+        batch_size=32, seed=0,
     )
 '''
 

@@ -51,7 +51,7 @@ def experiment(config):
     return Experiment(
         method=gan(Net(Tone(), still), Net(Critic(), still), adversarial.hinge, prior=normal(1)),
         data=Dataset(load("train", 0), load("test", 1)),
-        schedule=Schedule(config.steps), batch_size=32, seed=0, paper="", measured="",
+        schedule=Schedule(config.steps), batch_size=32, seed=0,
     )
 '''
 
