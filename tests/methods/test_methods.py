@@ -30,6 +30,7 @@ from jaxgen.layers.resample import enlarge, mean_pool
 from jaxgen.layers.vector_quantizer import VectorQuantizer
 from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial, estimators
+from jaxgen.losses.levels import Gaussian, merged
 from jaxgen.losses.tree import Process
 from jaxgen.methods.adversarial import lazy, priors, regularizers
 from jaxgen.methods.adversarial.acgan import acgan
@@ -55,8 +56,10 @@ from jaxgen.methods.knowledge.sequence_distillation import sequence_distillation
 from jaxgen.methods.latent import priors as priors_of_z
 from jaxgen.methods.latent.autoencoder import autoencoder as plain_autoencoder
 from jaxgen.methods.latent.discrete_vae import discrete_vae
+from jaxgen.methods.latent.hierarchical import hierarchical_vae
 from jaxgen.methods.latent.iwae import iwae
 from jaxgen.methods.latent.perceptual import perceptual_vae, vae_gan
+from jaxgen.methods.latent.topic_model import topic_model
 from jaxgen.methods.latent.vae import vae
 from jaxgen.methods.latent.vq_vae import code_prior, vq_vae
 from jaxgen.methods.latent.wake_sleep import reweighted_wake_sleep, wake_sleep
@@ -188,6 +191,44 @@ class Tags(nn.Module):
             x = nn.BatchNorm(use_running_average=not train, dtype=self.dtype, param_dtype=jnp.float64)(x)
             x = nn.Dropout(0.2, deterministic=not train)(x)
         return nn.Dense(3, dtype=self.dtype, param_dtype=jnp.float64)(nn.tanh(x))
+
+
+class Seen(nn.Module):
+    """What an image says of two levels of latents."""
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x):
+        dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=jnp.float64)
+        x = nn.tanh(dense(8)(x.reshape(len(x), -1)))
+        return [Gaussian(dense(2)(x), dense(2)(x)) for _ in range(2)]
+
+
+class Stairs(nn.Module):
+    """Two levels of latents, and an image below them."""
+
+    dtype: Any = None
+    levels = ((2,), (2,))
+
+    @nn.compact
+    def __call__(self, evidence, *, count, sample):
+        dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=jnp.float64)
+        prior = Gaussian(jnp.zeros((count, 2)), jnp.zeros((count, 2)))
+        for level in range(2):
+            z = sample(prior, None if evidence is None else merged(prior, evidence[level]))
+            prior = Gaussian(dense(2)(z), dense(2)(z))
+        return dense(16)(z).reshape(count, 4, 4, 1, 1)
+
+
+class Topics(nn.Module):
+    """Logits of sixteen words in each of two topics."""
+
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self):
+        return self.param("logits", nn.initializers.normal(), (2, 16), jnp.float64).astype(self.dtype)
 
 
 class Dreams(nn.Module):
@@ -495,6 +536,10 @@ def levels():
     return {**x, "image": x["image"].astype(np.int32)}
 
 
+def documents():
+    return {"counts": images()["image"].reshape(EXAMPLES, 16)}
+
+
 def told_pairs():
     x = images()["image"]
     return {"image": x, "target": 1 - x}
@@ -537,6 +582,17 @@ TABLE = {
     "wake-sleep": Row(belief(wake_sleep), falls="wake/loss", without=(*NOISY, "busy")),
     "reweighted wake-sleep": Row(
         belief(reweighted_wake_sleep, draws=3), falls="wake/loss", without=(*NOISY, "busy", "bfloat16")
+    ),
+    "ladder": Row(
+        lambda **v: hierarchical_vae(make(Seen(**v)), make(Stairs(**v)), bernoulli),
+        falls="elbo/loss",
+        without=(*NOISY, "busy"),
+    ),
+    "topic model": Row(
+        lambda **v: topic_model(tiny(2, heads=2, **v), make(Topics(**v)), alpha=(0.5, 0.5)),
+        documents,
+        falls="elbo/loss",
+        without=(*NOISY, "busy"),
     ),
     "nvil": Row(nvil, falls="bound/loss", without=(*NOISY, "busy")),
     "autoencoder": Row(

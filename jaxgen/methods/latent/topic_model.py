@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
+from jaxgen.fields import Field
 from jaxgen.losses import lda, variational
 
 
@@ -72,4 +73,5 @@ def topic_model(encoder: Net, topics: Net, *, alpha: Sequence[float], beta: Weig
         init=init,
         latents=Latents(draw, decode),
         evaluate=evaluate,
+        takes={"counts": Field(low=0)},
     )
