@@ -457,7 +457,7 @@ def tagged(**variant):
     )  # fmt: skip
 
 
-def kept(**variant):
+def remembered(**variant):
     return recorded(game()(**variant), lambda view: view("critic", jnp.ones((1, 4, 4, 1)))[0], frames=4, shape=())
 
 
@@ -570,7 +570,7 @@ TABLE = {
         lambda **v: pretraining(tiny(8, **v), tiny(2, **v)), domains, falls="source/loss", without=("samples",)
     ),
     "adda": Row(moved, domains, without=("samples",)),
-    "recorded": Row(kept, without=NOISY),
+    "recorded": Row(remembered, without=NOISY),
     "side by side": Row(beside, falls="other.elbo/loss", without=(*NOISY, "samples")),
     "gan at once": Row(lambda **v: simultaneous(game()(**v)), without=NOISY),
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),

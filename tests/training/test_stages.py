@@ -291,7 +291,7 @@ def test_a_run_of_the_former_layout_is_refused_in_one_sentence_and_left_as_it_is
     for command in (["train", own, "--run-dir", folder], ["eval", folder]):
         assert jaxgen(*command) == 2
         said = " ".join(capsys.readouterr().err.split())
-        assert "was written by an earlier version of jaxgen, which knew no stages; finish the run there, or" in said
+        assert "was written by an earlier version, which named experiments and data otherwise; train it anew" in said
         assert "Traceback" not in said
     assert {path: path.read_bytes() for path in before} == before
 
