@@ -1,7 +1,11 @@
 """Arguments as a user gives them: help is never far, and every mistake is one sentence."""
 
+import json
+import platform
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from jaxgen.shipped import find
@@ -31,6 +35,20 @@ def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
 def test_help_is_never_far(args, jaxgen, capsys):
     assert jaxgen(*args) == 0
     assert "jaxgen" in capsys.readouterr().out
+
+
+def test_a_bug_report_has_versions_devices_and_flags(jaxgen, capsys, monkeypatch):
+    monkeypatch.setenv("XLA_FLAGS", "--xla_one=1")
+    monkeypatch.setenv("SECRET_TOKEN", "hush")
+    assert jaxgen("--version", "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["python"] == platform.python_version()
+    assert report["devices"] == ["cpu"] * len(jax.devices())
+    packages = report["packages"]
+    assert (packages["jax"], packages["numpy"]) == (jax.__version__, np.__version__)
+    assert {"jaxlib", "tensorboardx", "orbax-checkpoint", "array-record"} <= packages.keys()
+    assert report["environment"]["XLA_FLAGS"] == "--xla_one=1"
+    assert "SECRET_TOKEN" not in report["environment"]
 
 
 def test_help_of_an_experiment_shows_its_settings_with_defaults(jaxgen, capsys):

@@ -43,7 +43,12 @@ def versions() -> dict[str, object]:
 
 def _packages() -> dict[str, str]:
     """Those that jaxgen needs or can use, and JAX's own parts, as far as they are installed."""
-    named = {re.split(r"[^\w.-]", requirement)[0] for requirement in metadata.requires("jaxgen") or ()}
-    found = {str(package.name).lower(): package.version for package in metadata.distributions()}
-    parts = {name for name in found if re.match(r"jaxlib|jax-cuda|libtpu|nvidia-cudnn|tensorflow$|protobuf$", name)}
+    named = {_normal(re.split(r"[^\w.-]", requirement)[0]) for requirement in metadata.requires("jaxgen") or ()}
+    found = {_normal(package.name): package.version for package in metadata.distributions()}
+    parts = {name for name in found if re.match(r"jaxlib$|jax-cuda|libtpu|nvidia-cudnn|tensorflow$|protobuf$", name)}
     return {name: found[name] for name in sorted(named - {"jaxgen"} | parts) if name in found}
+
+
+def _normal(name: str) -> str:
+    """A package's name as all its spellings have it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
