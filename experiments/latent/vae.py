@@ -1,19 +1,23 @@
 """The variational autoencoder of the textbooks, fully connected.
 
-`jaxgen train vae`; on MNIST with Bernoulli pixels, statically binarized.
+`jaxgen train vae`; on MNIST with Bernoulli pixels, statically binarized. `--latent-size 2` draws the plane of latents.
 """
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+import numpy as np
 import optax
 
 from head import Head, binarized, cosine, levels, signed
-from jaxgen.core import Net
+from jaxgen.core import Drawing, Method, Net
+from jaxgen.data.source import Dataset
 from jaxgen.experiment import Experiment
 from jaxgen.likelihoods import bernoulli, discretized_logistic
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.report.latent import classes_drawing, kl_drawing, manifold_drawing
 from jaxgen.training.schedule import Schedule
 
 NEEDS = "images"
@@ -58,15 +62,29 @@ def experiment(config: Config) -> Experiment:
     shape = data.spec["image"].shape
     optimizer = optax.adam(cosine(config.learning_rate, config.steps, config.last_rate))
     decoder = MLPDecoder(shape, layers, outputs=likelihood.outputs, dtype=config.dtype)
+    method = vae(
+        encoder=Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.999),
+        decoder=Net(decoder, optimizer, ema_decay=0.999),
+        likelihood=likelihood,
+        latent_size=config.latent_size,
+    )
     return Experiment(
-        method=vae(
-            encoder=Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.999),
-            decoder=Net(decoder, optimizer, ema_decay=0.999),
-            likelihood=likelihood,
-            latent_size=config.latent_size,
-        ),
+        method=method,
         data=data,
         schedule=Schedule(config.steps, log_every=100, sample_every=500, checkpoint_every=500, steps_per_call=10),
         batch_size=config.batch_size,
         seed=config.seed,
+        drawings=drawings(method, data, config.latent_size),
     )
+
+
+def drawings(method: Method, data: Dataset, latent_size: int) -> dict[str, Drawing]:
+    """What each dimension carries, where there are labels their classes, and of two dimensions the plane."""
+
+    def examples() -> Mapping[str, Any]:
+        return data.test[np.arange(min(len(data.test), 1000))]
+
+    found = {"divergences": kl_drawing(examples, lambda view, batch: view("encoder", batch["image"]))}
+    if "label" in data.spec:
+        found["classes"] = classes_drawing(method, examples)
+    return found | ({"manifold": manifold_drawing(method)} if latent_size == 2 else {})
