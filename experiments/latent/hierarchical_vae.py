@@ -10,6 +10,7 @@ import optax
 
 from head import Head, cosine, levels, signed
 from jaxgen.core import Net
+from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.likelihoods import discretized_logistic
 from jaxgen.methods.latent.hierarchical import hierarchical_vae
@@ -59,6 +60,10 @@ def experiment(config: Config) -> Experiment:
         encoder = LadderEncoder(config.latents, hidden, config.dtype)
         decoder = LadderDecoder(config.latents, hidden, data.spec["image"].shape, likelihood.outputs, config.dtype)
     else:
+        if side % 8:
+            raise UserError(
+                f"images of {data.name} are {side} pixels wide, of which grids cannot be halved; give --size."
+            )
         shared = {"sides": (side, side // 2, side // 4, side // 8), "blocks": config.blocks, "width": config.width}
         encoder = DeepEncoder(**shared, dtype=config.dtype)
         decoder = DeepDecoder(**shared, channels=channels, outputs=likelihood.outputs, dtype=config.dtype)
