@@ -32,6 +32,12 @@ def test_the_xy_game(drawing):
     assert radius[-1, 1] == pytest.approx(0.98562, abs=1e-5)  # 1.01566 were y to move first
     # z -> (1 - a^2) z - a J z: the squared modulus is (1 - a^2)^2 + a^2.
     np.testing.assert_allclose(radius[:, 2], (0.99**2 + 0.01) ** (np.arange(101) / 2), rtol=1e-5)
+    # A spring to the mean of where a player has been, of which a move along the game's field (y, -x) knows nothing.
+    seen = [np.ones(2)]
+    for _ in range(100):
+        seen.append(seen[-1] - 0.1 * (seen[-1][::-1] * [1, -1] + 0.2 * (seen[-1] - np.mean(seen, axis=0))))
+    np.testing.assert_allclose(path[:, 3], seen, atol=1e-5)
+    assert radius[-1, 3] == pytest.approx(0.31287, abs=1e-5)
 
 
 def test_minimax_saturates_and_the_other_does_not(drawing):

@@ -10,7 +10,11 @@ import optax
 
 from head import Head, classes, cosine, levels
 from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.invertible_conv import InvertibleConv
 from jaxgen.bijectors.logit import Logit
+from jaxgen.bijectors.permutation import Permutation
+from jaxgen.bijectors.reverse import Reverse
+from jaxgen.bijectors.rotation import Rotation
 from jaxgen.core import Net
 from jaxgen.experiment import Experiment
 from jaxgen.methods.flow.flow import image_flow
@@ -47,6 +51,8 @@ class Config(Head):
     """Channels of the coupling networks' hidden layers."""
     logit: bool = True
     """Work on the pixels' logits."""
+    mix: Literal["convolution", "permutation", "reverse", "rotation"] = "convolution"
+    """What mixes the channels before a coupling; the paper's figure 3 compares the first three."""
     memory: Literal["plain", "remat", "reversible"] = "plain"
     """What the gradient keeps of the flow: all activations, those between steps, or none, rebuilding them."""
     dropout: float = 0.0
@@ -56,6 +62,8 @@ class Config(Head):
     variational: bool = False
     """Learn where in its cell a pixel's noise falls, seeing the image: variational dequantization, a tighter bound."""
 
+
+MIXES = {"convolution": InvertibleConv, "permutation": Permutation, "reverse": Reverse, "rotation": Rotation}
 
 PRESETS = {
     "digits": Config(dropout=0.2),  # 1,437 images are few
@@ -82,7 +90,7 @@ def experiment(config: Config) -> Experiment:
         rate = optax.linear_schedule(0.0, config.learning_rate, config.warm_up)
     optimizer = optax.adam(rate)
     size = config.flow_steps, config.levels, config.width
-    flow = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory)
+    flow = glow(*size, dtype=config.dtype, dropout=config.dropout, memory=config.memory, mix=MIXES[config.mix])
     flow = Chain((Logit(alpha=1e-6), flow)) if config.logit else flow
     count = classes(data) if config.conditional else None
     streams = ("dropout",) if config.dropout else ()
