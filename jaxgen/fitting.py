@@ -71,6 +71,7 @@ def fit(
 
 def _in_memory(arrays: Mapping[str, Any]) -> Dataset:
     held = {field: np.asarray(array) for field, array in arrays.items()}
+    held = {field: x.astype(jax.dtypes.canonicalize_dtype(x.dtype), copy=False) for field, x in held.items()}
     source = Source("arrays", "train", lambda: {field: x[:1] for field, x in held.items()}, lambda: Memory(held))
     return Dataset(source, source)
 

@@ -58,6 +58,19 @@ def test_a_phase_is_due_when_its_pace_divides_the_steps_of_its_stage(steps_per_c
     assert history["rare/loss"][6] == -100.0 * 107  # which the phase before has moved to 107
 
 
+def test_arrays_of_numpy_s_own_precision_are_read_in_that_of_jax(recwarn):
+    wide = {"x": np.ones((4, 1)), "label": np.arange(4)}
+    types = []
+
+    def loss(view, batch, key):
+        types.append((batch["x"].dtype, batch["label"].dtype))
+        return pull(1.0)(view, batch, key)
+
+    fit(method(Phase("a", ("a",), loss)), wide, steps=1, key=KEY, batch_size=4)
+    assert set(types) == {(jnp.float32, jnp.int32)}
+    assert not [str(warning.message) for warning in recwarn if "dtype" in str(warning.message)]
+
+
 def test_paces_that_fit_no_programs_are_sentences():
     odd = method(Phase("a", ("a",), pull(1.0), every=3))
     with pytest.raises(UserError, match="every is 3 in phase 'a', which neither divides steps_per_call 2 nor"):
