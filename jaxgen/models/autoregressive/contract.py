@@ -8,7 +8,28 @@ import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
 
+from jaxgen.errors import UserError
 from jaxgen.losses.autoregressive import categorical_log_prob
+
+
+def check_class(classes: int, condition: jax.Array | None) -> None:
+    """Where a model is conditional on `classes` classes, it is told one.
+
+    Raises:
+      UserError: it is not.
+    """
+    if classes and condition is None:
+        raise UserError(f"this model is conditional on {classes} classes: give it labels [batch].")
+
+
+def known_class(classes: int, condition: jax.Array | None) -> jax.Array | None:
+    """The condition as one-hot `[batch, classes]`; None where there are no classes.
+
+    Raises:
+      UserError: there are, and no condition.
+    """
+    check_class(classes, condition)
+    return jax.nn.one_hot(condition, classes) if classes else None
 
 
 class AutoregressiveModel(nn.Module):

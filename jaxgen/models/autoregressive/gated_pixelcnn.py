@@ -12,10 +12,9 @@ import numpy as np
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from jaxgen.errors import UserError
 from jaxgen.layers.causal_conv import group_mask, neighbours
 from jaxgen.layers.made import MaskedDense
-from jaxgen.models.autoregressive.contract import AutoregressiveModel
+from jaxgen.models.autoregressive.contract import AutoregressiveModel, check_class
 from jaxgen.models.autoregressive.pixelcnn import check_groups, pixels, split_channels
 
 
@@ -67,8 +66,7 @@ class GatedPixelCNN(AutoregressiveModel):
         """Of V in each layer, then of H in each: `[batch, 1, 1, 2 * width]`."""
         if not self.classes:
             return [0.0] * (2 * self.layers)
-        if condition is None:
-            raise UserError(f"this model is conditional on {self.classes} classes: give it labels [batch].")
+        check_class(self.classes, condition)
         return [embed(condition)[:, None, None, :] for embed in self.embed]
 
     def _see_above(self, layer: int, seen: jax.Array) -> jax.Array:

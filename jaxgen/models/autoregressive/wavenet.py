@@ -10,9 +10,8 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from jaxgen.errors import UserError
 from jaxgen.layers.causal_conv import neighbours
-from jaxgen.models.autoregressive.contract import AutoregressiveModel
+from jaxgen.models.autoregressive.contract import AutoregressiveModel, check_class
 from jaxgen.models.autoregressive.gated_pixelcnn import gate
 from jaxgen.models.autoregressive.transformer import shifted
 
@@ -53,8 +52,7 @@ class WaveNet(AutoregressiveModel):
         """Of each layer's gate, `[batch, 1, 2 * width]`."""
         if not self.classes:
             return [0.0 for _ in self.dilations]
-        if condition is None:
-            raise UserError(f"this model is conditional on {self.classes} classes: give it labels [batch].")
+        check_class(self.classes, condition)
         return [embed(condition)[:, None] for embed in self.conditions]
 
     def _layer(self, index: int, seen: jax.Array, bias: Any, h: jax.Array) -> tuple[jax.Array, jax.Array]:
