@@ -1,6 +1,5 @@
 """The pre-norm transformer block over a sequence, whole or position by position with keys and values kept."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -9,15 +8,8 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from jaxgen.errors import UserError
-from jaxgen.layers.dot_product import attend
+from jaxgen.layers.attention_patterns import Causal, Pattern
 from jaxgen.layers.rotary import rotary
-
-Attend = Callable[[jax.Array, jax.Array, jax.Array], jax.Array]  # queries, keys, values [batch, length, heads, size]
-
-
-def causal(query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-    """Every position attends to itself and all before it."""
-    return attend(query, key, value, causal=True)
 
 
 class Block(nn.Module):
@@ -28,7 +20,7 @@ class Block(nn.Module):
     Attributes:
       heads: of the attention; they divide the width.
       depth: blocks in the network.
-      attend: which positions mix, in a whole sequence; causal.
+      attend: which positions mix; causal.
       rotate: whether queries and keys are turned by their positions.
       dropout: rate on both branches.
       dtype: of the computation; parameters and normalization stay float32.
@@ -36,7 +28,7 @@ class Block(nn.Module):
 
     heads: int
     depth: int
-    attend: Attend = causal
+    attend: Pattern = Causal()
     rotate: bool = True
     dropout: float = 0.0
     dtype: DTypeLike | None = None
@@ -80,7 +72,7 @@ class Block(nn.Module):
                 jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), positions[0], axis=1)
                 for kept, new in zip(cache, (key, value), strict=True)
             )
-            seen = jnp.arange(cache[0].shape[1]) <= positions
+            seen = self.attend.sees(positions, jnp.arange(cache[0].shape[1]))
             y = jax.nn.dot_product_attention(query, *cache, mask=seen[None, None, None, :])
         x = x + dropped(dense(width, "mix", small, (-2, -1))(y))
         y = nn.gelu(dense(4 * width, "up")(nn.LayerNorm(use_bias=False)(x)))

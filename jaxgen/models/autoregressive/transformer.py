@@ -1,7 +1,8 @@
 """The decoder-only transformer over characters, bytes, or any sequence of symbols.
 
 Pre-norm blocks, rotary positions, symbol embeddings tied to the output: Radford et al., 2019; Su et al., 2021; Press &
-Wolf, 2017.
+Wolf, 2017. With `attend=Strided(…)` or `Fixed(…)` it is the Sparse Transformer, with `Local(…)`, on images, the Image
+Transformer (`jaxgen.layers.attention_patterns`).
 """
 
 import math
@@ -12,9 +13,9 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
-from jaxgen.errors import UserError
+from jaxgen.layers.attention_patterns import Causal, Pattern
 from jaxgen.layers.transformer import Block, empty_cache
-from jaxgen.models.autoregressive.contract import AutoregressiveModel
+from jaxgen.models.autoregressive.contract import AutoregressiveModel, check_class
 
 
 def shifted(y: jax.Array, first: jax.Array) -> jax.Array:
@@ -29,6 +30,7 @@ class Transformer(AutoregressiveModel):
       width: of the residual stream, a multiple of heads.
       layers: blocks.
       heads: of each block's attention.
+      attend: which positions a block's attention mixes.
       classes: of the condition, which the first position is told; 0 has none.
       dropout: rate on embeddings and branches.
       remat: keep only what passes between blocks for the gradient.
@@ -38,6 +40,7 @@ class Transformer(AutoregressiveModel):
     width: int = 128
     layers: int = 4
     heads: int = 4
+    attend: Pattern = Causal()
     classes: int = 0
     dropout: float = 0.0
     remat: bool = False
@@ -55,14 +58,13 @@ class Transformer(AutoregressiveModel):
             in_axes=axes,
             length=self.layers,
         )
-        self.blocks = block(self.heads, self.layers, dropout=self.dropout, dtype=self.dtype)
+        self.blocks = block(self.heads, self.layers, self.attend, dropout=self.dropout, dtype=self.dtype)
         self.norm = nn.LayerNorm(use_bias=False)
         self.drop = nn.Dropout(self.dropout)
 
     def _start_of_sequence(self, condition: jax.Array | None) -> jax.Array:
         """`[batch or 1, 1, width]`."""
-        if self.classes and condition is None:
-            raise UserError(f"this model is conditional on {self.classes} classes: give it labels [batch].")
+        check_class(self.classes, condition)
         return (self.first if condition is None else jnp.take(self.first, condition, axis=0))[:, None]
 
     def _out(self, y: jax.Array) -> jax.Array:
