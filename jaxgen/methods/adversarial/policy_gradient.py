@@ -46,13 +46,18 @@ def reinforce(policy: Net, reward: Callable[[Array], Array], *, length: int, fie
     """
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        count = batch[field].shape[0]
-        tokens = stop_gradient(drawn(view, key, count, length))
+        count, noise = batch[field].shape[0], jax.random.fold_in(key, 1)
+
+        def policy_in_training(name: str, tokens: Array) -> Array:
+            """Of one noise, such as dropout's masks: sequences are scored by the policy that drew them."""
+            return view.train(name, tokens, key=noise)[0]
+
+        tokens = stop_gradient(drawn(policy_in_training, key, count, length))
         (r,) = at_least_float32(stop_gradient(reward(tokens)))
         baseline = (jnp.sum(r) - r) / (count - 1)  # independent of the sequence it is for, so the gradient has no bias
-        training = view.training(jax.random.fold_in(key, 1))
-        value = -jnp.mean((r - baseline) * log_prob(training, tokens))
-        return value, Aux({"reward": jnp.mean(r)}, training.moved)
+        logits, moved = view.train("policy", tokens, key=noise)
+        value = -jnp.mean((r - baseline) * log_prob(lambda *_: logits, tokens))
+        return value, Aux({"reward": jnp.mean(r)}, {"policy": moved})
 
     return _of(policy, Phase("reinforce", ("policy",), loss), length, field)
 

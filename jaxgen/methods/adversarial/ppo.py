@@ -4,6 +4,7 @@ Schulman et al., 2017, "Proximal Policy Optimization Algorithms", algorithm 1 an
 et al., 2016, "High-Dimensional Continuous Control Using Generalized Advantage Estimation", equation 16.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -43,6 +44,10 @@ def ppo(
 ) -> Method:
     """A step is one rollout of all environments, whose states are memory, and `epochs` moves of both networks on it.
 
+    The actor acts in training mode, and is moved under the noise it acted with: ratios of other dropout masks would not
+    be 1 at first, and say nothing of the move (Hausknecht & Wagener, 2022, "Consistent Dropout for Policy Gradient
+    Reinforcement Learning").
+
     Args:
       actor: module of `observations [batch, features] -> logits [batch, actions]`.
       value: module of `observations [batch, features] -> [batch]`.
@@ -58,34 +63,42 @@ def ppo(
     def rollout(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         def step(states: Any, key: Array) -> tuple[Any, dict[str, Array]]:
             keys = jax.random.split(key)
-            seen = jax.vmap(world.observe)(states)
-            log_p = _log_probs(view, seen)
+            noise, seen = jax.random.bits(jax.random.fold_in(key, 2)), jax.vmap(world.observe)(states)
+            log_p, _ = _acting(view, seen, noise)
             action = jax.random.categorical(keys[0], log_p)
             states, reward, done = jax.vmap(world.step)(states, action, jax.random.split(keys[1], environments))
             taken = jnp.take_along_axis(log_p, action[:, None], axis=1)[:, 0]
-            return states, {"seen": seen, "action": action, "log_p": taken, "reward": reward, "done": done}
+            return states, {
+                "seen": seen,
+                "action": action,
+                "log_p": taken,
+                "noise": noise,
+                "reward": reward,
+                "done": done,
+            }
 
         states, path = jax.lax.scan(step, view.memory["states"], jax.random.split(key, horizon))
         seen = jnp.concatenate([path["seen"], jax.vmap(world.observe)(states)[None]])
         values = view("value", seen.reshape(-1, *seen.shape[2:])).reshape(seen.shape[:2])
         advantage = advantages(path["reward"], path["done"], values, discount, decay)
-        kept = {k: path[k] for k in ("seen", "action", "log_p")} | {
+        kept = {k: path[k] for k in ("seen", "action", "log_p", "noise")} | {
             "advantage": (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8),
             "returns": advantage + values[:-1],
         }
         return jnp.zeros(()), Aux({"reward": jnp.mean(path["reward"])}, memory={"states": states, "rollout": kept})
 
     def improve(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        path = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:]), view.memory["rollout"])
-        training = view.training(key)
-        log_p = jnp.take_along_axis(_log_probs(training, path["seen"]), path["action"][:, None], axis=1)[:, 0]
+        path, training = view.memory["rollout"], view.training(key)
+        log_p, moved = jax.vmap(functools.partial(_acting, view))(path["seen"], path["noise"])
+        log_p = jnp.take_along_axis(log_p, path["action"][..., None], axis=-1)[..., 0]
         ratio = jnp.exp(log_p - path["log_p"])
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
         gain = jnp.mean(jnp.minimum(ratio * path["advantage"], clipped * path["advantage"]))
-        error = jnp.mean(jnp.square(training("value", path["seen"]) - path["returns"])) / 2
-        return error - gain, Aux(
-            {"gain": gain, "value_error": error, "epoch": jnp.asarray(view.repeat)}, training.moved
-        )
+        values = training("value", path["seen"].reshape(-1, *path["seen"].shape[2:]))
+        error = jnp.mean(jnp.square(values - path["returns"].ravel())) / 2
+        metrics = {"gain": gain, "value_error": error, "epoch": jnp.asarray(view.repeat)}
+        moved = jax.tree.map(lambda x: jnp.mean(x, axis=0).astype(x.dtype), moved)  # over the rollout's steps
+        return error - gain, Aux(metrics, {**training.moved, "actor": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         seen = jax.vmap(lambda key: world.observe(world.reset(key)))(jax.random.split(key, environments))
@@ -102,6 +115,7 @@ def ppo(
             "rollout": {
                 **zeros,
                 "action": jnp.zeros(shape, int),
+                "noise": jnp.zeros(horizon, jnp.uint32),
                 "seen": jnp.zeros((horizon, *seen.shape), seen.dtype),
             },
         }
@@ -126,5 +140,13 @@ def advantages(reward: Array, done: Array, values: Array, discount: float, decay
     return jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, alive), reverse=True)[1]
 
 
-def _log_probs(apply: Any, seen: Array) -> Array:
-    return jax.nn.log_softmax(at_least_float32(apply("actor", seen))[0])
+def _acting(view: View, seen: Array, noise: Array) -> tuple[Array, Any]:
+    """Log-probabilities of the actions at observations `[batch, features]`, and what moved in the actor.
+
+    Args:
+      view: the networks.
+      seen: the observations.
+      noise: seed of the actor's streams, uint32 `[]`.
+    """
+    logits, moved = view.train("actor", seen, key=jax.random.key(noise))
+    return jax.nn.log_softmax(at_least_float32(logits)[0]), moved

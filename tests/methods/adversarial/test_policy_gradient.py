@@ -61,3 +61,20 @@ def test_the_gradient_s_mean_is_that_of_the_expected_reward():
     z = np.abs(mean - exact) / np.maximum(error, 1e-6)
     assert z.max() < 4.5
     assert np.abs(exact).max() > 20 * error.max()  # the test could see a wrong one
+
+
+class Masked(nn.Module):
+    """Logits that dropout decides: of 0, and of 1,000 for tokens that it keeps."""
+
+    @nn.compact
+    def __call__(self, tokens, *, train=False):
+        scale = self.param("scale", nn.initializers.constant(500.0), ())
+        return nn.Dropout(0.5, deterministic=not train)(jnp.broadcast_to(scale, (len(tokens), 3, 3)))
+
+
+def test_sequences_are_scored_under_the_masks_they_were_drawn_under():
+    """Whichever tokens a mask keeps are equally probable under it, at least 1/3 each; under another mask, e^-1000."""
+    method = reinforce(Net(Masked(), optax.sgd(1.0), streams=("dropout",)), reward, length=3)
+    view, batch = policy(method), {"tokens": np.zeros((64, 3), np.int32)}
+    loss, _ = jax.jit(lambda key: method.phases[0].loss(view, batch, key))(KEY)
+    assert abs(loss) < 2 * np.abs(REWARD).max() * 3 * np.log(3)

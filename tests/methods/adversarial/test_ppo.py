@@ -34,9 +34,11 @@ def test_advantages_are_decayed_sums_of_temporal_differences_cut_where_an_episod
 
 class Tiny(nn.Module):
     outputs: int
+    dropout: float = 0.0
 
     @nn.compact
-    def __call__(self, x):
+    def __call__(self, x, *, train=False):
+        x = nn.Dropout(self.dropout, deterministic=not train)(x)
         y = nn.Dense(self.outputs, kernel_init=nn.initializers.zeros)(x)
         return y if self.outputs > 1 else y[:, 0]
 
@@ -60,9 +62,8 @@ def test_epochs_see_one_rollout_and_what_pays_is_done():
     assert history["rollout/reward"][-5:].mean() > 0.95
     assert (history["improve/epoch"] == 3).all()
     assert state.nets["actor"].opt_state[0].count == 160
-    # On the rollout's own policy the ratio is 1, and the normalized advantages have no mean.
-    once = ppo(
-        Net(Tiny(2), optax.adam(0.05)), Net(Tiny(1), optax.adam(0.05)), BANDIT, environments=8, horizon=8, epochs=1
-    )
+    # On the rollout's own policy, masks and all, the ratio is 1, and the normalized advantages have no mean.
+    actor = Net(Tiny(2, dropout=0.5), optax.adam(0.05), streams=("dropout",))
+    once = ppo(actor, Net(Tiny(1), optax.adam(0.05)), BANDIT, environments=8, horizon=8, epochs=1)
     _, history = fit(once, {"x": np.zeros((8, 1), np.float32)}, steps=3, key=KEY, batch_size=4)
     np.testing.assert_allclose(history["improve/gain"], 0.0, atol=1e-5)
