@@ -17,6 +17,7 @@ from jaxgen.bijectors.actnorm import ActNorm
 from jaxgen.bijectors.autoregressive import Autoregressive
 from jaxgen.bijectors.batch_norm import BatchNorm
 from jaxgen.bijectors.bijector import Bijector
+from jaxgen.bijectors.causal_transformer import CausalTransformer
 from jaxgen.bijectors.compose import Chain, Invert, Repeat, Split
 from jaxgen.bijectors.conditioner import ConvConditioner, DenseConditioner
 from jaxgen.bijectors.coupling import Additive, Affine, Coupling
@@ -39,9 +40,11 @@ from jaxgen.models.flow.class_prior import ClassPrior
 from jaxgen.models.flow.dequantizer import Dequantizer
 from jaxgen.models.flow.glow import glow
 from jaxgen.models.flow.iaf import iaf
+from jaxgen.models.flow.jet import jet
 from jaxgen.models.flow.maf import image_maf, maf
 from jaxgen.models.flow.nice import nice
 from jaxgen.models.flow.realnvp import image_realnvp, realnvp
+from jaxgen.models.flow.tarflow import tarflow
 
 
 def dense(**kwargs) -> Coupling:
@@ -103,6 +106,10 @@ TABLE = {
     "iaf posterior": (lambda: iaf(2, (6,)), (4,)),
     "dequantizer": (lambda: Dequantizer(1, 4), (2, 4, 1)),
     "lower_triangular": (LowerTriangular, (4,)),
+    "causal transformer": (lambda: CausalTransformer(4, 2, 2), (3, 2)),
+    "causal transformer conditional": (lambda: CausalTransformer(4, 1, classes=3, reverse=True), (3, 2)),
+    "tarflow": (lambda: tarflow((4, 4, 1), patch=2, flows=2, width=4, layers=1), (4, 4, 1)),
+    "jet": (lambda: jet(patch=2, couplings=2, width=4, layers=1), (4, 2, 1)),
 }
 
 # What conditional rows are given: an array of a shape, or labels below a number.
@@ -115,6 +122,7 @@ CONDITIONS = {
     "iaf posterior": (3,),
     "dequantizer": (2, 4, 1),
     "lower_triangular": (6,),
+    "causal transformer conditional": 3,
 }
 
 
@@ -132,7 +140,14 @@ def given(name: str, count: int, dtype=np.float64) -> tuple:
 
 # How far parameters move from their initial values, where 0.2 makes the map too ill-conditioned to test. The condition
 # of glow's Jacobian is 10 to 64 at 0.05, up to 2e8 at 0.1 and up to 3e14 at 0.2, and round-trip errors grow with it.
-PERTURBATION = {"glow": 0.05, "glow permuted": 0.05, "image realnvp": 0.05, "dequantizer": 0.02}
+PERTURBATION = {
+    "glow": 0.05,
+    "glow permuted": 0.05,
+    "image realnvp": 0.05,
+    "dequantizer": 0.02,
+    "tarflow": 0.05,
+    "jet": 0.05,
+}
 
 
 @pytest.fixture(autouse=True)

@@ -50,6 +50,7 @@ from jaxgen.methods.adversarial.stylegan2 import stylegan2
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow, image_flow
+from jaxgen.methods.flow.integer_flow import integer_flow
 from jaxgen.methods.knowledge.distillation import imitating, rule_distillation
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
 from jaxgen.methods.knowledge.sequence_distillation import sequence_distillation
@@ -67,6 +68,7 @@ from jaxgen.methods.recording import recorded
 from jaxgen.methods.side_by_side import side_by_side
 from jaxgen.methods.simultaneous import simultaneous
 from jaxgen.models.autoregressive.contract import AutoregressiveModel
+from jaxgen.models.flow.idf import IDF
 from jaxgen.models.knowledge.confidences import Confidences
 from jaxgen.models.latent.priors import PseudoInputs, TreePrior
 from jaxgen.training.schedule import Schedule
@@ -605,6 +607,11 @@ TABLE = {
     "maximum likelihood": Row(symbols, levels, falls="likelihood/loss"),
     "image flow": Row(pixels, levels, falls="likelihood/loss", without=NOISY),
     "flow": Row(couplings, vectors, falls="likelihood/loss"),
+    "idf": Row(
+        lambda **v: integer_flow(make(IDF(2, (4, 4, 1), couplings=2, scales=1, width=4, **v))),
+        falls="likelihood/loss",
+        without=("busy", "accumulate"),  # of two levels sums of ±c cancel but for rounding, which Adam enlarges
+    ),
     "classification": Row(
         lambda **v: classification(tiny(2, **v), inputs="image"), falls="classifier/loss", without=("samples",)
     ),
