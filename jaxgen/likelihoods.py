@@ -1,5 +1,6 @@
 """What a decoder's outputs say of the data: p(x|z) as log-probability, mean, samples and cdf, one contract for all."""
 
+import dataclasses
 import functools
 from collections.abc import Callable
 from typing import NamedTuple
@@ -7,7 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from jaxgen.fields import Field
+from jaxgen.fields import SIGNED, Field
 from jaxgen.losses import discretized, variational
 from jaxgen.losses.arrays import sum_event_axes
 
@@ -32,6 +33,11 @@ class Likelihood(NamedTuple):
     outputs: int = 1
     cdf: Callable[..., Array] | None = None
     takes: Field = Field()
+
+    @property
+    def images(self) -> Field:
+        """`takes`, of images."""
+        return dataclasses.replace(self.takes, layout=SIGNED.layout)
 
 
 bernoulli = Likelihood(

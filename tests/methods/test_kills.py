@@ -1,6 +1,5 @@
 """Runs that are killed by SIGKILL at a step, at a stage's boundary or in its carry go on bit for bit."""
 
-import dataclasses
 import importlib.util
 import os
 import signal
@@ -46,8 +45,7 @@ def experiment(name):
     rows = [table.TABLE[row] for row in ALGORITHMS[name]]
     data = [row.data() if isinstance(row.data(), Dataset) else table.dataset(row.data()) for row in rows]
     lengths = (FIRST, None) if len(rows) > 1 else (None,)
-    methods = [dataclasses.replace(row.build(), takes={}) for row in rows]  # one kind of images serves all
-    stages = tuple(Stage(str(i), method, n) for i, (method, n) in enumerate(zip(methods, lengths, strict=True)))
+    stages = tuple(Stage(str(i), row.build(), n) for i, (row, n) in enumerate(zip(rows, lengths, strict=True)))
     schedule = Schedule(STEPS, log_every=8, sample_every=1000, checkpoint_every=7)
     return Experiment(stages=stages, data=data[0], schedule=schedule, batch_size=16, seed=1)
 

@@ -285,6 +285,12 @@ def images(count=EXAMPLES, seed=0):
     return {"image": x, "label": label}
 
 
+def signed(count=EXAMPLES, seed=0):
+    """The same, as networks see images."""
+    arrays = images(count, seed)
+    return {**arrays, "image": 2 * arrays["image"] - 1}
+
+
 def dataset(arrays):
     source = Source("tiny", "train", lambda: {k: x[:1] for k, x in arrays.items()}, lambda: Memory(arrays))
     return Dataset(source, source)
@@ -543,8 +549,8 @@ def documents():
 
 
 def told_pairs():
-    x = images()["image"]
-    return {"image": x, "target": 1 - x}
+    x = signed()["image"]
+    return {"image": x, "target": -x}
 
 
 def domains():
@@ -552,29 +558,29 @@ def domains():
 
 
 def pairs():
-    return Dataset.streams(a=dataset(images()), b=dataset({"image": 1 - images(32, seed=1)["image"]}))
+    return Dataset.streams(a=dataset(signed()), b=dataset({"image": -signed(32, seed=1)["image"]}))
 
 
 # Methods that draw noise, or look at a batch as a whole, are other ones when a batch is cut into micro-batches.
 NOISY = ("accumulate",)
 TABLE = {
-    "gan": Row(game(), falls="critic/loss", without=NOISY),
-    "gan paired": Row(game(adversarial.relativistic_pairing), without=NOISY),
-    "gan conditional": Row(game(classes=2, critic_steps=2), without=NOISY),
-    "gan lazy": Row(lazily, without=NOISY),
-    "acgan": Row(classes, falls="critic/classification", without=NOISY),
-    "infogan": Row(informed, without=NOISY),
-    "bigan": Row(inverted, without=NOISY),
+    "gan": Row(game(), signed, without=NOISY),
+    "gan paired": Row(game(adversarial.relativistic_pairing), signed, without=NOISY),
+    "gan conditional": Row(game(classes=2, critic_steps=2), signed, without=NOISY),
+    "gan lazy": Row(lazily, signed, without=NOISY),
+    "acgan": Row(classes, signed, falls="critic/classification", without=NOISY),
+    "infogan": Row(informed, signed, without=NOISY),
+    "bigan": Row(inverted, signed, without=NOISY),
     "pix2pix": Row(told, told_pairs, falls="generator/l1", without=(*NOISY, "samples")),
-    "stylegan2": Row(styled, without=NOISY),
-    "adaptive": Row(lambda **v: adaptive(game()(**v)), without=NOISY),
+    "stylegan2": Row(styled, signed, without=NOISY),
+    "adaptive": Row(lambda **v: adaptive(game()(**v)), signed, without=NOISY),
     "adda, source": Row(
         lambda **v: pretraining(tiny(8, **v), tiny(2, **v)), domains, falls="source/loss", without=("samples",)
     ),
     "adda": Row(moved, domains, without=("samples",)),
-    "recorded": Row(remembered, without=NOISY),
+    "recorded": Row(remembered, signed, without=NOISY),
     "side by side": Row(beside, falls="other.elbo/loss", without=(*NOISY, "samples")),
-    "gan at once": Row(lambda **v: simultaneous(game()(**v)), without=NOISY),
+    "gan at once": Row(lambda **v: simultaneous(game()(**v)), signed, without=NOISY),
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
     "vamp": Row(vamped, falls="elbo/loss", without=NOISY),
     "tree prior": Row(treed, falls="elbo/loss", without=NOISY),
@@ -599,6 +605,7 @@ TABLE = {
     "nvil": Row(nvil, falls="bound/loss", without=(*NOISY, "busy")),
     "autoencoder": Row(
         lambda **v: plain_autoencoder(tiny(3, **v), tiny(4, 4, 1, **v)),
+        signed,
         falls="reconstruction/loss",
         without=("samples",),
     ),
@@ -624,8 +631,8 @@ TABLE = {
     ),
     "dann": Row(adapted, domains, falls="adapt/label", without=("samples",)),
     "cyclegan": Row(translated, pairs, falls="generators/cycle", without=(*NOISY, "samples")),
-    "progressive 2": Row(grown(2), without=(*NOISY, "busy", "bfloat16")),
-    "progressive 4": Row(grown(4), without=(*NOISY, "busy", "bfloat16")),
+    "progressive 2": Row(grown(2), signed, without=(*NOISY, "busy", "bfloat16")),
+    "progressive 4": Row(grown(4), signed, without=(*NOISY, "busy", "bfloat16")),
     "likelihood": Row(lambda **v: likelihood(make(Causal(**v), **v_busy(v)), length=4), sequences, "likelihood/loss"),
     "reinforce": Row(
         lambda **v: reinforce(make(Causal(**v), **v_busy(v)), lambda t: jnp.sum(t == 2, 1), length=4),
@@ -671,7 +678,7 @@ def trainer(name, devices=1, accumulate=1, **variant):
     phases = tuple(dataclasses.replace(phase, accumulate=accumulate) for phase in method.phases)
     data = row.data()
     experiment = Experiment(
-        method=dataclasses.replace(method, phases=phases, takes={}),  # one kind of images serves all
+        method=dataclasses.replace(method, phases=phases),
         data=data if isinstance(data, Dataset) else dataset(data),
         schedule=Schedule(1000), batch_size=BATCH, seed=0,
     )  # fmt: skip

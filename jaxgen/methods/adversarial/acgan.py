@@ -15,7 +15,7 @@ import optax
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
-from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms
+from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms, taken
 from jaxgen.methods.adversarial.priors import Prior, categorical, joint
 
 
@@ -90,6 +90,7 @@ def acgan(
         init=init,
         latents=players.sampling(),
         evaluate=evaluate,
+        takes=taken(field, classes),
     )
 
 

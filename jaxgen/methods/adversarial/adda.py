@@ -15,6 +15,7 @@ import optax
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, TrainState, View
+from jaxgen.fields import Field
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 
@@ -46,6 +47,7 @@ def pretraining(encoder: Net, classifier: Net, *, field: str = "image") -> Metho
         init=init,
         latents=None,
         evaluate=lambda view, batch, key: _accuracies(view, batch, field, {"source": "source", "target": "source"}),
+        takes={"source": {field: Field(), "label": Field(low=0)}},
     )
 
 
@@ -92,6 +94,7 @@ def adda(encoder: Net, classifier: Net, critic: Net, loss: AdversarialLoss, *, f
         init=init,
         latents=None,
         evaluate=lambda view, batch, key: _accuracies(view, batch, field, {"source": "source", "target": "target"}),
+        takes={"source": {field: Field()}, "target": {field: Field()}},
     )
 
 
@@ -113,10 +116,10 @@ def _encoder(module: Module, key: Array, images: Array) -> tuple[Any, Array]:
 
 
 def _accuracies(view: View, batch: Batch, field: str, encoders: Mapping[str, str]) -> dict[str, Array]:
-    """Of the streams that are in the batch: held-out examples come one stream at a time."""
+    """Of the streams in the batch that have labels: held-out examples come one stream at a time."""
     return {
         f"{stream}_accuracy": jnp.argmax(view("classifier", view(encoder, batch[stream][field])), -1)
         == batch[stream]["label"]
         for stream, encoder in encoders.items()
-        if stream in batch
+        if "label" in batch.get(stream, {})
     }

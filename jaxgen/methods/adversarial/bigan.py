@@ -14,7 +14,7 @@ from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
-from jaxgen.methods.adversarial.players import STILL
+from jaxgen.methods.adversarial.players import STILL, taken
 from jaxgen.methods.adversarial.priors import Prior
 
 
@@ -97,6 +97,7 @@ def bigan(
         init=init,
         latents=Latents(draw, decode, encode),
         evaluate=evaluate,
+        takes=taken(field),
     )
 
 

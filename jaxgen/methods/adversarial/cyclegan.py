@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
+from jaxgen.fields import SIGNED
 from jaxgen.losses.adversarial import AdversarialLoss, least_squares
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.players import STILL
@@ -94,7 +95,8 @@ def cyclegan(
         Phase("generators", ("a_to_b", "b_to_a"), generators),
         Phase("critics", ("critic_a", "critic_b"), critics),
     )
-    return Method("CycleGAN", nets, phases, init, translate, evaluate, memory=memory)
+    takes = {"a": {"image": SIGNED}, "b": {"image": SIGNED}}
+    return Method("CycleGAN", nets, phases, init, translate, evaluate, memory=memory, takes=takes)
 
 
 def distance(x: Array, y: Array) -> Array:

@@ -20,7 +20,7 @@ from jaxgen.losses.arrays import at_least_float32
 def domain_adversarial(
     features: Net, classifier: Net, domain: Net, *, strength: Weight, field: str = "image"
 ) -> Method:
-    """DANN on the streams `source`, with `label` (int `[batch]`), and `target`, whose labels are only evaluated.
+    """DANN on the streams `source`, with `label` (int `[batch]`), and `target`, whose labels, if any, are evaluated.
 
     Args:
       features: module of `images -> [batch, ...]`, of both domains.
@@ -63,6 +63,7 @@ def domain_adversarial(
         return {
             f"{stream}_accuracy": jnp.argmax(classify(view, fields[field]), axis=-1) == fields["label"]
             for stream, fields in batch.items()
+            if "label" in fields
         }
 
     nets = {"features": features, "classifier": classifier, "domain": domain}

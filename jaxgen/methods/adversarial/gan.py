@@ -13,9 +13,8 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
-from jaxgen.fields import SIGNED, Field, label
 from jaxgen.losses.adversarial import AdversarialLoss
-from jaxgen.methods.adversarial.players import STILL, Augmentation, Players, spectral_norms
+from jaxgen.methods.adversarial.players import STILL, Augmentation, Players, spectral_norms, taken
 from jaxgen.methods.adversarial.priors import Prior, categorical, joint
 from jaxgen.methods.adversarial.regularizers import Regularizer, regularize
 
@@ -50,7 +49,6 @@ def gan(
     """
     prior = prior if classes is None else joint(prior, categorical(classes))
     players = Players(prior, classes is not None, augmentations)
-    takes = {field: SIGNED if field == "image" else Field()} | ({} if classes is None else {"label": label(classes)})
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 4)
@@ -86,5 +84,5 @@ def gan(
         init=init,
         latents=players.sampling(),
         evaluate=evaluate,
-        takes=takes,
+        takes=taken(field, classes),
     )

@@ -18,7 +18,7 @@ from jaxgen.losses.arrays import at_least_float32
 from jaxgen.losses.information import information_bound
 from jaxgen.losses.variational import gaussian_log_prob
 from jaxgen.methods.adversarial import priors
-from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms
+from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms, taken
 from jaxgen.methods.adversarial.priors import Prior
 
 
@@ -144,4 +144,5 @@ def infogan(
         init=init,
         latents=Latents(players.latents, players.decode, encode, players.standing),
         evaluate=evaluate,
+        takes=taken(field),
     )

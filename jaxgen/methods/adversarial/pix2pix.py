@@ -12,13 +12,16 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.fields import SIGNED
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.players import STILL
 
 
 def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float = 100.0) -> Method:
-    """On the batch fields `image`, what is given, and `target`, what it shall become, `[batch, height, width, n]`.
+    """On the batch fields `image`, what is given, and `target`, what it shall become.
+
+    Both are `[batch, height, width, channels]` in [-1, 1].
 
     Args:
       generator: module of `images -> images`; what it draws from a stream, such as "dropout", is its noise, in
@@ -76,6 +79,7 @@ def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float
         init=init,
         latents=Latents(prior, decode, conditional=True),
         evaluate=evaluate,
+        takes={"image": SIGNED, "target": SIGNED},
     )
 
 

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxgen import linen
 from jaxgen.core import Array, Batch, Latents, Module, Variables, View
 from jaxgen.errors import UserError
+from jaxgen.fields import SIGNED, Field, Fields, label
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.priors import Prior
 from jaxgen.methods.adversarial.regularizers import Game
@@ -154,6 +155,11 @@ def check_heads(method: str, module: Module, variables: Variables, images: Array
                 f"{method} reads {wanted} numbers from the critic's head {name!r}, but {type(module).__name__} gives "
                 f"{given.get(name, 'none')}; let its heads be {dict(outputs)}."
             )
+
+
+def taken(field: str, classes: int | None = None) -> Fields:
+    """What a game takes: images in [-1, 1], another field whatever its values, and labels where there are classes."""
+    return {field: SIGNED if field == "image" else Field()} | ({} if classes is None else {"label": label(classes)})
 
 
 def heads_of(output: Any) -> tuple[Array, tuple[Any, ...]]:

@@ -13,6 +13,7 @@ from jax.lax import stop_gradient
 
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.fields import Field
 from jaxgen.losses.arrays import at_least_float32
 
 Apply = Callable[..., Array]
@@ -92,4 +93,4 @@ def _of(policy: Net, phase: Phase, length: int, field: str) -> Method:
         lambda key, count, batch: {"key": jax.random.split(key, count)},
         lambda view, z, key: drawn(view, z["key"][0], len(z["key"]), length),
     )
-    return Method("sequences", {"policy": policy}, (phase,), init, latents, evaluate)
+    return Method("sequences", {"policy": policy}, (phase,), init, latents, evaluate, takes={field: Field(low=0)})

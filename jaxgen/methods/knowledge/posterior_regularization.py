@@ -18,6 +18,7 @@ from jax.lax import stop_gradient
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
 from jaxgen.errors import UserError
+from jaxgen.fields import Field
 from jaxgen.losses import posterior_regularization as losses
 
 Draw = Callable[[View, Array, int], Array]  # (view, key, count) -> samples of p [count, ...]
@@ -214,4 +215,5 @@ def _regularized(
         phases=(*phases, Phase("constraint", ("constraint",), learn)) if unknown else phases,
         init=init,
         evaluate=evaluate,
+        takes={**base.takes, examples: base.takes.get(examples, Field())} if unknown else base.takes,
     )

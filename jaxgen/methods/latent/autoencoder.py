@@ -12,16 +12,17 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.fields import SIGNED, Field
 
 
 def autoencoder(encoder: Net, decoder: Net, *, noise: float = 0.0, field: str = "image") -> Method:
-    """An autoencoder of a batch field of floating point, `[batch, ...]`. It is no density, and draws no samples.
+    """An autoencoder of a batch field of floating point, `[batch, ...]`; it is no density, and draws no samples.
 
     Args:
       encoder: module of `x -> code [batch, ...]`.
       decoder: module of `code -> x`.
       noise: standard deviation of what the encoder's input is noised by, anew in every step; 0 for none.
-      field: the batch field.
+      field: the batch field; where it is `image`, in [-1, 1].
     """
 
     def reconstruct(apply: Apply, x: Array) -> Array:
@@ -57,4 +58,5 @@ def autoencoder(encoder: Net, decoder: Net, *, noise: float = 0.0, field: str = 
         init=init,
         latents=None,
         evaluate=evaluate,
+        takes={field: SIGNED if field == "image" else Field()},
     )

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Evidence, Method, Module, Net, Phase, View
+from jaxgen.fields import image
 from jaxgen.losses.ancestral import Sample
 from jaxgen.losses.estimators import Estimator
 from jaxgen.methods.latent import wake_sleep
@@ -74,4 +75,5 @@ def discrete_vae(
         latents=wake_sleep.latents(),
         evaluate=wake_sleep.evaluate(evaluation_draws, chunk),
         evidence=Evidence(wake_sleep.log_weight),
+        takes={"image": image(2)},
     )

@@ -4,7 +4,6 @@ Sonderby et al., 2016, "Ladder Variational Autoencoders"; Child, 2021, "Very Dee
 `jaxgen.models.latent.ladder` and `jaxgen.models.latent.vdvae`.
 """
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +13,6 @@ import numpy as np
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
-from jaxgen.fields import SIGNED
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
 from jaxgen.losses.levels import Levels
@@ -90,6 +88,6 @@ def hierarchical_vae(
         init=init,
         latents=Latents(draw, decode),
         evaluate=evaluate,
-        takes={"image": dataclasses.replace(likelihood.takes, layout=SIGNED.layout)},
+        takes={"image": likelihood.images},
         evidence=Evidence(log_weight),
     )

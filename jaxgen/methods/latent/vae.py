@@ -4,7 +4,6 @@ Kingma & Welling, 2014, "Auto-Encoding Variational Bayes", eq. 10 (reparametrize
 Mohamed, 2015, "Variational Inference with Normalizing Flows", eq. 15, where a flow refines the posterior.
 """
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 from jaxgen import linen
 from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
-from jaxgen.fields import SIGNED
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
 from jaxgen.methods.latent import priors
@@ -151,6 +149,6 @@ def vae(
         latents=Latents(draw, decode, encode) if prior is None else priors.latents(prior, likelihood, latent_size),
         evaluate=evaluate,
         code=bits_back(likelihood, latent_size) if posterior is None and prior is None else None,
-        takes={"image": dataclasses.replace(likelihood.takes, layout=SIGNED.layout)},
+        takes={"image": likelihood.images},
         evidence=Evidence(log_weight, encode, gaussian if posterior is None else None, log_joint, simulate),
     )

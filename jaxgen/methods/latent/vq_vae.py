@@ -50,6 +50,7 @@ def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *
         latents=None,
         evaluate=evaluate,
         evaluations=(Evaluation("codes", uses),),
+        takes={"image": likelihood.images},
     )
 
 
@@ -116,6 +117,7 @@ def code_prior(
         latents=Latents(draw, decode),
         evaluate=evaluate,
         evaluations=(Evaluation("codes", uses),),
+        takes={"image": likelihood.images},
     )
 
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View
+from jaxgen.fields import image
 from jaxgen.losses import importance, variational
 from jaxgen.losses.ancestral import Draw, Replay, bits
 
@@ -48,7 +49,9 @@ def dream(apply: Apply, key: Array, count: int) -> tuple[list[Array], Array]:
 
 
 def wake_sleep(generative: Net, recognition: Net, *, evaluation_draws: int = 50, chunk: int = 10) -> Method:
-    """Two phases that share two networks; sleep follows wake, so that it dreams what the model has just become.
+    """Two phases that share two networks, on the batch field `image`, 0 or 1.
+
+    Sleep follows wake, so that it dreams what the model has just become.
 
     Args:
       generative: module of `(lead, sample) -> pixels' logits [*lead, ...]`, that of p(x, z).
@@ -119,6 +122,7 @@ def _belief_network(
         latents=latents(),
         evaluate=evaluate(evaluation_draws, chunk),
         evidence=Evidence(log_weight),
+        takes={"image": image(2)},
     )
 
 

@@ -1,7 +1,5 @@
 """Lazy regularization against a NumPy Adam, and against the plain sum of which it is a first-order copy."""
 
-import dataclasses
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -17,7 +15,7 @@ from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.players import Players
 
 KEY = jax.random.key(0)
-DATA = {"image": np.full((8, 1), 1.0, np.float32)}  # and a generator that stays at -1
+DATA = {"x": np.full((8, 1), 1.0, np.float32)}  # and a generator that stays at -1
 WEIGHT, EVERY = 0.3, 4
 
 
@@ -39,10 +37,9 @@ def play(optimizer, steps, *, every=EVERY, lazily=True):
     generator, critic = Net(Nowhere(), optax.sgd(0.0)), Net(Slope(), optimizer)
     players, r1 = Players(priors.normal(1)), regularizers.r1(WEIGHT)
     plain = {"critic_regularizers": () if lazily else (r1,)}
-    game = gan(generator, critic, adversarial.wasserstein, prior=players.prior, **plain)
+    game = gan(generator, critic, adversarial.wasserstein, prior=players.prior, field="x", **plain)
     if lazily:
-        game = lazy.lazily(game, players, r1, name="r1", every=every)
-    game = dataclasses.replace(game, takes={})  # numbers are no images
+        game = lazy.lazily(game, players, r1, name="r1", every=every, field="x")
     state, history = fit(game, DATA, steps=steps, key=KEY, batch_size=4)
     return float(state.nets["critic"].params["psi"]), history
 
