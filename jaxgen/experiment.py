@@ -7,12 +7,15 @@ import functools
 import importlib.util
 import math
 import sys
+import textwrap
+import traceback
 import types
 import typing
 from collections.abc import Generator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import jax
 from jax.sharding import Mesh
 
 from jaxgen import shipped
@@ -69,6 +72,8 @@ class Experiment:
             raise UserError("early_stopping is given beside stages; give it to a stage.")
         for stage in self.plan:
             where = f" of stage {stage.name!r}" if self.stages else ""
+            if not stage.method.phases:
+                raise UserError(f"phases{where} of {stage.method.name} is empty; give it one at least.")
             if stage.batch_size < 1:
                 raise UserError(f"batch_size{where} is {stage.batch_size}; it must be at least 1.")
             if stage.early_stopping and stage.data.validation is None:
@@ -226,8 +231,20 @@ class ExperimentFile:
             raise UserError(
                 f"experiment {path} cannot be imported ({reason}); install what it needs, or mend it."
             ) from error
+        except SystemExit as stop:
+            raise UserError(
+                f"experiment {path} ends Python, with code {stop.code!r}, when it is imported; take that out."
+            ) from stop
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # whatever somebody's code raises
+            raise UserError(_failure(path, error)) from error
         if not dataclasses.is_dataclass(getattr(module, "Config", None)) or not hasattr(module, "experiment"):
             raise UserError(f"experiment file {path} needs a dataclass `Config` and a function `experiment(config)`.")
+        for field in dataclasses.fields(module.Config):
+            missing = field.init and field.default is field.default_factory is dataclasses.MISSING
+            if missing and not getattr(module, "PRESETS", None):
+                raise UserError(f"experiment file {path}: Config.{field.name} has no default; give it one.")
         return cls(path, module)
 
     @property
@@ -262,8 +279,29 @@ class ExperimentFile:
         """The experiment of a configuration.
 
         Raises:
-          UserError: a whole number other than the seed is below 1 and every preset's, the learning rate is a number
-            that is not positive, or a field would not come back from `config.json` as it is.
+          UserError: a field has a value that `check` refuses, or the file fails, or makes something else.
+        """
+        self.check(config)
+        try:
+            with _neighbours(self.path):
+                experiment = self.module.experiment(config)
+        except (UserError, OSError):
+            raise
+        except Exception as error:  # whatever somebody's code raises
+            raise UserError(_failure(self.path, error)) from error
+        if not isinstance(experiment, Experiment):
+            raise UserError(
+                f"experiment({type(config).__name__}) of {self.path} returns {type(experiment).__name__}; let it "
+                "return an Experiment."
+            )
+        return experiment
+
+    def check(self, config: Any) -> None:
+        """Refuses a configuration that no run could have.
+
+        Raises:
+          UserError: a whole number other than the seed is below 1 and every preset's, or has more than 63 bits; the
+            learning rate is a number that is not positive; or a field would not come back from `config.json` as it is.
         """
         rate = getattr(config, "learning_rate", None)
         if isinstance(rate, int | float) and not 0 < rate < math.inf:
@@ -274,6 +312,8 @@ class ExperimentFile:
             lowest = min([1, *(default[field] for default in defaults if isinstance(default[field], int))])
             if type(value) is int and field != "seed" and value < lowest:
                 raise UserError(f"{field} is {value}; it must be at least {lowest}.")
+            if large := [n for n in jax.tree.leaves(value) if type(n) is int and abs(n) >= 2**63]:
+                raise UserError(f"{field} holds a number of {large[0].bit_length()} bits; it must be below 2**63.")
             if not survives_json(value):
                 raise UserError(f"{field} is {value!r}, which config.json cannot hold; make it a number or a string.")
         again = self.config_from_json(config_to_json(config))
@@ -283,8 +323,6 @@ class ExperimentFile:
                     f"{field} is {getattr(config, field)!r}, which comes back from config.json as "
                     f"{getattr(again, field)!r}; give the field the type that it has."
                 )
-        with _neighbours(self.path):
-            return self.module.experiment(config)
 
     def config_from_json(self, values: Mapping[str, Any]) -> Any:
         """A `Config` from what `config_to_json` wrote.
@@ -331,6 +369,14 @@ def check_seed(seed: int) -> None:
     """
     if not 0 <= seed < 2**32:
         raise UserError(f"seed is {seed}; it must be from 0 to {2**32 - 1}.")
+
+
+def _failure(path: Path, error: Exception) -> str:
+    """Where in an experiment's file an error comes from, and which it is."""
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    where = f" in line {lines[-1]}" if lines else ""
+    reason = textwrap.shorten(str(error), 200, placeholder=" ...")
+    return f"experiment {path} fails{where} ({type(error).__name__}: {reason}); mend it."
 
 
 def _suggest(path: Path) -> str:

@@ -1,6 +1,7 @@
 """Writing files so that neither a kill nor a full disk loses what was there, and no link leads anywhere else."""
 
 import contextlib
+import errno
 import io
 import os
 import pathlib
@@ -32,6 +33,18 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     finally:
         with contextlib.suppress(OSError):  # the first error says more
             temporary.unlink(missing_ok=True)
+
+
+def read_regular(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a file that has an end, which pipes and devices need not have.
+
+    Raises:
+      OSError: it cannot be read, or is no file.
+    """
+    path = pathlib.Path(path)
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "no file", str(path))
+    return path.read_bytes()
 
 
 def no_link(path: str, flags: int) -> int:

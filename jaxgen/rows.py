@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from jaxgen.files import read_regular
+
 Row = dict[str, Any]
 
 
@@ -16,7 +18,7 @@ def read_rows(path: Path) -> tuple[list[Row], int]:
     Args:
       path: the file; where there is none there are no rows.
     """
-    *lines, unfinished = path.read_bytes().split(b"\n") if path.exists() else [b""]
+    *lines, unfinished = read_regular(path).split(b"\n") if path.exists() else [b""]
     found = [_row(line) for line in lines if line.strip()]
     last = _row(unfinished)
     rows = [row for row in (*found, last) if row is not None]

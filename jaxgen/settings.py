@@ -25,8 +25,8 @@ def _lists(value: Any) -> Any:
 def survives_json(value: Any) -> bool:
     """Whether JSON gives a value of `config_to_json` back: not a path, NaN or a dict of numbers."""
     try:
-        return json.loads(json.dumps(value)) == value
-    except TypeError:
+        return json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError):
         return False
 
 

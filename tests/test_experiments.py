@@ -174,7 +174,7 @@ def experiment(config):
 def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     file = ExperimentFile.load(tmp_path / "own.py")
-    assert file.build(file.config()).warmup == 0
+    file.check(file.config())
     for settings, message in [
         ({"warmup": -1}, "warmup is -1; it must be at least 0"),
         ({"layers": 0}, "layers is 0; it must be at least 1"),
@@ -187,7 +187,7 @@ def test_settings_may_be_what_their_defaults_are_and_must_fit_into_json(tmp_path
         ),
     ]:
         with pytest.raises(UserError, match=message):
-            file.build(file.config(**settings))
+            file.check(file.config(**settings))
 
 
 def test_a_run_s_default_folder_has_a_plain_name(tmp_path):
@@ -210,17 +210,16 @@ def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     file = ExperimentFile.load(tmp_path / "own.py")
     optimizer = file.module.Optimizer((0.5, 0.9))
-    config = file.build(
-        file.config(
-            stages=((3, 4.0), (5, 6.0)),
-            learning_rate=(1e-3, 2e-3),  # a pair where a number is the custom
-            optimizer=optimizer,
-            second=optimizer,
-            widths=(8, 8),
-            more=[optimizer],
-            named={"a": (1, 2)},
-        )
+    config = file.config(
+        stages=((3, 4.0), (5, 6.0)),
+        learning_rate=(1e-3, 2e-3),  # a pair where a number is the custom
+        optimizer=optimizer,
+        second=optimizer,
+        widths=(8, 8),
+        more=[optimizer],
+        named={"a": (1, 2)},
     )
+    file.check(config)
     read = json.loads(json.dumps(config_to_json(config)))
     assert read == config_to_json(config)  # as a resumed run compares them
     assert file.config_from_json(read) == config

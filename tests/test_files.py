@@ -6,8 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from jaxgen.data.lookup import named
 from jaxgen.errors import UserError
-from jaxgen.files import AppendedFile, write_atomically
+from jaxgen.files import AppendedFile, read_regular, write_atomically
+from jaxgen.report.page import read_json
+from jaxgen.rows import read_rows
+from jaxgen.training.rollback import Rollbacks
 from jaxgen.training.run_folder import RunFolder
 
 
@@ -71,3 +75,30 @@ def test_who_may_read_is_for_the_user_s_mask_to_say(folder):
     finally:
         os.umask(before)
     assert (folder / "x").stat().st_mode & 0o777 == 0o640
+
+
+READERS = {
+    "bytes": read_regular,
+    "rows": read_rows,
+    "rollbacks": Rollbacks,
+    "report": lambda path: read_json(path.parent, path.name),
+    "arrays": lambda path: len(named(f"{path}.npy").train),
+    "text": lambda path: len(named(f"{path}.txt", length=8).train),
+    "sound": lambda path: len(named(f"{path}.wav", length=8).train),
+}
+
+
+@pytest.mark.parametrize("kind", ["device", "pipe", "folder"])
+@pytest.mark.parametrize("reader", READERS)
+def test_what_has_no_end_is_no_file(kind, reader, tmp_path):
+    """Reading it would never end, or never begin."""
+    for path in (tmp_path / f"x{ending}" for ending in ("", ".npy", ".txt", ".wav")):
+        if kind == "device":
+            path.symlink_to("/dev/zero")
+        else:
+            os.mkfifo(path) if kind == "pipe" else path.mkdir()
+    if (reader, kind) == ("report", "device"):
+        assert read_json(tmp_path, "x") is None  # a link that leads out of the run
+        return
+    with pytest.raises((OSError, UserError)):
+        READERS[reader](tmp_path / "x")

@@ -6,7 +6,7 @@ import io
 import itertools
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 
 import tyro
 
@@ -76,6 +76,8 @@ def parse_experiment(
         [("config", Annotated[file.config_type, _UNPREFIXED]), ("options", Annotated[options, _UNPREFIXED])],
     )
     known = {field.name for field in dataclasses.fields(file.config_type)}
+    if clash := sorted(known & {field.name for field in dataclasses.fields(cast(Any, options))}):
+        raise UserError(f"Config of {file.path} has a field {clash[0]!r}, which is an option of `{prog}`; rename it.")
     preset = file.preset(_data(args) if "data" in known else None)
     config = dataclasses.replace(preset, **{name: value for name, value in defaults.items() if name in known})
     parsed: Any = parse(both, args[1:], f"{prog} {args[0]}", both(config, options()), file.module.__doc__)

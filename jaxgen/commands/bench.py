@@ -14,8 +14,10 @@ from jaxgen.commands.runs import DataOptions, MeshOptions
 from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
+from jaxgen.files import read_regular
 from jaxgen.training import process
 from jaxgen.training.bench import compare, measure
+from jaxgen.training.schedule import paced
 from jaxgen.training.sharding import are_there
 from jaxgen.training.trainer import Trainer
 
@@ -49,10 +51,8 @@ def main(args: Sequence[str]) -> None:
     other = _read(options.against, file.name) if options.against else None
     process.configure()
     process.check_devices()
-    experiment = file.build(config)
-    if options.steps_per_call is not None:
-        schedule = dataclasses.replace(experiment.schedule, steps_per_call=options.steps_per_call)
-        experiment = dataclasses.replace(experiment, schedule=schedule)
+    with paced(steps_per_call=options.steps_per_call):
+        experiment = file.build(config)
     trainers = [_trainer(experiment, count, options) for count in sweep or [len(jax.devices())]]
     if options.profile:
         _make(options.profile)
@@ -88,7 +88,7 @@ def _make(folder: Path) -> None:
 
 def _read(path: Path, experiment: str) -> dict[str, Any]:
     try:
-        other = json.loads(path.read_text())
+        other = json.loads(read_regular(path))
         if not all(rate > 0 for rate in [*map(float, other["steps_per_second_rounds"])] or [0]):
             raise ValueError
     except OSError as error:

@@ -55,6 +55,8 @@ class LaunchOptions:
     """How many processes there are."""
     process_id: int | None = None
     """Which one this is, from 0."""
+    join_timeout: int = 300
+    """Seconds to wait for the other processes."""
 
     def join(self) -> None:
         """Joins the other processes, if there are any.
@@ -64,7 +66,15 @@ class LaunchOptions:
         """
         if self.distributed == "off" and self.coordinator is not None:
             raise UserError("distributed is off, and coordinator names other processes; leave one of them out.")
-        distributed.join(self.coordinator, self.num_processes, self.process_id, detect=self.distributed == "auto")
+        if self.join_timeout < 1:
+            raise UserError(f"join_timeout is {self.join_timeout}; it must be at least 1.")
+        distributed.join(
+            self.coordinator,
+            self.num_processes,
+            self.process_id,
+            detect=self.distributed == "auto",
+            timeout=self.join_timeout,
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

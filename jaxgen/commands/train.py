@@ -20,6 +20,7 @@ from jaxgen.commands.figures import figures_table, held_out_figures, keep_figure
 from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
 from jaxgen.console import Console
 from jaxgen.core import Method
+from jaxgen.data.check import digest
 from jaxgen.data.lookup import short_name
 from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.experiment import Experiment, ExperimentFile
@@ -30,12 +31,13 @@ from jaxgen.report.page import write_report
 from jaxgen.settings import config_to_json
 from jaxgen.training import process
 from jaxgen.training.checkpoint import check_name
-from jaxgen.training.distributed import failing_together, on_first_process
+from jaxgen.training.distributed import check_agreement, code_version, failing_together, on_first_process
 from jaxgen.training.evaluate import compiled_on_view, standing
 from jaxgen.training.event_file import EventFile
 from jaxgen.training.loop import train
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
+from jaxgen.training.schedule import paced
 from jaxgen.training.sharding import shardings_of
 from jaxgen.training.starts import from_run
 from jaxgen.training.trainer import Trainer
@@ -76,12 +78,13 @@ def main(args: Sequence[str]) -> None:
     process.configure()
     options.join()
     process.check_devices()
+    check_agreement(lambda: _command(file, config, options))
     console = Console(quiet=jax.process_index() != 0)
     mesh = options.mesh.make()
     again = shlex.join(["jaxgen", "train", *(arg for arg in args if arg != "--fresh")])
     planned = []
     for each in _seeded(config, options.seeds):
-        experiment, name = _scheduled(file.build(each), options), _name(file, each)
+        experiment, name = _built(file, each, options), _name(file, each)
         data = short_name(getattr(each, "data", experiment.data.name))
         folder = RunFolder(options.run_dir or Path("runs") / file.name / data / name)
         if options.run_dir and options.seeds:
@@ -90,7 +93,7 @@ def main(args: Sequence[str]) -> None:
         _check(folder, settings, config_to_json(file.preset(getattr(each, "data", None))), options.fresh)
         planned.append((experiment, folder, settings))
     for experiment, folder, settings in planned:
-        evaluation = _train(experiment, mesh, folder, settings, console, options)
+        evaluation = _train(file, experiment, mesh, folder, settings, console, options)
         console.print(figures_table(evaluation))
         farewell = _farewell(folder, _longer(args, settings["config"]), options.data_dir, experiment.method)
         console.print(farewell, markup=False, highlight=False, soft_wrap=True)
@@ -118,6 +121,7 @@ def _seeded(config: Any, seeds: str) -> list[Any]:
 
 
 def _train(
+    file: ExperimentFile,
     experiment: Experiment,
     mesh: Mesh,
     folder: RunFolder,
@@ -129,10 +133,15 @@ def _train(
     trainers = experiment.trainers(mesh)
     for trainer in trainers:
         trainer.batches(0).close()  # refuses what does not fit the data before anything is written
-        trainer.abstract_state()  # and what does not fit the mesh
+        process.check_room(trainer.abstract_state(), mesh)  # and what does not fit the mesh, or into it
+    check_agreement(lambda: {"data": [digest(stage.data) for stage in experiment.plan]}, "give all the same files")
+    if jumps := not options.fresh and _jumps(file, settings, options, folder, trainers):
+        console.print(jumps, markup=False, highlight=False, soft_wrap=True)
     multihost_utils.sync_global_devices("jaxgen has checked the run")
     with contextlib.ExitStack() as held:
         on_first_process(lambda: _take(folder, settings, options.fresh, held))
+        shared = f"name a folder that all share with --run-dir, which {folder.path} is not"
+        check_agreement(lambda: {"the run folder's content": folder.token()}, shared)
         what = f"{', then '.join(stage.method.name for stage in experiment.plan)} on {experiment.data.name}"
         console.print(f"Training {settings['experiment']} ({what}) in {folder.path}", markup=False, soft_wrap=True)
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
@@ -194,6 +203,29 @@ def _check(folder: RunFolder, settings: dict[str, Any], defaults: dict[str, Any]
         folder.check_same(settings, defaults)
 
 
+def _jumps(
+    file: ExperimentFile, settings: Mapping[str, Any], options: Options, folder: RunFolder, trainers: Sequence[Trainer]
+) -> str:
+    """What there is to say to a run that goes on for other steps than it began with: nothing, or that a schedule jumps.
+
+    The same step for as many steps as before is traced beside this one; where the two are not one program, something
+    else than the run's length depends on the number.
+    """
+    before = folder.read_config()["config"].get("steps") if folder.metrics_file.exists() else None
+    now = settings["config"].get("steps")
+    if type(before) is not int or before == now:
+        return ""
+    earlier = _built(file, file.config_from_json({**settings["config"], "steps": before}), options)
+    mesh, schedule = trainers[0].mesh, trainers[0].schedule
+    others = dataclasses.replace(earlier, schedule=schedule).trainers(mesh)
+    if all(a.trace().lower().as_text() == b.trace().lower().as_text() for a, b in zip(trainers, others, strict=True)):
+        return ""
+    return (
+        f"steps was {before} and is {now}: this experiment's rates or weights follow a schedule of steps, which jumps "
+        f"where the run resumes; `--init-from {folder.path}` begins another run with its networks instead."
+    )
+
+
 def _take(folder: RunFolder, settings: dict[str, Any], fresh: bool, held: contextlib.ExitStack) -> None:
     held.enter_context(folder.locked())
     if fresh:
@@ -204,10 +236,9 @@ def _take(folder: RunFolder, settings: dict[str, Any], fresh: bool, held: contex
         folder.create(settings)
 
 
-def _scheduled(experiment: Experiment, options: Options) -> Experiment:
-    chosen = {"checkpoint_every": options.checkpoint_every, "steps_per_call": options.steps_per_call}
-    given = {field: value for field, value in chosen.items() if value is not None}
-    experiment = dataclasses.replace(experiment, schedule=dataclasses.replace(experiment.schedule, **given))
+def _built(file: ExperimentFile, config: Any, options: Options) -> Experiment:
+    with paced(checkpoint_every=options.checkpoint_every, steps_per_call=options.steps_per_call):
+        experiment = file.build(config)
     return experiment if options.init_from is None else _starting_from(experiment, options.init_from)
 
 
@@ -232,6 +263,19 @@ def _name(file: ExperimentFile, config: Any) -> str:
     changed = {k: v for k, v in config_to_json(config).items() if v != default[k] and k != "steps"}
     name = ",".join(f"{k}={v}" for k, v in changed.items()).replace("/", "_")
     return re.sub(r"[^\w.,=+-]", "", name) or "default"
+
+
+def _command(file: ExperimentFile, config: Any, options: Options) -> dict[str, Any]:
+    """What all processes have to have alike, but for where each finds its data and which of them it is."""
+    own = {"data_dir", *(field.name for field in dataclasses.fields(LaunchOptions))}
+    return {
+        "the experiment": file.name,
+        "the version of jaxgen": jaxgen.__version__,
+        "the version of jax": jax.__version__,
+        "the hash of the code": code_version(file.path),
+        **config_to_json(config),
+        **{name: value for name, value in config_to_json(options).items() if name not in own},
+    }
 
 
 def _settings(file: ExperimentFile, config: Any, name: str, experiment: Experiment, mesh: Mesh) -> dict[str, Any]:

@@ -4,11 +4,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from jaxgen.data.byte_text import text as text
     from jaxgen.data.computed import generated as generated
     from jaxgen.data.lookup import named as named
     from jaxgen.data.own import arrays as arrays
     from jaxgen.data.own import file as file
     from jaxgen.data.pictures import folder as folder
+    from jaxgen.data.sound import sound as sound
     from jaxgen.data.source import Dataset as Dataset
     from jaxgen.data.source import Source as Source
 
@@ -18,6 +20,8 @@ _HOME = {
     "arrays": "own",
     "file": "own",
     "folder": "pictures",
+    "text": "byte_text",
+    "sound": "sound",
     "Dataset": "source",
     "Source": "source",
 }

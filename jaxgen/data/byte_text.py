@@ -12,21 +12,12 @@ from typing import Any
 import numpy as np
 
 from jaxgen.data.source import Dataset, Examples, Source
+from jaxgen.data.windows import Windows, windows_of
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
+from jaxgen.files import read_regular
 
-
-class _Windows:
-    """All windows of so many bytes, `stride` apart."""
-
-    def __init__(self, data: np.ndarray, length: int, stride: int):
-        self._data, self._length, self._stride = data, length, stride
-
-    def __len__(self) -> int:
-        return (len(self._data) - self._length) // self._stride + 1
-
-    def __getitem__(self, ids: np.ndarray) -> Examples:
-        return {"text": self._data[ids[:, None] * self._stride + np.arange(self._length)]}
+SUFFIXES = (".txt", ".md", ".text")
 
 
 def byte_windows(name: str, read: Callable[[], bytes], length: int, *, held_out: float = 0.05) -> Dataset:
@@ -49,7 +40,7 @@ def byte_windows(name: str, read: Callable[[], bytes], length: int, *, held_out:
         return {"bytes": len(whole()), "crc32": f"{zlib.crc32(whole()):08x}"}
 
     def part(split: str) -> Source:
-        def load() -> _Windows:
+        def load() -> Windows:
             data = whole()
             cut = round(len(data) * (1 - held_out))
             mine = data[:cut] if split == "train" else data[cut:]
@@ -57,7 +48,7 @@ def byte_windows(name: str, read: Callable[[], bytes], length: int, *, held_out:
                 raise UserError(
                     f"{name} has {len(mine)} bytes to {split} on; make length, {length}, no more than that."
                 )
-            return _Windows(mine, length, 1 if split == "train" else length)
+            return Windows("text", [mine], length, 1 if split == "train" else length)
 
         def describe() -> Examples:
             return {"text": np.zeros((1, length), np.uint8)}
@@ -65,6 +56,26 @@ def byte_windows(name: str, read: Callable[[], bytes], length: int, *, held_out:
         return Source(name, split, describe, load, lambda: {"text": Field(0, 255, 256)}, fingerprint)
 
     return Dataset(train=part("train"), test=part("test"))
+
+
+def text(path: Path | str, *, length: int, held_out: float = 0.1) -> Dataset:
+    """Windows of the bytes of a text file, whose end is held out, or of a folder's text files, of which some are.
+
+    Fields: "text" uint8 `[length]`.
+
+    Args:
+      path: a file, or a folder of files that end in `SUFFIXES`.
+      length: bytes of a window.
+      held_out: share of the file, or of the files.
+
+    Raises:
+      UserError: length or share make no sense; when first read, there is no text, or less than a window of it.
+    """
+
+    def read(file: Path) -> np.ndarray:
+        return np.frombuffer(file_bytes(str(file))(), np.uint8)
+
+    return windows_of(Path(path), read, suffixes=SUFFIXES, field="text", length=length, share=held_out)
 
 
 def file_bytes(path: str) -> Callable[[], bytes]:
@@ -76,7 +87,7 @@ def file_bytes(path: str) -> Callable[[], bytes]:
 
     def read() -> bytes:
         try:
-            return Path(path).read_bytes()
+            return read_regular(path)
         except OSError as error:
             raise UserError(f"text file {path} cannot be read ({error.strerror}); name another.") from None
 

@@ -1,5 +1,6 @@
 """Data held against what it says of itself and what a method takes of it, before anything is compiled or trained."""
 
+import zlib
 from typing import Any
 
 import numpy as np
@@ -44,11 +45,29 @@ def check_examples(takes: Fields, data: Dataset, *, method: str) -> None:
             _check(takes, source, method)
 
 
+def digest(data: Dataset) -> Any:
+    """What tells a data set from another: its name, how much there is, and a checksum of some of each split."""
+
+    def of(source: Source) -> Any:
+        if isinstance(source, Streams):
+            return {name: of(each) for name, each in source.sources.items()}
+        examples, total = _some(source.reads), 0
+        for field in sorted(examples):
+            total = zlib.crc32(np.ascontiguousarray(examples[field]).tobytes(), total)
+        return [source.name, len(source), f"{total:08x}"]
+
+    return [of(source) for source in (data.train, data.validation, data.test) if source is not None]
+
+
+def _some(source: Source) -> dict[str, Any]:
+    return source[np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int))]
+
+
 def _check(takes: Fields, source: Source, method: str) -> None:
     name = f"{source.name}/{source.split}"
     if not len(source):
         raise UserError(f"{name} has no examples; give it some.")
-    examples: dict[str, Any] = source[np.unique(np.linspace(0, len(source) - 1, _SOME).astype(int))]
+    examples = _some(source)
     for field, spec in source.spec.items():
         found = examples.get(field)
         if found is None or (found.shape[1:], found.dtype) != (spec.shape, spec.dtype):

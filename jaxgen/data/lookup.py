@@ -10,8 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from jaxgen.data import own, tfds
+from jaxgen.data.byte_text import SUFFIXES as TEXT
+from jaxgen.data.byte_text import text
 from jaxgen.data.embedded import digits
+from jaxgen.data.files import found
 from jaxgen.data.pictures import folder, square
+from jaxgen.data.sound import SUFFIXES as SOUND
+from jaxgen.data.sound import sound
 from jaxgen.data.source import Dataset
 from jaxgen.data.stacked import stacked
 from jaxgen.data.synthetic import DENSITIES
@@ -36,15 +41,18 @@ def named(
     *,
     size: int | None = None,
     channels: int | None = None,
+    length: int | None = None,
     held_out: float = 0.1,
     skip_bad: bool = False,
 ) -> Dataset:
     """The data set called `name`: one of `SHIPPED`, else a path, else one prepared in the folder of TFDS.
 
     Args:
-      name: `digits`; a folder of images; a `.npy`, `.npz` or `.csv` file; or `stl10`, `cifar100:3.0.2`.
+      name: `digits`; a folder of images; a `.npy`, `.npz` or `.csv` file; a text or `.wav` file, or a folder of them;
+        or `stl10`, `cifar100:3.0.2`.
       size: height and width to which the square in the middle of each image is resized.
       channels: 1 makes grey images, 3 coloured ones.
+      length: of the windows into which a path's text or sound is cut; None where it is neither.
       held_out: which share of a path's examples is held out.
       skip_bad: whether a folder's files that cannot be read are left out.
 
@@ -54,12 +62,19 @@ def named(
     if name in SHIPPED:
         return _fitted(SHIPPED[name](), size, channels)
     path = Path(name).expanduser()
+    if length is not None and path.exists():
+        if _is_sound(path):
+            return sound(path, length=length, held_out=held_out, skip_bad=skip_bad)
+        return text(path, length=length, held_out=held_out)
     if path.is_dir():
         return folder(path, size=size, channels=channels, held_out=held_out, skip_bad=skip_bad)
     if path.exists():
-        if path.suffix.lower() not in own.SUFFIXES:
+        if not path.is_file() or path.suffix.lower() not in own.SUFFIXES:
             kinds = ", ".join(own.SUFFIXES)
-            raise UserError(f"data {name} is a file of another kind than {kinds}; name one of those, or a folder.")
+            windows = ", or give the length of windows" if path.suffix.lower() in TEXT + SOUND else ""
+            raise UserError(
+                f"data {name} is a file of another kind than {kinds}; name one of those, or a folder{windows}."
+            )
         return _fitted(own.file(path, held_out=held_out), size, channels)
     if tfds.is_there(name):
         return _fitted(tfds.images(name, size=size), None, channels)
@@ -74,6 +89,13 @@ def resolved(name: str) -> str:
     """The name, or in full where a path leads: to mean the same from any folder."""
     path = Path(name).expanduser()
     return str(path.resolve()) if name not in SHIPPED and path.exists() else name
+
+
+def _is_sound(path: Path) -> bool:
+    """Whether a file, or the first of a folder's text and sound, is sound."""
+    if path.is_dir():
+        path = next(iter(found(path, (*SOUND, *TEXT), "text or WAV")), path)
+    return path.suffix.lower() in SOUND
 
 
 def short_name(name: str) -> str:

@@ -1,7 +1,6 @@
 """One's own data: arrays in memory, and files that hold them."""
 
 import csv
-import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -77,7 +76,9 @@ def file(path: Path, *, held_out: float = 0.1) -> Dataset:
     readers: dict[str, Callable[[Path], dict[str, Any]]] = {".npy": _npy, ".npz": _npz, ".csv": _csv}
     try:
         found = readers[path.suffix.lower()](path)
-    except (OSError, ValueError, EOFError, MemoryError, KeyError, zipfile.BadZipFile, zlib.error) as error:
+    except UserError:
+        raise
+    except Exception as error:  # NumPy's readers raise all sorts
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise UserError(f"{path} cannot be read ({reason}); mend the file, or name another.") from error
     try:

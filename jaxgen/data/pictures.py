@@ -3,7 +3,6 @@
 import concurrent.futures
 import dataclasses
 import functools
-import hashlib
 import os
 import sys
 import warnings
@@ -15,6 +14,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageOps
 
+from jaxgen.data import files
 from jaxgen.data.source import Dataset, Examples, Memory, Source, Table
 from jaxgen.errors import UserError
 from jaxgen.fields import Field, image, label
@@ -60,18 +60,17 @@ def folder(
         raise UserError(f"channels is {channels}; it must be 1 or 3.")
     if size is not None and size < 1:
         raise UserError(f"size is {size}; it must be at least 1.")
-    if not 0 < held_out < 1:
-        raise UserError(f"held_out is {held_out}; it must be between 0 and 1.")
-    found = _Folder(Path(path), size, channels, held_out, skip_bad, say)
+    files.check_share(held_out)
+    whole = _Folder(Path(path), size, channels, held_out, skip_bad, say)
 
     def source(split: str) -> Source:
         return Source(
-            found.path.resolve().name,
+            whole.path.resolve().name,
             split,
-            found.describe,
-            lambda: found.load(split),
-            lambda: found.declare,
-            lambda: found.fingerprint,
+            whole.describe,
+            lambda: whole.load(split),
+            lambda: whole.declare,
+            lambda: whole.fingerprint,
         )
 
     return Dataset(source("train"), source("test"))
@@ -95,18 +94,14 @@ class _Folder:
     @functools.cached_property
     def files(self) -> list[Path]:
         """All images, as paths relative to the folder."""
-        if not self.path.is_dir():
-            raise UserError(f"{self.path} is no folder; name one that holds {', '.join(FORMATS)} files.")
-        found = [Path(root, name) for root, _, names in os.walk(self.path, onerror=_raise) for name in names]
-        files = sorted(file.relative_to(self.path) for file in found if file.suffix.lower() in SUFFIXES)
-        files = [file for file in files if not any(part.startswith(".") for part in file.parts)]
-        if len(files) < 2:
-            raise UserError(f"{self.path} has {len(files)} {', '.join(FORMATS)} files; it takes at least 2.")
-        mixed = {len(file.parts) > 1 for file in files}
+        paths = files.found(self.path, SUFFIXES, ", ".join(FORMATS))
+        if len(paths) < 2:
+            raise UserError(f"{self.path} has {len(paths)} {', '.join(FORMATS)} files; it takes at least 2.")
+        mixed = {len(file.parts) > 1 for file in paths}
         if len(mixed) > 1:
-            loose = next(file for file in files if len(file.parts) == 1)
+            loose = next(file for file in paths if len(file.parts) == 1)
             raise UserError(f"{self.path} has both {loose} and subfolders, which are classes; move it into one.")
-        return files
+        return paths
 
     @functools.cached_property
     def classes(self) -> list[str]:
@@ -116,10 +111,7 @@ class _Folder:
     @functools.cached_property
     def fingerprint(self) -> dict[str, Any]:
         """What tells this folder from another, or from itself at another time."""
-        sizes = {str(file): (self.path / file).stat().st_size for file in self.files}
-        text = "\n".join(f"{name} {size}" for name, size in sizes.items())
-        digest = hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:16]
-        return {"files": len(sizes), "bytes": sum(sizes.values()), "sha256": digest}
+        return files.fingerprint(self.path, self.files)
 
     @functools.cached_property
     def declare(self) -> dict[str, Field]:
@@ -146,21 +138,17 @@ class _Folder:
         return example | ({"label": np.zeros(1, np.int32)} if self.classes else {})
 
     def load(self, split: str) -> Table:
-        rank = {file: hashlib.sha256(file.as_posix().encode(errors="surrogateescape")).digest() for file in self.files}
-        least = min(rank.values())
-        files = [file for file in self.files if (self._is_held_out(rank[file], least)) == (split == "test")]
-        table = _OnDisk(self, files)
-        if len(files) * int(np.prod(self.shape)) > MEMORY_BYTES:
+        out = files.held_out(self.files, self.held_out)
+        mine = [file for file in self.files if (file in out) == (split == "test")]
+        table = _OnDisk(self, mine)
+        if len(mine) * int(np.prod(self.shape)) > MEMORY_BYTES:
             return table
-        good = table.read(files)
+        good = table.read(mine)
         if not good:
             raise UserError(f"{self.path} has no file that can be read among those of {split}.")
-        if bad := len(files) - len(good):
-            self.say(f"{self.path}: {bad} of {len(files)} files of {split} cannot be read and are left out.")
+        if bad := len(mine) - len(good):
+            self.say(f"{self.path}: {bad} of {len(mine)} files of {split} cannot be read and are left out.")
         return Memory(table.stacked(good))
-
-    def _is_held_out(self, rank: bytes, least: bytes) -> bool:
-        return rank == least or int.from_bytes(rank[:6], "big") < self.held_out * 2**48
 
     def decoded(self, file: Path) -> np.ndarray:
         """A file's image, uint8 of `shape`.
@@ -289,10 +277,6 @@ _REMEDY = "mend it, take it away, or set skip_bad"
 @functools.cache
 def _pool() -> concurrent.futures.ThreadPoolExecutor:
     return concurrent.futures.ThreadPoolExecutor(min(16, os.cpu_count() or 1), "decode")
-
-
-def _raise(error: OSError) -> None:
-    raise UserError(f"{error.filename} cannot be read ({error.strerror}); make it readable, or name another folder.")
 
 
 def _reason(error: Exception) -> str:

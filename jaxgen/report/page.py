@@ -18,7 +18,7 @@ import jinja2
 import PIL.Image
 
 from jaxgen.errors import UserError
-from jaxgen.files import write_atomically
+from jaxgen.files import read_regular, write_atomically
 from jaxgen.report.curves import HEIGHT, WIDTH, is_number, number, panels
 from jaxgen.report.directions import better
 from jaxgen.rows import read_rows
@@ -147,7 +147,7 @@ def read_json(run_dir: pathlib.Path, name: str) -> dict[str, Any] | None:
     if not inside(run_dir, name):
         return None
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_regular(path))
     except FileNotFoundError:
         return None
     except (ValueError, OSError, RecursionError) as error:
@@ -173,7 +173,7 @@ def embed(step: int, path: pathlib.Path, *, large: bool) -> Picture | None:
     """The picture as a data URI: the file itself, or a WebP of it where that is heavy; None where it is broken."""
     kind = "png"
     try:
-        content = path.read_bytes()
+        content = read_regular(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)

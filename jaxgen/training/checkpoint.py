@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jaxgen.core import TrainState
 from jaxgen.errors import UserError
@@ -213,7 +214,7 @@ class Checkpoints:
         if reason := agreed(self._lack_of_room(size)):
             return reason
         items = {
-            "state": ocp.args.StandardSave(state),
+            "state": ocp.args.StandardSave(_written(state)),
             "checksums": ocp.args.JsonSave(checksums(state)),
             _STAGE: ocp.args.JsonSave({"name": stage, "first_step": int(state.start)}),
         }
@@ -289,10 +290,12 @@ class Checkpoints:
             if found.keys() != expected.keys():
                 raise ValueError("its metadata and its checksums name different arrays")
             stage = str(ocp.JsonCheckpointHandler().restore(folder / _STAGE)["name"])
-            _check_fits(found, _shapes(like(stage)), folder)
+            wanted = like(stage)
+            _check_fits(found, _shapes(_written(wanted)), folder)
             state = ocp.StandardCheckpointHandler().restore(
-                folder / "state", args=ocp.args.StandardRestore(like(stage))
+                folder / "state", args=ocp.args.StandardRestore(_written(wanted))
             )
+            state = _read_back(state, wanted)
         except UserError:
             raise
         except Exception as error:  # whatever the damaged file made its reader raise
@@ -304,12 +307,16 @@ class Checkpoints:
 
 
 def check_name(directory: Path) -> None:
-    """Refuses a name that orbax takes for a pattern when it puts a checkpoint's parts together: it would find none.
+    """Refuses a name that orbax cannot write, or takes for a pattern when it puts a checkpoint's parts together.
 
     Raises:
       UserError: it is one.
     """
     name = directory.absolute().as_posix()
+    if name.encode(errors="surrogateescape") != name.encode(errors="replace"):
+        raise UserError(
+            f"folder {name} has bytes in its name that are no text, and nothing can be saved there; rename it."
+        )
     if glob.escape(name) != name or "\\" in name:
         raise UserError(f"folder {name} has one of [ * ? \\ in its name, under which nothing can be saved; rename it.")
 
@@ -368,6 +375,49 @@ def _check_fits(found: dict[str, str], wanted: dict[str, str], folder: Path) -> 
             f"{wanted.get(name, 'absent')} here ({len(different)} arrays differ); undo the change to the experiment, "
             "or start over with --fresh."
         )
+
+
+def _written(state: Any) -> Any:
+    """What orbax is given of a state, or of its shapes: the numbers of keys, and a zero for arrays without elements."""
+
+    def each(leaf: Any) -> Any:
+        abstract = isinstance(leaf, jax.ShapeDtypeStruct)
+        if not leaf.size:
+            split = isinstance(leaf.sharding, NamedSharding)
+            where = NamedSharding(leaf.sharding.mesh, PartitionSpec()) if split else leaf.sharding
+            zero = jax.ShapeDtypeStruct((), jnp.uint8, sharding=where)
+            return zero if abstract else _zeros(zero)
+        if _is_key(leaf):
+            numbers = jax.eval_shape(jax.random.key_data, leaf)
+            numbers = jax.ShapeDtypeStruct(numbers.shape, numbers.dtype, sharding=leaf.sharding)
+            return numbers if abstract else jax.jit(jax.random.key_data, out_shardings=leaf.sharding)(leaf)
+        return leaf
+
+    return jax.tree.map(each, state)
+
+
+def _read_back(written: Any, like: Any) -> Any:
+    """The state that `_written` was given, of shapes, types and shardings `like`."""
+
+    def each(leaf: Any, of: Any) -> Any:
+        if not of.size:
+            return _zeros(of)
+        if _is_key(of):
+            kinds: list[Any] = []
+            jax.eval_shape(lambda key: kinds.append(jax.random.key_impl(key)), of)
+            return jax.jit(lambda x: jax.random.wrap_key_data(x, impl=kinds[0]), out_shardings=of.sharding)(leaf)
+        return leaf
+
+    return jax.tree.map(each, written, like)
+
+
+def _is_key(leaf: Any) -> bool:
+    return jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+
+
+def _zeros(like: jax.ShapeDtypeStruct) -> jax.Array:
+    """Zeros, if any, of a shape, type and sharding."""
+    return jax.jit(lambda: jnp.zeros(like.shape, like.dtype), out_shardings=like.sharding)()
 
 
 def _first_line(error: Exception) -> str:

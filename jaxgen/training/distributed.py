@@ -1,22 +1,32 @@
 """Several processes that train as one: JAX's own runtime, found or told, and an end for all when one of them fails."""
 
 import contextlib
+import hashlib
+import json
 import os
 import sys
+import time
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
+import numpy as np
 from jax.experimental import multihost_utils
 
 from jaxgen.console import say
 from jaxgen.errors import UserError
+from jaxgen.training.rendezvous import meet
 
 _HEARTBEAT_SECONDS = 30  # after so long without a sign of life from one process, JAX ends the others
+_FAREWELL_SECONDS = 1  # by which process 0, where JAX's runtime lives, outlives the others when all end
+_MOST_BYTES = 1 << 16  # of a process's settings, when they differ
 
 
-def join(coordinator: str | None, process_count: int | None, process_id: int | None, *, detect: bool) -> None:
+def join(
+    coordinator: str | None, process_count: int | None, process_id: int | None, *, detect: bool, timeout: int = 300
+) -> None:
     """Makes this process one of several, before JAX touches a device; a process on its own stays as it is.
 
     Args:
@@ -24,6 +34,7 @@ def join(coordinator: str | None, process_count: int | None, process_id: int | N
       process_count: how many there are.
       process_id: which one this is, from 0.
       detect: without the three, ask the cluster (Cloud TPU, GKE, SLURM, Open MPI) if this process runs on one.
+      timeout: seconds to wait for the others.
 
     Raises:
       UserError: some of the three are missing or impossible, or the others cannot be reached.
@@ -34,7 +45,7 @@ def join(coordinator: str | None, process_count: int | None, process_id: int | N
         raise UserError(f"{missing[0]} is missing; coordinator, num_processes and process_id are given together.")
     if coordinator is None:
         if detect:
-            _detect()
+            _detect(timeout)
         return
     assert process_count is not None  # or it would be missing
     assert process_id is not None
@@ -45,6 +56,7 @@ def join(coordinator: str | None, process_count: int | None, process_id: int | N
         raise UserError(f"num_processes is {process_count}; it must be at least 1.")
     if not 0 <= process_id < process_count:
         raise UserError(f"process_id is {process_id}; it must be from 0 to {process_count - 1}, below num_processes.")
+    meet(host.strip("[]"), int(port), process_count, process_id, timeout=timeout, say=say)
     try:
         jax.distributed.initialize(
             coordinator,
@@ -52,6 +64,7 @@ def join(coordinator: str | None, process_count: int | None, process_id: int | N
             process_id,
             cluster_detection_method="deactivate",
             heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+            initialization_timeout=timeout,
         )
     except jax.errors.JaxRuntimeError as error:
         reason = str(error).strip().split("\n")[0]
@@ -63,6 +76,42 @@ def join(coordinator: str | None, process_count: int | None, process_id: int | N
             "the experiment's file computes with JAX when it is imported, before this process has joined the others; "
             "move that into `experiment(config)`."
         ) from error
+
+
+def check_agreement(settings: Callable[[], Mapping[str, Any]], remedy: str = "start all with the same command") -> None:
+    """Refuses to go on where processes differ, on all of them alike; one on its own agrees.
+
+    Args:
+      settings: gives name -> JSON value, which all shall have; asked where there are several processes.
+      remedy: what to do where they have not.
+
+    Raises:
+      UserError: names the first that differs, and two processes.
+    """
+    if jax.process_count() == 1:
+        return
+    texts = {name: _shortened(json.dumps(value, sort_keys=True, default=str)) for name, value in settings().items()}
+    mine = json.dumps(texts, sort_keys=True).encode()[:_MOST_BYTES]
+    digests = multihost_utils.process_allgather(np.frombuffer(hashlib.sha256(mine).digest(), np.uint8))
+    if (digests == digests[0]).all():
+        return
+    rows = multihost_utils.process_allgather(np.frombuffer(mine.ljust(_MOST_BYTES), np.uint8))
+    first, *others = (json.loads(row.tobytes()) for row in rows)
+    for index, other in enumerate(others, 1):
+        for name in sorted(first.keys() | other.keys()):
+            here, there = (each.get(name, "absent") for each in (first, other))
+            if here != there:
+                raise UserError(f"{name} is {here} for process 0 and {there} for process {index}; {remedy}.")
+
+
+def code_version(*files: Path) -> str:
+    """A hash of the library's source and of further files."""
+    library = sorted(Path(__file__).parents[1].rglob("*.py"))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in (*library, *files))).hexdigest()[:12]
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:60]}... (SHA-256 {hashlib.sha256(text.encode()).hexdigest()[:8]})"
 
 
 def on_first_process(action: Callable[[], Any]) -> None:
@@ -85,6 +134,8 @@ def failing_together() -> Iterator[None]:
         if not jax.distributed.is_initialized():
             raise
         say(error)
+        if jax.process_index() == 0:
+            time.sleep(_FAREWELL_SECONDS)
         _end(error.exit_code)
 
 
@@ -114,9 +165,9 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _detect() -> None:
+def _detect(timeout: int) -> None:
     try:
-        jax.distributed.initialize(heartbeat_timeout_seconds=_HEARTBEAT_SECONDS)
+        jax.distributed.initialize(heartbeat_timeout_seconds=_HEARTBEAT_SECONDS, initialization_timeout=timeout)
     except ValueError as error:
         if "coordinator_address should be defined" not in str(error):
             raise

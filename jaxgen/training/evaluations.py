@@ -10,6 +10,7 @@ import numpy as np
 
 from jaxgen.core import Evaluation, TrainState
 from jaxgen.errors import UserError
+from jaxgen.files import read_regular
 from jaxgen.training.evaluate import Masked, evaluator, standing
 from jaxgen.training.model import Model
 from jaxgen.training.run_folder import RunFolder, write_json
@@ -80,7 +81,7 @@ class Evaluations:
     def _kept(self) -> dict[str, dict[str, Any]]:
         """What the run folder knows of the stage's null controls."""
         try:
-            kept = json.loads(self._folder.nulls_file.read_text())[self._trainer.stage]
+            kept = json.loads(read_regular(self._folder.nulls_file))[self._trainer.stage]
             return {
                 name: _numbers(found)
                 if name == _UNTRAINED

@@ -11,6 +11,7 @@ from rich.console import Console
 
 from jaxgen.core import TrainState
 from jaxgen.errors import NonFiniteError, UserError
+from jaxgen.files import read_regular
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.distributed import crashing_at_once
 from jaxgen.training.early_stopping import Validation
@@ -134,7 +135,7 @@ class _Run:
         if jax.process_index() == 0:
             begun = {}
             with contextlib.suppress(OSError, ValueError):  # there are none yet, or they cannot be read
-                begun = json.loads(self.folder.stages_file.read_text())
+                begun = json.loads(read_regular(self.folder.stages_file))
             write_json(self.folder.stages_file, {**begun, trainer.stage: step})
 
     def _index(self, stage: str) -> int:

@@ -1,12 +1,15 @@
 """Settings of a training process, made before JAX does anything."""
 
 import ctypes
+import math
 import os
 import sys
 
 import jax
 import platformdirs
+from jax.sharding import Mesh
 
+from jaxgen.core import TrainState
 from jaxgen.errors import UserError
 
 # glibc's mallopt parameters, from malloc.h.
@@ -41,6 +44,27 @@ def check_devices() -> None:
             f"JAX_PLATFORMS is {jax.config.jax_platforms}, and JAX finds no such devices here{reason}; unset it, or "
             'install JAX for them (`pip install -e ".[cuda]"` or `".[tpu]"`).'
         ) from error
+
+
+def check_room(state: TrainState, mesh: Mesh) -> None:
+    """Refuses a state that no device can hold, before anything is made of it.
+
+    Args:
+      state: shapes, types and shardings.
+      mesh: the devices.
+
+    Raises:
+      UserError: it is larger than a device's memory, or of the CPU than its share of this machine's.
+    """
+    needed = sum(math.prod(x.sharding.shard_shape(x.shape)) * x.dtype.itemsize for x in jax.tree.leaves(state))
+    here = mesh.local_devices
+    limit = (here[0].memory_stats() or {}).get("bytes_limit", 0)
+    room = limit or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // len(here)
+    if needed > room:
+        raise UserError(
+            f"the networks and their optimizers take {needed / 2**30:,.0f} GiB on each device, which has "
+            f"{room / 2**30:,.0f}; make them smaller, or split them over more devices with --mesh.fsdp."
+        )
 
 
 def _keep_freed_memory() -> None:

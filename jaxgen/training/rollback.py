@@ -11,6 +11,7 @@ import jax
 
 from jaxgen.core import Batch
 from jaxgen.errors import NonFiniteError, UserError
+from jaxgen.files import read_regular
 from jaxgen.training.run_folder import write_json
 
 Batches = Callable[[int], Generator[Batch, None, None]]
@@ -44,7 +45,7 @@ class Rollbacks:
     def __init__(self, file: Path):
         self._file = file
         try:
-            entries = json.loads(file.read_text()) if file.exists() else []
+            entries = json.loads(read_regular(file)) if file.exists() else []
             self._done = [Rollback(_count(e["step"]), _count(e["skipped"]), str(e["finding"])) for e in entries]
         except (OSError, ValueError, TypeError, KeyError, RecursionError) as error:
             raise UserError(f"{file} cannot be read ({error!r}); mend it, or start over with --fresh.") from error

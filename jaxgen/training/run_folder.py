@@ -3,14 +3,18 @@
 import contextlib
 import dataclasses
 import fcntl
+import hashlib
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from jaxgen.errors import UserError
-from jaxgen.files import no_link, write_atomically
+from jaxgen.files import no_link, read_regular, write_atomically
+
+_PATIENCE = 10  # seconds until what another machine has written is seen on a shared disk
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,6 +155,14 @@ class RunFolder:
                 pass  # a file system without locks, such as a bucket, is used without
             yield
 
+    def token(self) -> str:
+        """What tells this folder from another: a hash of its settings, which a shared disk may show after a while."""
+        for _ in range(_PATIENCE):
+            with contextlib.suppress(OSError):
+                return hashlib.sha256(self.config_file.read_bytes()).hexdigest()[:12]
+            time.sleep(1)
+        return "absent"
+
     def write_config(self, config: dict[str, Any]) -> None:
         """Writes the settings of a run, new or continued.
 
@@ -163,7 +175,7 @@ class RunFolder:
         """Writes held-out figures; what an earlier evaluation of the same step found out beside them stays."""
         # There may be none, or it cannot be read.
         with contextlib.suppress(OSError, ValueError, AttributeError, RecursionError):
-            earlier = json.loads(self.eval_file.read_text())
+            earlier = json.loads(read_regular(self.eval_file))
             if earlier.get("step") == evaluation["step"]:
                 evaluation = {**earlier, **evaluation}
         write_json(self.eval_file, evaluation)

@@ -1,9 +1,28 @@
 """When things happen in a run."""
 
+import contextlib
+import contextvars
 import dataclasses
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from jaxgen.errors import UserError
+
+_paced: contextvars.ContextVar[Mapping[str, int]] = contextvars.ContextVar("paced", default=MappingProxyType({}))
+
+
+@contextlib.contextmanager
+def paced(**fields: int | None) -> Iterator[None]:
+    """Schedules made within have these fields, of those that are not None, whatever an experiment gives them.
+
+    So what a command line asks for is checked, and not first what it takes the place of.
+    """
+    token = _paced.set({field: value for field, value in fields.items() if value is not None})
+    try:
+        yield
+    finally:
+        _paced.reset(token)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,6 +44,8 @@ class Schedule:
     steps_per_call: int = 1
 
     def __post_init__(self) -> None:
+        for field, value in _paced.get().items():
+            object.__setattr__(self, field, value)
         for field, value in dataclasses.asdict(self).items():
             if value < 1:
                 raise UserError(f"{field} is {value}; it must be at least 1.")

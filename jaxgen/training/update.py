@@ -27,6 +27,7 @@ def update(
         variables, memory = kept
         seen = dataclasses.replace(view, params={**view.params, **trained}, variables=variables, memory=memory)
         loss, aux = phase.loss(seen, batch, key)
+        _check_scalars(phase, {"loss": loss, **aux.metrics})
         _check_kept(phase, aux, variables, memory)
         variables = {name: {**old, **aux.variables.get(name, {})} for name, old in variables.items()}
         return loss, ((variables, {**memory, **aux.memory}), {"loss": loss, **aux.metrics})
@@ -95,6 +96,14 @@ def _accumulate(gradient: Callable, trained: Any, kept: Any, batch: Batch, key: 
     (kept, total), figures = loops.scan(body, (kept, zeros), (micro_batches, jnp.arange(count)))
     value, metrics = jax.tree.map(lambda x: jnp.mean(x, 0), figures)
     return (value, (kept, metrics)), jax.tree.map(lambda x: x / count, total)
+
+
+def _check_scalars(phase: Phase, metrics: Metrics) -> None:
+    for name, value in metrics.items():
+        if shape := jnp.shape(value):
+            raise UserError(
+                f"phase {phase.name!r} returns {name} of shape {list(shape)}; return a number, as its mean."
+            )
 
 
 def _check_kept(phase: Phase, aux: Aux, variables: Any, memory: Any) -> None:

@@ -18,6 +18,7 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 from jaxgen.core import NetState, TrainState
 from jaxgen.errors import UserError
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.distributed import check_agreement
 from jaxgen.training.preemption import stop_requests
 
 
@@ -68,6 +69,41 @@ def test_a_signal_to_one_process_stops_both_at_the_same_step(tmp_path, number):
     assert first == second
     step = max(int(path.name) for path in (tmp_path / "checkpoints").iterdir() if path.name.isdigit())
     assert first == [f"Preempted at {step}"]
+
+
+CASES = {
+    "alike": ({"seed": 0}, {"seed": 0}, ""),
+    "seed": ({"seed": 0, "steps": 4}, {"seed": 1, "steps": 4}, "seed is 0 for process 0 and 1 for process 1; start"),
+    "several": ({"seed": 0, "batch_size": 32}, {"seed": 1, "batch_size": 64}, "batch_size is 32 for process 0 and 64"),
+    "code": (
+        {"the hash of the code": "ab"},
+        {"the hash of the code": "cd"},
+        'the hash of the code is "ab" for process',
+    ),
+    "data": ({"data": [["digits", 9]]}, {"data": [["digits", 8]]}, 'data is [["digits", 9]] for process 0 and [["dig'),
+    "absent": ({"seed": 0, "width": 8}, {"seed": 0}, "width is 8 for process 0 and absent for process 1"),
+    "long": ({"text": "a" * 90_000}, {"text": "a" * 90_000 + "b"}, 'text is "aaaaaaaaaa'),
+}
+
+
+def test_settings_that_differ_are_one_sentence_on_every_process(tmp_path):
+    first, second = finish(start("agreeing", tmp_path))
+    assert first == second
+    assert len(first) == len(CASES)
+    for line, (name, (_, _, message)) in zip(first, CASES.items(), strict=True):
+        assert line.startswith(f"{name}: {message}" if message else f"{name}: they agree")
+        assert len(line) < 400
+
+
+def agreeing(index, port, folder):
+    """Holds settings against those of the other process."""
+    join(index, port)
+    for name, (first, second, _) in CASES.items():
+        try:
+            check_agreement(lambda mine=(first, second)[int(index)]: mine)
+            print(f"{name}: they agree")
+        except UserError as error:
+            print(f"{name}: {error}")
 
 
 def join(index, port):
@@ -137,4 +173,4 @@ def damage(index, folder, steps):
 
 
 if __name__ == "__main__":
-    {"damaged": damaged, "preempted": preempted}[sys.argv[1]](*sys.argv[2:])
+    {"damaged": damaged, "preempted": preempted, "agreeing": agreeing}[sys.argv[1]](*sys.argv[2:])

@@ -8,10 +8,12 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 from jaxgen.errors import UserError
 from jaxgen.training.checkpoint import Checkpoints
+from jaxgen.training.sharding import make_mesh, replicated
 
 
 @pytest.fixture
@@ -51,6 +53,33 @@ def test_what_is_restored_is_what_was_saved(written):
     chex.assert_trees_all_equal_dtypes(restored, state)
     assert said == []
     assert restore(folder.parent / "empty", like) == (None, [])
+
+
+LEAVES = {
+    "a key of noise": lambda: optax.add_noise(0.1, 0.5, 0).init({"w": jnp.ones(3)}),
+    "a typed key": lambda: jax.random.key(7),
+    "typed keys": lambda: jax.random.split(jax.random.key(7, impl="rbg"), 3),
+    "no element": lambda: {"w": jnp.zeros((3, 0))},
+    "an average of nothing": lambda: optax.adam(0.1).init({"w": jnp.zeros((0, 4)), "b": jnp.zeros(())}),
+    "no leaf": lambda: optax.identity().init({"w": jnp.ones(3)}),
+    "bits and bytes": lambda: {"a": jnp.array(True), "b": jnp.uint8(255), "c": jnp.bfloat16(1.5)},
+    "whole numbers of few bits": lambda: {"a": jnp.arange(4, dtype=jnp.int4)},
+}
+
+
+@pytest.mark.parametrize("name", LEAVES)
+def test_unusual_leaves_are_restored_as_they_were(name, regression, tmp_path):
+    """FAULTS 13."""
+    state = regression()[0].init()
+    nets = {"line": state.nets["line"].replace(opt_state=LEAVES[name]())}
+    state = state.replace(step=jnp.int32(3), nets=nets, memory={"kept": LEAVES[name]()})
+    state = jax.device_put(state, replicated(make_mesh()))
+    save(tmp_path / "checkpoints", state)
+    like = jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype, sharding=x.sharding), state)
+    restored, said = restore(tmp_path / "checkpoints", like)
+    chex.assert_trees_all_equal(restored, state)
+    chex.assert_trees_all_equal_dtypes(restored, state)
+    assert said == []
 
 
 def test_a_folder_may_have_any_name_under_which_it_is_found_again(written, tmp_path):
