@@ -61,8 +61,8 @@ def place(tmp_path_factory):
     return folder
 
 
-def start(place, run, count, *options):
-    """The same command as `count` processes."""
+def start(place, run, count, *options, own=(), folders=()):
+    """The same command as `count` processes, but for options of their `own` and the folders that they are in."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -71,7 +71,14 @@ def start(place, run, count, *options):
     command = [sys.executable, "-m", "jaxgen", "train", place / "small.py", "--run-dir", run, *options]
     command += ["--coordinator", address, "--num-processes", str(count), "--process-id"]
     return [
-        subprocess.Popen([*command, str(i)], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        subprocess.Popen(
+            [*command, str(i), *(own[i] if own else ())],
+            cwd=folders[i] if folders else None,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
         for i in range(count)
     ]
 
@@ -174,6 +181,38 @@ def test_when_one_dies_the_others_stop_and_all_together_lose_nothing(place, alon
     trained(place, run, 2)
     chex.assert_trees_all_equal(restored(place, run), restored(place, two))
     assert rows(run) == rows(two)
+
+
+def refused(processes):
+    """The one sentence that all processes end with."""
+    codes, texts = finish(processes, timeout=120)
+    said = {next(line for line in error.splitlines() if line.startswith("jaxgen: ")) for _, error in texts}
+    assert codes == [2] * len(codes), texts
+    assert len(said) == 1
+    assert not any("Traceback" in error for _, error in texts)
+    return said.pop()
+
+
+@pytest.mark.slow
+def test_processes_that_differ_end_alike_before_they_train(place, tmp_path):
+    """FAULTS 16 and 17."""
+    said = refused(start(place, tmp_path / "run", 2, own=(["--steps", "40"], ["--steps", "80"])))
+    assert said == "jaxgen: steps is 40 for process 0 and 80 for process 1; start all with the same command."
+    assert not (tmp_path / "run").exists()
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        folder.mkdir()
+    said = refused(start(place, "run", 2, folders=folders))
+    assert "the run folder's content is " in said
+    assert '"absent" for process 1; name a folder that all share with --run-dir, which run is not.' in said
+
+
+@pytest.mark.slow
+def test_a_process_that_never_comes_is_waited_for_as_long_as_was_said(place, tmp_path):
+    alone, other = start(place, tmp_path / "run", 2, "--join-timeout", "12")
+    other.kill()
+    assert refused([alone]) == "jaxgen: waiting for process 1 of 2, for 12 s at most."
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
