@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jaxgen.core import Array, Aux, Batch, Method, Module, Phase, Variables, View
+from jaxgen.errors import UserError
 
 
 def side_by_side(methods: Mapping[str, Method]) -> Method:
@@ -15,6 +16,9 @@ def side_by_side(methods: Mapping[str, Method]) -> Method:
 
     Args:
       methods: name -> method.
+
+    Raises:
+      UserError: two take other values of one field.
     """
 
     def phase_of(name: str, phase: Phase) -> Phase:
@@ -48,6 +52,11 @@ def side_by_side(methods: Mapping[str, Method]) -> Method:
         nets |= _prefixed(name, method.nets)
         phases += tuple(phase_of(name, phase) for phase in method.phases)
         split += tuple(f"{name}.{kept}" for kept in method.split)
+        if other := [field for field, taken in method.takes.items() if takes.get(field, taken) != taken]:
+            raise UserError(
+                f"{name} takes {method.takes[other[0]]} of {other[0]}, and another {takes[other[0]]}; side by side all "
+                "see the same data."
+            )
         takes |= method.takes
     return Method(", ".join(methods), nets, phases, init, None, evaluate, memory=memory, split=split, takes=takes)
 

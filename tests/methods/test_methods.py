@@ -470,7 +470,7 @@ def remembered(**variant):
 
 
 def beside(**variant):
-    return side_by_side({"one": game()(**variant), "other": autoencoder(**variant)})
+    return side_by_side({"one": weighed(**variant), "other": autoencoder(**variant)})
 
 
 def ink(x):
@@ -584,8 +584,8 @@ TABLE = {
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
     "vamp": Row(vamped, falls="elbo/loss", without=NOISY),
     "tree prior": Row(treed, falls="elbo/loss", without=NOISY),
-    "perceptual vae": Row(perceived, falls="features/loss", without=NOISY),
-    "vae-gan": Row(criticized, without=NOISY),
+    "perceptual vae": Row(perceived, signed, falls="features/loss", without=NOISY),
+    "vae-gan": Row(criticized, signed, without=NOISY),
     "iwae": Row(weighed, falls="iwae/loss", without=NOISY),
     "wake-sleep": Row(belief(wake_sleep), falls="wake/loss", without=(*NOISY, "busy")),
     "reweighted wake-sleep": Row(

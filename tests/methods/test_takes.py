@@ -28,6 +28,7 @@ from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.flow.flow import image_flow
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer
 from jaxgen.methods.latent.vq_vae import code_prior
+from jaxgen.methods.side_by_side import side_by_side
 from jaxgen.models.adversarial.heads import Heads
 from jaxgen.training.step import init_state
 
@@ -141,7 +142,7 @@ def flat(fields, stream=""):
 def test_a_method_takes_what_it_reads(name):
     """Initialization and losses are traced on what is declared, which is enough, and without each, which is not."""
     row = ROWS[name]
-    method, batch = row.build(), some(whole(row.data()).train)
+    method, batch = row.build(), jax.tree.map(jnp.asarray, some(whole(row.data()).train))
 
     def trace(fields):
         def losses(key):
@@ -180,3 +181,10 @@ def test_images_of_games_are_signed_and_of_bits_are_bits():
         assert takes[name]["image"].levels == 2
     assert takes["ac-gan"]["label"] == takes["gan conditional"]["label"] == Field(classes=2)
     assert takes["ppo"] == {}
+
+
+def test_methods_side_by_side_take_the_same_data():
+    game, model = table.game()(), table.autoencoder()
+    assert side_by_side({"a": game, "b": game}).takes == game.takes
+    with pytest.raises(UserError, match="b takes values from 0 to 1 of image, and another values from -1 to 1; side"):
+        side_by_side({"a": game, "b": model})

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
+from jaxgen.fields import SIGNED
 from jaxgen.losses import variational
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import sum_event_axes
@@ -68,6 +69,7 @@ def perceptual_vae(
         init=init,
         latents=_latents(latent_size),
         evaluate=evaluate,
+        takes={"image": SIGNED},
     )
 
 
@@ -142,6 +144,7 @@ def vae_gan(
         init=init,
         latents=_latents(latent_size),
         evaluate=evaluate,
+        takes={"image": SIGNED},
     )
 
 
