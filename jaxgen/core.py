@@ -13,7 +13,8 @@ import jax.numpy as jnp
 
 from jaxgen.errors import UserError
 from jaxgen.fields import Fields
-from jaxgen.view import (  # noqa: F401 - the other page of the vocabulary
+from jaxgen.figures import Drawing, Evaluation, Evidence, Watch  # noqa: F401 - a page of the vocabulary
+from jaxgen.view import (  # noqa: F401 - another page of it
     Apply,
     Array,
     Batch,
@@ -107,63 +108,6 @@ class Latents:
 
 
 @dataclasses.dataclass(frozen=True)
-class Evidence:
-    """How log p(x) of latent variables is bracketed, on the field `image`: see `jaxgen.quality.bracket`.
-
-    Attributes:
-      log_weight: `(view, batch, key) -> [batch]`, log p(x, z) - log q(z|x) of one draw of q, nats.
-      means: `(view, batch) -> [batch, units]`, the mean of q(z|x), of which some units hear nothing of x; None where
-        there is no such mean.
-      gaussian: `(view, batch) -> (mean, log_variance)` of q(z|x), `[batch, size]` each, where it is a Gaussian.
-      log_joint: `(view, batch, z [batch, size]) -> (log p(z), log p(x|z))`, `[batch]` each, for chains that move z;
-        None where z is no vector of real numbers.
-      draw: `(view, key, count) -> (z [count, size], batch)`, from p(z) and p(x|z); goes with `log_joint`.
-    """
-
-    log_weight: Callable[[View, Batch, Array], Array]
-    means: Callable[[View, Batch], Array] | None = None
-    gaussian: Callable[[View, Batch], tuple[Array, Array]] | None = None
-    log_joint: Callable[[View, Batch, Array], tuple[Array, Array]] | None = None
-    draw: Callable[[View, Array, int], tuple[Array, Batch]] | None = None
-
-
-@dataclasses.dataclass(frozen=True)
-class Watch:
-    """What training looks at with every row of metrics, and says once when it is too large.
-
-    Attributes:
-      name: of the metric, `<network>/<name>`.
-      compute: `(view, batch, key) -> scalar` of the step's batch and the networks it left behind.
-      limit: the largest value that goes without a warning.
-      advice: what to do about a larger one.
-    """
-
-    name: str
-    compute: Callable[[View, Batch, Array], Array]
-    limit: float
-    advice: str
-
-
-@dataclasses.dataclass(frozen=True)
-class Evaluation:
-    """A figure of a whole set, which is no mean over examples: accuracy of clusters, expected return, a distance.
-
-    Attributes:
-      name: of the figure; `compute` may add others beginning with it.
-      compute: `(model, data) -> {figure: number}` on the host; `model` samples and applies the networks
-        (`jaxgen.training.model.Model`), `data` is the data set.
-      every: steps between evaluations while training; None evaluates at the end only.
-      nulls: name of a null control -> the like of `compute`, given the untrained model: what a figure is worth stands
-        beside what costs nothing.
-    """
-
-    name: str
-    compute: Callable[[Any, Any], Mapping[str, float]]
-    every: int | None = None
-    nulls: Mapping[str, Callable[[Any, Any], Mapping[str, float]]] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True)
 class Method:
     """An algorithm: networks and the phases of a training step, run in order.
 
@@ -220,19 +164,6 @@ class Method:
             raise UserError(f"{self.name} makes its samples of examples; give some, as in `jaxgen sample --from test`.")
         latents = self.latents.prior(key, count, batch)
         return self.latents.decode(view, latents, jax.random.fold_in(key, 1))
-
-
-@dataclasses.dataclass(frozen=True)
-class Drawing:
-    """A picture of what the networks have learned, made when training ends.
-
-    Attributes:
-      compute: `view -> arrays`, compiled, with averaged weights where they are kept.
-      draw: those arrays, in NumPy, to a matplotlib `Figure`.
-    """
-
-    compute: Callable[[View], Any]
-    draw: Callable[[Any], Any]
 
 
 def view_of(method: Method, state: TrainState, place: Place = as_they_are) -> View:
