@@ -97,6 +97,8 @@ class Latents:
         the statistics of batch normalization do, computed anew for those of the view; None where nothing does.
       conditional: whether `prior` needs a batch.
       shown: `batch -> [batch, ...]`, what stands beside the samples made of it; None is the batch's `image`.
+      truncated: `(latents, shares [count]) -> latents` nearer to the usual, the model's own way of truncation, in which
+        a share of 1 changes nothing; None truncates the normals.
     """
 
     prior: Callable[[Array, int, Batch | None], Any]
@@ -105,6 +107,7 @@ class Latents:
     standing: Callable[[View, Array], Mapping[str, Variables]] | None = None
     conditional: bool = False
     shown: Callable[[Batch], Any] | None = None
+    truncated: Callable[[Any, Array], Any] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

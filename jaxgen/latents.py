@@ -56,6 +56,23 @@ def truncate(threshold: float, z: Array) -> Array:
     return jnp.clip(ndtri(beyond + ndtr(z) * (1 - 2 * beyond)), -threshold, threshold)
 
 
+def truncations(values: Sequence[float], latents: Any, own: Callable[[Any, Array], Any] | None) -> Any:
+    """A row for each latent, truncated to every value in turn.
+
+    Args:
+      values: one for each column.
+      latents: `[rows, ...]`.
+      own: a model's own way (`jaxgen.core.Latents.truncated`); None is `truncate`.
+
+    Returns:
+      Latents `[rows * len(values), ...]`, row by row.
+    """
+    if own is None:
+        return sweep(values, truncate, latents)
+    rows = len(jax.tree.leaves(latents)[0])
+    return own(sweep([1.0] * len(values), scale, latents), jnp.tile(jnp.asarray(values), rows))
+
+
 def between(t: float, a: Array, b: Array) -> Array:
     """From a at t = 0 to b at t = 1, each `[count, ...]`, along the great circle: White, 2016.
 

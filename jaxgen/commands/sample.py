@@ -60,7 +60,8 @@ class Options(DataOptions):
     temperature: str = ""
     """What latents are multiplied by, one or several: 0.5,0.7,1 draws a row of three for each latent."""
     truncation: str = ""
-    """Where the normal distribution of latents is cut off, one or several: 2,1,0.5,0.04."""
+    """Where the normal distribution of latents is cut off, one or several: 2,1,0.5,0.04; of a StyleGAN2, the share psi
+    of w's distance from its mean that is kept: 1,0.7,0.5."""
     interpolate: int | None = None
     """So many steps from one latent to another, in a row."""
     arithmetic: str = ""
@@ -168,9 +169,13 @@ class _Model:
             between = np.linspace(0, 1, columns).tolist()
             labels = Labels("interpolations from one latent to another", _texts(between))
             return self.decode(moves.sweep(between, moves.between, *ends)), columns, labels
-        for name, move in (("temperature", moves.scale), ("truncation", moves.truncate)):
+        sweeps = {
+            "temperature": lambda values, latents: moves.sweep(values, moves.scale, latents),
+            "truncation": lambda values, latents: moves.truncations(values, latents, self.latents.truncated),
+        }
+        for name, sweep in sweeps.items():
             if values := _positive(name, getattr(options, name)):
-                swept = self.decode(moves.sweep(values, move, self.prior(len(values))))
+                swept = self.decode(sweep(values, self.prior(len(values))))
                 if len(values) == 1:
                     return swept, None, Labels(f"{name} {values[0]:g}")
                 return swept, len(values), Labels(f"{name} of one latent a row", _texts(values))

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Method, Net, Variables, View, Weight
+from jaxgen.core import Array, Aux, Latents, Method, Net, Variables, View, Weight
 from jaxgen.losses import penalties
 from jaxgen.losses.adversarial import AdversarialLoss, non_saturating
 from jaxgen.methods.adversarial.gan import gan
@@ -19,6 +19,7 @@ from jaxgen.methods.adversarial.priors import Prior, categorical, joint
 from jaxgen.methods.adversarial.regularizers import Game, Regularizer, r1
 
 _MEAN_OF = 10_000  # latents whose w are averaged
+_TRUNCATION = "truncation"  # among latents: psi of Karras et al. 2019, appendix B, of each sample
 
 
 def stylegan2(
@@ -36,8 +37,8 @@ def stylegan2(
     """A StyleGAN2 on the batch field `field`.
 
     Args:
-      generator: `models.adversarial.stylegan.Generator`, or a module with its methods `styles` and `synthesis`; its
-        optimizer is best a `lazy.adam`, as the critic's is.
+      generator: `models.adversarial.stylegan.Generator`, or a module with its methods `styles` and `synthesis`, and
+        its `truncation` where samples are to be truncated; its optimizer is best a `lazy.adam`, as the critic's is.
       critic: module of `images -> logits [batch]`.
       loss: the functions of logits.
       prior: of z.
@@ -53,6 +54,10 @@ def stylegan2(
     paths = path_length(players.prior, path_weight)
     game = lazily(game, players, paths, name="path", every=every[1], network="generator", field=field)
 
+    def decode(view: View, latents: Mapping[str, Array], key: Array) -> Array:
+        settings = {"truncation": latents[_TRUNCATION][:, None]} if _TRUNCATION in latents else {}
+        return view("generator", *players.prior.inputs(latents), **settings)
+
     def standing(view: View, key: Array) -> Mapping[str, Variables]:
         """The mean of w under the view's own parameters: training kept that of others, which are not averaged."""
         found = dict(players.standing(view, key)["generator"])
@@ -64,7 +69,12 @@ def stylegan2(
         game,
         name="StyleGAN2",
         memory=lambda key, batch: {"path_length": jnp.zeros(())},
-        latents=dataclasses.replace(players.sampling(), standing=standing),
+        latents=Latents(
+            players.latents,
+            decode,
+            standing=standing,
+            truncated=lambda latents, shares: {**latents, _TRUNCATION: shares},
+        ),
     )
 
 

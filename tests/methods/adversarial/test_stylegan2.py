@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 from jaxgen.core import Net, view_of
+from jaxgen.latents import truncations
 from jaxgen.methods.adversarial.adaptive import MEMORY, adaptive
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
@@ -28,8 +29,9 @@ class Generator(nn.Module):
         self.map = nn.Dense(16, use_bias=False)
         self.average = self.variable("average", "w", jnp.zeros, (3,))
 
-    def __call__(self, z, *, train):
-        return self.synthesis(self.styles(z, train=train))
+    def __call__(self, z, *, train, truncation=1.0):
+        w = truncation * self.styles(z, train=train)[:, 0] + (1 - truncation) * self.average.value
+        return self.synthesis(w[:, None])
 
     def styles(self, z, *, train):
         return 2 * z[:, None]
@@ -76,6 +78,20 @@ def test_the_mean_of_w_is_that_of_the_view_s_own_networks():
     found = method.latents.standing(view, KEY)["generator"]["average"]["w"]
     np.testing.assert_allclose(found, 0, atol=4 * 2 / np.sqrt(10_000))
     assert found.shape == (3,)
+
+
+def test_samples_are_truncated_in_w_each_by_its_own_share():
+    method = game()
+    view = view_of(method, init_state(method, KEY, BATCH))
+    mean = jnp.array([1.0, -2.0, 0.5])
+    view = view.with_variables("generator", {"average": {"w": mean}})
+    latents = method.latents.prior(KEY, 2, None)
+    found = method.latents.decode(view, truncations([1.0, 0.5, 1e-6], latents, method.latents.truncated), KEY)
+    plain = np.asarray(method.latents.decode(view, latents, KEY))[:, None]
+    of_mean = np.asarray(mean @ view.params["generator"]["map"]["kernel"]).reshape(1, 1, 4, 4, 1)
+    shares = np.array([1.0, 0.5, 1e-6]).reshape(1, 3, 1, 1, 1)
+    expected = shares * plain + (1 - shares) * of_mean  # the map is linear
+    np.testing.assert_allclose(found, expected.reshape(6, 4, 4, 1), atol=1e-5)
 
 
 @pytest.mark.slow
