@@ -21,6 +21,7 @@ LEAVES = {
     "linen",
     "fields",
     "shipped",
+    "environment",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": {"view", "figures"},
