@@ -33,6 +33,7 @@ class Played(NamedTuple):
     Attributes:
       observation: before the action.
       action: int.
+      noise: seed of the key that the policy drew the actions with, uint32 `[steps]`.
       reward: of the step.
       ended: whether the world ended with it, so that nothing follows.
       cut: whether another episode follows, the world having ended or its time being over.
@@ -41,6 +42,7 @@ class Played(NamedTuple):
 
     observation: Array
     action: Array
+    noise: Array
     reward: Array
     ended: Array
     cut: Array
@@ -76,13 +78,14 @@ def play(
     def step(underway: Episodes, key: Array) -> tuple[Episodes, Played]:
         count, keys = len(underway.age), jax.random.split(key, 3)
         seen = jax.vmap(world.observe)(underway.state)
-        action = act(seen, keys[0])
+        noise = jax.random.bits(keys[0])
+        action = act(seen, jax.random.key(noise))
         after, reward, ended = jax.vmap(world.step)(underway.state, action, jax.random.split(keys[1], count))
         age = underway.age + 1
         cut = ended if limit is None else ended | (age >= limit)
         fresh = jax.vmap(world.reset)(jax.random.split(keys[2], count))
         state = jax.tree.map(lambda a, b: jnp.where(cut.reshape(-1, *[1] * (a.ndim - 1)), a, b), fresh, after)
-        played = Played(seen, action, reward, ended, cut, jax.vmap(world.observe)(after))
+        played = Played(seen, action, noise, reward, ended, cut, jax.vmap(world.observe)(after))
         return Episodes(state, jnp.where(cut, 0, age)), played
 
     return jax.lax.scan(step, underway, jax.random.split(key, steps))

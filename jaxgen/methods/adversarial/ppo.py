@@ -4,30 +4,18 @@ Schulman et al., 2017, "Proximal Policy Optimization Algorithms", algorithm 1 an
 et al., 2016, "High-Dimensional Continuous Control Using Generalized Advantage Estimation", equation 16.
 """
 
-import functools
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Evaluation, Method, Module, Net, Phase, View
+from jaxgen.environment import Environment, Played, play, returns, start
 from jaxgen.losses.arrays import at_least_float32
 
-
-class Environment(NamedTuple):
-    """A world of discrete actions as pure functions of one state.
-
-    Attributes:
-      reset: `key -> state`, a pytree of arrays.
-      step: `(state, action [], key) -> (state, reward [], done [])`; where done, the state is one after a reset.
-      observe: `state -> [features]`.
-    """
-
-    reset: Callable[[Array], Any]
-    step: Callable[[Any, Array, Array], tuple[Any, Array, Array]]
-    observe: Callable[[Any], Array]
+Reward = Callable[[View, Played], Array]  # what each step of a rollout earns, `[horizon, environments]`
 
 
 def ppo(
@@ -37,16 +25,15 @@ def ppo(
     *,
     environments: int,
     horizon: int,
+    limit: int | None = None,
     epochs: int = 4,
     clip: float = 0.2,
     discount: float = 0.99,
     decay: float = 0.95,
+    entropy: float = 0.0,
+    reward: Reward = lambda view, played: played.reward,
 ) -> Method:
     """A step is one rollout of all environments, whose states are memory, and `epochs` moves of both networks on it.
-
-    The actor acts in training mode, and is moved under the noise it acted with: ratios of other dropout masks would not
-    be 1 at first, and say nothing of the move (Hausknecht & Wagener, 2022, "Consistent Dropout for Policy Gradient
-    Reinforcement Learning").
 
     Args:
       actor: module of `observations [batch, features] -> logits [batch, actions]`.
@@ -54,99 +41,158 @@ def ppo(
       world: the environment.
       environments: how many run side by side, spread over the devices.
       horizon: steps of a rollout.
+      limit: steps of an episode at most. One that is cut by time alone is worth what its last state is.
       epochs: moves on one rollout.
       clip: how far from 1 a ratio of probabilities is heard.
       discount: gamma.
       decay: lambda of the advantages.
+      entropy: weight of the policy's.
+      reward: of a rollout; the world's own.
     """
 
     def rollout(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        def step(states: Any, key: Array) -> tuple[Any, dict[str, Array]]:
-            keys = jax.random.split(key)
-            noise, seen = jax.random.bits(jax.random.fold_in(key, 2)), jax.vmap(world.observe)(states)
-            log_p, _ = _acting(view, seen, noise)
-            action = jax.random.categorical(keys[0], log_p)
-            states, reward, done = jax.vmap(world.step)(states, action, jax.random.split(keys[1], environments))
-            taken = jnp.take_along_axis(log_p, action[:, None], axis=1)[:, 0]
-            return states, {
-                "seen": seen,
-                "action": action,
-                "log_p": taken,
-                "noise": noise,
-                "reward": reward,
-                "done": done,
-            }
+        def act(seen: Array, key: Array) -> Array:
+            return jax.random.categorical(jax.random.fold_in(key, 1), _acting(view, seen, key)[0])
 
-        states, path = jax.lax.scan(step, view.memory["states"], jax.random.split(key, horizon))
-        seen = jnp.concatenate([path["seen"], jax.vmap(world.observe)(states)[None]])
-        values = view("value", seen.reshape(-1, *seen.shape[2:])).reshape(seen.shape[:2])
-        advantage = advantages(path["reward"], path["done"], values, discount, decay)
-        kept = {k: path[k] for k in ("seen", "action", "log_p", "noise")} | {
-            "advantage": (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8),
-            "returns": advantage + values[:-1],
+        episodes, played = play(world, act, view.memory["episodes"], key, steps=horizon, limit=limit)
+        metrics = {
+            "reward": jnp.mean(played.reward),
+            "episode": 1 / jnp.maximum(jnp.mean(played.cut), 1 / played.cut.size),
         }
-        return jnp.zeros(()), Aux({"reward": jnp.mean(path["reward"])}, memory={"states": states, "rollout": kept})
+        return jnp.zeros(()), Aux(metrics, memory={"episodes": episodes, "rollout": played})
+
+    def credit(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+        played = view.memory["rollout"]
+        earned = reward(view, played)
+        values, following = (_over_steps(lambda x: view("value", x), x) for x in (played.observation, played.following))
+        advantage = advantages(earned, played.ended, played.cut, values, following, discount, decay)
+        credited = {
+            "log_p": _taken(_rehearsed(view, played)[0], played.action),
+            "advantage": (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8),
+            "returns": advantage + values,
+        }
+        return jnp.zeros(()), Aux({"reward": jnp.mean(earned)}, memory={"credit": credited})
 
     def improve(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        path, training = view.memory["rollout"], view.training(key)
-        log_p, moved = jax.vmap(functools.partial(_acting, view))(path["seen"], path["noise"])
-        log_p = jnp.take_along_axis(log_p, path["action"][..., None], axis=-1)[..., 0]
-        ratio = jnp.exp(log_p - path["log_p"])
+        played, credited = view.memory["rollout"], view.memory["credit"]
+        training = view.training(key)
+        log_p, moved = _rehearsed(view, played)
+        ratio = jnp.exp(_taken(log_p, played.action) - credited["log_p"])
         clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
-        gain = jnp.mean(jnp.minimum(ratio * path["advantage"], clipped * path["advantage"]))
-        values = training("value", path["seen"].reshape(-1, *path["seen"].shape[2:]))
-        error = jnp.mean(jnp.square(values - path["returns"].ravel())) / 2
-        metrics = {"gain": gain, "value_error": error, "epoch": jnp.asarray(view.repeat)}
+        gain = jnp.mean(jnp.minimum(ratio * credited["advantage"], clipped * credited["advantage"]))
+        values = _over_steps(lambda x: training("value", x), played.observation)
+        error = jnp.mean(jnp.square(values - credited["returns"])) / 2
+        nats = -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=-1))
+        metrics = {"gain": gain, "value_error": error, "entropy": nats, "epoch": jnp.asarray(view.repeat)}
         moved = jax.tree.map(lambda x: jnp.mean(x, axis=0).astype(x.dtype), moved)  # over the rollout's steps
-        return error - gain, Aux(metrics, {**training.moved, "actor": moved})
+        return error - gain - entropy * nats, Aux(metrics, {**training.moved, "actor": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        seen = jax.vmap(lambda key: world.observe(world.reset(key)))(jax.random.split(key, environments))
+        seen = jax.vmap(world.observe)(start(world, key, environments).state)
         keys = jax.random.split(key)
         return {name: linen.init(modules[name], k, seen) for name, k in zip(("actor", "value"), keys, strict=True)}
 
     def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
-        states = jax.vmap(world.reset)(jax.random.split(key, environments))
-        shape = (horizon, environments)
-        zeros = {k: jnp.zeros(shape) for k in ("log_p", "advantage", "returns")}
-        seen = jax.eval_shape(jax.vmap(world.observe), states)
+        episodes, zeros = start(world, key, environments), jnp.zeros((horizon, environments))
+
+        def still(seen: Array, key: Array) -> Array:
+            return jnp.zeros(environments, jnp.int32)
+
+        played = jax.eval_shape(lambda key: play(world, still, episodes, key, steps=horizon)[1], key)
         return {
-            "states": states,
-            "rollout": {
-                **zeros,
-                "action": jnp.zeros(shape, int),
-                "noise": jnp.zeros(horizon, jnp.uint32),
-                "seen": jnp.zeros((horizon, *seen.shape), seen.dtype),
-            },
+            "episodes": episodes,
+            "rollout": jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), played),
+            "credit": dict.fromkeys(("log_p", "advantage", "returns"), zeros),
         }
 
     phases = (
         Phase("rollout", (), rollout),
+        Phase("credit", (), credit),
         Phase("improve", ("actor", "value"), improve, repeats=epochs, fresh=False),
     )
     nets = {"actor": actor, "value": value}
-    return Method("PPO", nets, phases, init, None, lambda *_: {}, memory=memory, split=("states",))
+    return Method("PPO", nets, phases, init, None, lambda *_: {}, memory=memory, split=("episodes",))
 
 
-def advantages(reward: Array, done: Array, values: Array, discount: float, decay: float) -> Array:
-    """`[horizon, environments]`, of values one step longer: sums of temporal differences, decayed, cut where done."""
-    alive = 1.0 - done
-    delta = reward + discount * values[1:] * alive - values[:-1]
+def expected_return(
+    world: Environment, *, limit: int, actor: str = "actor", episodes: int = 100, every: int | None = None
+) -> Evaluation:
+    """What the policy earns in an episode, drawing its actions; beside the untrained one's, drawn and most likely.
+
+    Args:
+      world: the environment.
+      limit: steps of an episode at most.
+      actor: the network of `observations -> logits`.
+      episodes: whose mean it is.
+      every: steps between evaluations.
+    """
+
+    def mean(greedy: bool) -> Callable[[View], Array]:
+        def of(view: View) -> Array:
+            def act(seen: Array, key: Array) -> Array:
+                logits = log_policy(view, seen, actor)
+                return jnp.argmax(logits, -1) if greedy else jax.random.categorical(key, logits)
+
+            return jnp.mean(returns(world, act, jax.random.key(0), count=episodes, limit=limit))
+
+        return of
+
+    drawn, likely = mean(False), mean(True)
+    return Evaluation(
+        "return",
+        lambda model, data: {"return": float(model.apply(drawn))},
+        every,
+        {
+            "untrained": lambda model, data: {"return": float(model.apply(drawn))},
+            "untrained_argmax": lambda model, data: {"return": float(model.apply(likely))},
+        },
+    )
+
+
+def advantages(
+    reward: Array, ended: Array, cut: Array, values: Array, following: Array, discount: float, decay: float
+) -> Array:
+    """Decayed sums of temporal differences, `[horizon, environments]` as all arguments are.
+
+    Args:
+      reward: of a step.
+      ended: whether nothing follows it.
+      cut: whether another episode follows it, an end of time included, across which nothing is summed.
+      values: of the states before.
+      following: of the states after, before any reset.
+      discount: gamma.
+      decay: lambda.
+    """
+    delta = reward + discount * following * (1.0 - ended) - values
 
     def back(after: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
         total = now[0] + discount * decay * now[1] * after
         return total, total
 
-    return jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, alive), reverse=True)[1]
+    return jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, 1.0 - cut), reverse=True)[1]
 
 
-def _acting(view: View, seen: Array, noise: Array) -> tuple[Array, Any]:
-    """Log-probabilities of the actions at observations `[batch, features]`, and what moved in the actor.
+def log_policy(apply: Any, seen: Array, actor: str = "actor") -> Array:
+    """Log-probabilities of actions, `[batch, actions]`."""
+    return jax.nn.log_softmax(at_least_float32(apply(actor, seen))[0])
 
-    Args:
-      view: the networks.
-      seen: the observations.
-      noise: seed of the actor's streams, uint32 `[]`.
-    """
-    logits, moved = view.train("actor", seen, key=jax.random.key(noise))
+
+def _acting(view: View, seen: Array, key: Array) -> tuple[Array, Any]:
+    """Log-probabilities of actions `[batch, actions]` as training draws them, and what moved in the actor."""
+    logits, moved = view.train("actor", seen, key=key)
     return jax.nn.log_softmax(at_least_float32(logits)[0]), moved
+
+
+def _rehearsed(view: View, played: Played) -> tuple[Array, Any]:
+    """The same of a whole rollout, `[steps, environments, actions]`, under the noise that its actions were drawn with."""
+    return jax.vmap(lambda seen, noise: _acting(view, seen, jax.random.key(noise)))(played.observation, played.noise)
+
+
+def _taken(log_p: Array, action: Array) -> Array:
+    return jnp.take_along_axis(log_p, action[..., None], axis=-1)[..., 0]
+
+
+def _over_steps(function: Callable[[Array], Array], x: Array) -> Array:
+    """`function` of `[steps * environments, ...]`, applied to `[steps, environments, ...]`."""
+    y = function(x.reshape(-1, *x.shape[2:]))
+    return y.reshape(*x.shape[:2], *y.shape[1:])
