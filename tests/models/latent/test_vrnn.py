@@ -1,0 +1,60 @@
+"""The bound of a variational recurrent network against the integral it bounds, and against what comes when."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from scipy import stats
+
+from jaxgen.models.latent.vrnn import VRNN
+
+KEY = jax.random.key(0)
+
+
+@pytest.fixture(scope="module")
+def trained():
+    model = VRNN(latent=1, width=4)
+    x = jax.random.normal(KEY, (3, 2, 2))
+    return model, jax.jit(model.init)(KEY, x, jnp.zeros((3, 2, 1))), x
+
+
+def test_the_bound_is_the_evidence_less_the_divergence_from_the_posterior(trained):
+    """One time, one latent: both by quadrature over what the noise does."""
+    model, variables, x = trained
+    one, e = x[:1, :1], np.linspace(-8, 8, 2001)
+    heard = jax.jit(model.apply)(variables, jnp.repeat(one, len(e), 0), jnp.asarray(e, jnp.float32)[:, None, None])
+    log_lik, kl = np.asarray(heard.log_prob, float), float(heard.kl[0])
+    # q in terms of its own noise is a standard normal; the prior's mean and deviation in the same terms follow from the
+    # cell's outputs at that time.
+    params = variables["params"]["cell"]
+
+    def gaussian(name, *inputs):
+        y = np.maximum(
+            np.concatenate(inputs) @ params[f"{name}_hidden"]["kernel"] + params[f"{name}_hidden"]["bias"], 0
+        )
+        return np.split(np.asarray(y @ params[name]["kernel"] + params[name]["bias"], float), 2)
+
+    h = np.zeros(4)
+    (mean,), (log_v,) = gaussian("encoder", np.asarray(one[0, 0]), h)
+    (prior_mean,), (prior_log_v,) = gaussian("prior", h)
+    z = mean + np.exp(log_v / 2) * e
+    q, p = stats.norm(mean, np.exp(log_v / 2)).pdf(z), stats.norm(prior_mean, np.exp(prior_log_v / 2)).pdf(z)
+    evidence = np.trapezoid(p * np.exp(log_lik), z)
+    np.testing.assert_allclose(kl, np.trapezoid(q * np.log(q / p), z), rtol=1e-4)
+    posterior = p * np.exp(log_lik) / evidence
+    gap = np.trapezoid(q * (np.log(q) - np.log(posterior)), z)
+    bound = np.trapezoid(q * log_lik, z) - kl
+    np.testing.assert_allclose(bound, np.log(evidence) - gap, rtol=1e-4)
+    assert gap > 1e-3
+    np.testing.assert_allclose(heard.last, mean, rtol=1e-4)
+
+
+def test_what_is_last_knows_all_times_and_a_sum_is_over_them(trained):
+    model, variables, x = trained
+    noise = jnp.zeros((3, 2, 1))
+    slope = jax.jit(jax.grad(lambda x: jnp.sum(model.apply(variables, x, noise).last)))(x)
+    assert (np.abs(slope).max((0, 2)) > 0).all()
+    both, first = (jax.jit(model.apply)(variables, y, n) for y, n in ((x, noise), (x[:, :1], noise[:, :1])))
+    later = jax.jit(lambda x: model.apply(variables, x, noise).log_prob)(x.at[:, 1].add(1.0))
+    assert (np.asarray(both.kl) > np.asarray(first.kl)).all()
+    assert np.abs(later - both.log_prob).min() > 1e-4
