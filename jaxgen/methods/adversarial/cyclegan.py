@@ -76,12 +76,18 @@ def cyclegan(
         return {f"pool_{domain}": empty(pool, batch[domain]["image"][0]) for domain in ("a", "b")}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        """There and back; and, where the truth is a field `target`, how far from it a translation is, and the image
+        itself where it is of the same shape: a small cycle says nothing of either."""
         figures = {}
         for domain, other in (("a", "b"), ("b", "a")):
             if domain in batch:
                 x = batch[domain]["image"]
-                back = view(f"{other}_to_{domain}", view(f"{domain}_to_{other}", x))
-                figures[f"cycle_{domain}"] = jnp.mean(jnp.abs(back - x), axis=tuple(range(1, x.ndim)))
+                there = view(f"{domain}_to_{other}", x)
+                figures[f"cycle_{domain}"] = distance_of_each(view(f"{other}_to_{domain}", there), x)
+                if (target := batch[domain].get("target")) is not None:
+                    figures[f"error_{domain}"] = distance_of_each(there, target)
+                    if target.shape == x.shape:
+                        figures[f"identity_error_{domain}"] = distance_of_each(x, target)
         return figures
 
     translate = Latents(
@@ -102,3 +108,8 @@ def cyclegan(
 def distance(x: Array, y: Array) -> Array:
     """The mean absolute difference."""
     return jnp.mean(jnp.abs(x - y))
+
+
+def distance_of_each(x: Array, y: Array) -> Array:
+    """The mean absolute difference of each example, `[batch]`."""
+    return jnp.mean(jnp.abs(x - y), axis=tuple(range(1, x.ndim)))

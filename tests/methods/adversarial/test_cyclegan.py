@@ -68,6 +68,18 @@ def test_a_game_that_looks_at_real_logits_is_given_them():
     np.testing.assert_allclose(value, sum(np.logaddexp(0, x).mean() for x in margins), rtol=1e-5)
 
 
+def test_translations_are_held_against_the_truth_where_it_is_known():
+    own = method()
+    view = view_of(own, init_state(own, KEY, BATCH))
+    a, b = (BATCH[d]["image"] for d in "ab")
+    known = {"a": {"image": a, "target": 3 * a}, "b": {"image": b}}
+    found = own.evaluate(view, known, KEY)
+    np.testing.assert_allclose(found["error_a"], np.abs(2 * a - 3 * a).mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(found["identity_error_a"], np.abs(a - 3 * a).mean((1, 2, 3)), rtol=1e-5)
+    np.testing.assert_allclose(found["cycle_b"], np.abs(1.4 * b - b).mean((1, 2, 3)), rtol=1e-5)
+    assert found.keys() == {"error_a", "identity_error_a", "cycle_a", "cycle_b"}
+
+
 def test_critics_see_the_pool_which_fills_in_the_order_of_the_examples():
     own = method(pool=12)
     view = view_of(own, init_state(own, KEY, BATCH))
