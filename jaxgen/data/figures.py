@@ -131,21 +131,22 @@ def render(who: Look, how: Pose, size: int = 64) -> dict[str, Array]:
     x, y = jnp.meshgrid(centres, centres)
     order = jnp.argsort(10.0 * how.facing * _SIDE + _DEPTH)  # from the back
     ends, garment = jnp.asarray(_ENDS)[order], jnp.asarray(_GARMENT)[order]
-    first, bones, radii = at[ends[:, 0]], at[ends[:, 1]] - at[ends[:, 0]], who.radii[order]
+    first, bones, squares = at[ends[:, 0]], at[ends[:, 1]] - at[ends[:, 0]], who.radii[order] ** 2
+    directions = bones / jnp.sum(bones**2, axis=1, keepdims=True)
     parts, along, striped = jnp.zeros((size, size), jnp.int32), jnp.zeros((size, size)), jnp.zeros((size, size))
     planes = [jnp.full((size, size), value) for value in who.ground]
     for number in range(len(_BONES)):  # planes of numbers, one after the other: a single pass over the pixels
         (right, down), bone = (x - first[number, 0], y - first[number, 1]), bones[number]
-        share = (right * bone[0] + down * bone[1]) / jnp.sum(bone**2)
+        share = right * directions[number, 0] + down * directions[number, 1]
         on_bone = jnp.clip(share, 0, 1)
         across = (right - on_bone * bone[0]) ** 2 + (down - on_bone * bone[1]) ** 2
-        inside = across <= radii[number] ** 2
+        inside = across <= squares[number]
         parts = jnp.where(inside, order[number] + 1, parts)
         along = jnp.where(inside, share, along)
         striped = jnp.where(inside, who.stripes[garment[number]], striped)
         colour = who.colours[garment[number]]
         planes = [jnp.where(inside, value, plane) for value, plane in zip(colour, planes, strict=True)]
-    stripe = striped * jnp.sign(jnp.sin(12 * along))
+    stripe = striped * (1 - 2 * (jnp.floor(4 * along) - 2 * jnp.floor(2 * along)))  # four to a bone
     image = jnp.stack([jnp.clip(plane + stripe, -1, 1) for plane in planes], axis=-1)
     return {"image": image, "parts": parts, "keypoints": (at + 1) / 2 * size - 0.5}
 

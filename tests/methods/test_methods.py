@@ -23,7 +23,9 @@ from jaxgen.bijectors.compose import Chain, Invert
 from jaxgen.bijectors.coupling import Coupling
 from jaxgen.bijectors.flatten import Flatten
 from jaxgen.core import Method, Net, view_of
+from jaxgen.data.oscillators import SOURCE, TARGET, oscillators
 from jaxgen.data.source import Dataset, Memory, Source
+from jaxgen.environment import Environment
 from jaxgen.experiment import Experiment
 from jaxgen.layers.fade import alpha_of, between
 from jaxgen.layers.resample import enlarge, mean_pool
@@ -39,19 +41,25 @@ from jaxgen.methods.adversarial.adda import adda, pretraining
 from jaxgen.methods.adversarial.bigan import bigan
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
+from jaxgen.methods.adversarial.gail import gail
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.gumbel import certain, gumbel_gan
 from jaxgen.methods.adversarial.infogan import category, infogan, interval
 from jaxgen.methods.adversarial.pix2pix import pix2pix
+from jaxgen.methods.adversarial.pixelda import pixelda
 from jaxgen.methods.adversarial.players import Players
 from jaxgen.methods.adversarial.policy_gradient import likelihood, reinforce
-from jaxgen.methods.adversarial.ppo import Environment, ppo
+from jaxgen.methods.adversarial.ppo import ppo
 from jaxgen.methods.adversarial.progressive import growing
+from jaxgen.methods.adversarial.seqgan import seqgan
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
+from jaxgen.methods.adversarial.vrada import vrada
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.flow.integer_flow import integer_flow
 from jaxgen.methods.knowledge.distillation import imitating, rule_distillation
+from jaxgen.methods.knowledge.max_entropy_irl import max_entropy_irl
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
 from jaxgen.methods.knowledge.sequence_distillation import sequence_distillation
 from jaxgen.methods.latent import priors as priors_of_z
@@ -71,6 +79,7 @@ from jaxgen.models.autoregressive.contract import AutoregressiveModel
 from jaxgen.models.flow.idf import IDF
 from jaxgen.models.knowledge.confidences import Confidences
 from jaxgen.models.latent.priors import PseudoInputs, TreePrior
+from jaxgen.models.latent.vrnn import Heard
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
@@ -231,6 +240,20 @@ class Topics(nn.Module):
     @nn.compact
     def __call__(self):
         return self.param("logits", nn.initializers.normal(), (2, 16), jnp.float64).astype(self.dtype)
+
+
+class Listening(nn.Module):
+    """A recurrent network's answer without a recurrence."""
+
+    latent: int = 2
+    dtype: Any = None
+    busy: bool = False
+
+    @nn.compact
+    def __call__(self, x, noise, *, train=False):
+        code = Tiny((self.latent,), self.dtype, self.busy)(x, train=train)
+        again = Tiny(x.shape[1:], self.dtype, self.busy)(code + noise.mean(1), train=train)
+        return Heard(-jnp.sum((again - x) ** 2, (1, 2)), jnp.sum(code**2, 1) / 2, code)
 
 
 class Dreams(nn.Module):
@@ -506,11 +529,21 @@ def world():
         lambda key: {"place": jax.random.randint(key, (), 0, 4), "time": jnp.zeros((), int)},
         step,
         lambda state: jax.nn.one_hot(state["place"], 4),
+        actions=2,
     )
 
 
 def walked(**variant):
-    return ppo(tiny(2, **variant), tiny(**variant), world(), environments=8, horizon=5, epochs=3)
+    return ppo(tiny(2, **variant), tiny(**variant), world(), environments=8, horizon=5, limit=3, epochs=3)
+
+
+def apprenticed(**variant):
+    players = tiny(2, **variant), tiny(**variant), tiny(**variant)
+    return gail(*players, world(), environments=8, horizon=5, limit=3, epochs=2, critic_steps=2)
+
+
+def explained(**variant):
+    return max_entropy_irl(tiny(**variant), np.full((4, 2, 4), 0.25), discount=0.5, backups=5)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -526,6 +559,12 @@ class Row:
 def vectors():
     x = np.random.default_rng(0).normal(size=(EXAMPLES, 4)) @ np.tril(np.ones((4, 4)))
     return {"x": x.astype(np.float32)}
+
+
+def acted():
+    rng = np.random.default_rng(0)
+    place = rng.integers(0, 4, EXAMPLES)
+    return {"observation": np.eye(4, dtype=np.float32)[place], "label": (place == 2).astype(np.int32)}
 
 
 def sequences():
@@ -555,6 +594,15 @@ def told_pairs():
 
 def domains():
     return Dataset.streams(source=dataset(images()), target=dataset(images(32, seed=1)))
+
+
+def series():
+    return Dataset.streams(
+        **{
+            name: oscillators(domain, length=6, train=EXAMPLES, test=4)
+            for name, domain in (("source", SOURCE), ("target", TARGET))
+        }
+    )
 
 
 def pairs():
@@ -630,6 +678,18 @@ TABLE = {
         lambda **v: steer(autoencoder(**v), Constraint(1.0, ink), through="decoder", proposals=16), without=NOISY
     ),
     "dann": Row(adapted, domains, falls="adapt/label", without=("samples",)),
+    "pixelda": Row(
+        lambda **v: pixelda(tiny(4, 4, 1, **v), tiny(**v), tiny(2, **v), noise=2),
+        domains,
+        falls="task/source",
+        without=(*NOISY, "samples"),
+    ),
+    "vrada": Row(
+        lambda **v: vrada(make(Listening(**v), **v_busy(v)), tiny(2, **v), tiny(**v), strength=0.1),
+        series,
+        falls="adapt/label",
+        without=(*NOISY, "samples"),
+    ),
     "cyclegan": Row(translated, pairs, falls="generators/cycle", without=(*NOISY, "samples")),
     "progressive 2": Row(grown(2), signed, without=(*NOISY, "busy", "bfloat16")),
     "progressive 4": Row(grown(4), signed, without=(*NOISY, "busy", "bfloat16")),
@@ -639,7 +699,19 @@ TABLE = {
         sequences,
         without=NOISY,
     ),
+    "seqgan": Row(
+        lambda **v: seqgan(make(Codes(3, **v), **v_busy(v)), tiny(**v), length=4, rollouts=2),
+        sequences,
+        without=NOISY,
+    ),
+    "gumbel": Row(
+        lambda **v: gumbel_gan(tiny(4, 3, **v), tiny(**v), adversarial.non_saturating, prior=priors.normal(3)),
+        lambda: {"logits": certain(sequences()["tokens"], 3)},
+        without=NOISY,
+    ),
     "ppo": Row(walked, without=(*NOISY, "samples")),
+    "gail": Row(apprenticed, acted, without=(*NOISY, "samples")),
+    "max-entropy irl": Row(explained, acted, without=("samples",)),
 }
 
 

@@ -184,7 +184,7 @@ def _acting(view: View, seen: Array, key: Array) -> tuple[Array, Any]:
 
 
 def _rehearsed(view: View, played: Played) -> tuple[Array, Any]:
-    """The same of a whole rollout, `[steps, environments, actions]`, under the noise that its actions were drawn with."""
+    """The same of a whole rollout, `[steps, environments, actions]`, under the noise its actions were drawn with."""
     return jax.vmap(lambda seen, noise: _acting(view, seen, jax.random.key(noise)))(played.observation, played.noise)
 
 

@@ -38,13 +38,12 @@ def test_the_bound_is_the_evidence_less_the_divergence_from_the_posterior(traine
     (mean,), (log_v,) = gaussian("encoder", np.asarray(one[0, 0]), h)
     (prior_mean,), (prior_log_v,) = gaussian("prior", h)
     z = mean + np.exp(log_v / 2) * e
-    q, p = stats.norm(mean, np.exp(log_v / 2)).pdf(z), stats.norm(prior_mean, np.exp(prior_log_v / 2)).pdf(z)
-    evidence = np.trapezoid(p * np.exp(log_lik), z)
-    np.testing.assert_allclose(kl, np.trapezoid(q * np.log(q / p), z), rtol=1e-4)
-    posterior = p * np.exp(log_lik) / evidence
-    gap = np.trapezoid(q * (np.log(q) - np.log(posterior)), z)
-    bound = np.trapezoid(q * log_lik, z) - kl
-    np.testing.assert_allclose(bound, np.log(evidence) - gap, rtol=1e-4)
+    log_q, log_p = (stats.norm(m, np.exp(v / 2)).logpdf(z) for m, v in ((mean, log_v), (prior_mean, prior_log_v)))
+    log_evidence = np.log(np.trapezoid(np.exp(log_p + log_lik), z))
+    q, log_posterior = np.exp(log_q), log_p + log_lik - log_evidence
+    np.testing.assert_allclose(kl, np.trapezoid(q * (log_q - log_p), z), rtol=1e-4)
+    gap = np.trapezoid(q * (log_q - log_posterior), z)
+    np.testing.assert_allclose(np.trapezoid(q * log_lik, z) - kl, log_evidence - gap, rtol=1e-4)
     assert gap > 1e-3
     np.testing.assert_allclose(heard.last, mean, rtol=1e-4)
 
