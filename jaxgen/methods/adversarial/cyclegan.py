@@ -25,7 +25,7 @@ def cyclegan(
     critic: Net,
     *,
     cycle: Weight = 10.0,
-    identity: Weight = 5.0,
+    identity: Weight | None = 5.0,
     loss: AdversarialLoss = least_squares,
     pool: int = 50,
 ) -> Method:
@@ -36,7 +36,8 @@ def cyclegan(
       backward: module of `images of b -> images of a`.
       critic: module of `images -> logits [batch, ...]`, one for each domain, "critic_a" and "critic_b".
       cycle: weight of `|there and back - x|`.
-      identity: weight of `|translated into its own domain - x|`; 0 lets colours change (their section 5.2).
+      identity: weight of `|translated into its own domain - x|`; None lets colours change (their section 5.2), and the
+        domains have other channels.
       loss: the game; their D is halved, which Adam does not feel.
       pool: translations each critic remembers.
     """
@@ -45,13 +46,15 @@ def cyclegan(
         a, b, training = batch["a"]["image"], batch["b"]["image"], view.training(key, hold=STILL)
         fake_b, fake_a = training("a_to_b", a), training("b_to_a", b)
         there_and_back = distance(training("b_to_a", fake_b), a) + distance(training("a_to_b", fake_a), b)
-        itself = distance(training("a_to_b", b), b) + distance(training("b_to_a", a), a)
+        itself = jnp.zeros(())
+        if identity is not None:
+            itself = distance(training("a_to_b", b), b) + distance(training("b_to_a", a), a)
         game = jnp.zeros(())
         for domain, real, fake in (("a", a, fake_a), ("b", b, fake_b)):
             judge = lambda x, name=f"critic_{domain}": at_least_float32(training(name, x))[0]  # noqa: E731
             fake = judge(fake)
             game += jnp.mean(loss.generator(judge(real) if loss.paired else None, fake))
-        total = game + view.weight(cycle) * there_and_back + view.weight(identity) * itself
+        total = game + view.weight(cycle) * there_and_back + view.weight(identity or 0.0) * itself
         moved = {name: training.moved[name] for name in ("a_to_b", "b_to_a")}
         return total, Aux({"game": game, "cycle": there_and_back, "identity": itself}, moved)
 

@@ -68,6 +68,15 @@ def test_a_game_that_looks_at_real_logits_is_given_them():
     np.testing.assert_allclose(value, sum(np.logaddexp(0, x).mean() for x in margins), rtol=1e-5)
 
 
+def test_domains_of_other_channels_do_without_the_identity():
+    colours = {**BATCH, "b": {"image": np.repeat(BATCH["b"]["image"], 3, axis=-1)}}
+    nets = (Net(nn.Dense(n), optax.sgd(0.0)) for n in (3, 1))
+    own = cyclegan(*nets, Net(Judge(), optax.sgd(0.0)), identity=None)
+    view = view_of(own, init_state(own, KEY, colours))
+    value, aux = own.phases[0].loss(view, colours, KEY)
+    np.testing.assert_allclose(value, aux.metrics["game"] + 10 * aux.metrics["cycle"], rtol=1e-5)
+
+
 def test_translations_are_held_against_the_truth_where_it_is_known():
     own = method()
     view = view_of(own, init_state(own, KEY, BATCH))
