@@ -87,3 +87,34 @@ def test_the_game_on_the_line_ends_at_the_data(drawing):
     assert mean[-1] == pytest.approx(2, abs=0.2)
     assert std[-1] == pytest.approx(0.5, abs=0.2)
     np.testing.assert_allclose(frames[-1, 0][np.abs(x - 2) < 0.75], 0.5, atol=0.15)
+
+
+@pytest.mark.slow
+def test_a_reader_reads_what_a_channel_lets_through(drawing):
+    flips = np.linspace(0.02, 0.5, 9)
+    found = drawing("information_bound", steps=500)
+    entropy = -(flips * np.log(flips) + (1 - flips) * np.log(1 - flips))
+    np.testing.assert_allclose(found, np.log(2) - entropy, atol=5e-3)
+    assert (found <= np.log(2) - entropy + 1e-5).all()
+
+
+@pytest.mark.slow
+def test_an_auxiliary_classifier_draws_classes_apart_and_its_twin_does_not(drawing):
+    spread = drawing("acgan_bias").std(-1).mean(-1)  # of data whose classes have 1
+    assert spread[0] < 0.85
+    assert 0.85 < spread[1] < 1.15
+
+
+@pytest.mark.slow
+def test_a_linear_encoder_inverts_a_linear_generator(drawing):
+    generator, encoder, both = drawing("bigan_inverse")
+    assert abs(generator[0]) == pytest.approx(2, rel=0.15)
+    assert encoder[0] * generator[0] == pytest.approx(1, abs=0.1)
+    np.testing.assert_allclose(both, [1, 0], atol=0.15)
+
+
+@pytest.mark.slow
+def test_adaptation_loses_where_classes_are_not_as_frequent(drawing):
+    (source_only, adapted) = drawing("label_shift")
+    assert source_only.sum() < 0.02
+    assert adapted.sum() > 0.05

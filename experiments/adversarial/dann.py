@@ -1,0 +1,74 @@
+"""DANN: labelled digits, digits over photographs whose labels nobody tells, and features that fit both.
+
+`jaxgen train dann`; with `--strength 0` it learns from the source alone, with `--seen target` from the target's labels.
+"""
+
+import dataclasses
+from typing import Literal
+
+import jax
+import optax
+
+from head import Head, signed
+from jaxgen.core import Net
+from jaxgen.data.domains import colour
+from jaxgen.data.parts import halves
+from jaxgen.data.photos import over_photographs
+from jaxgen.data.source import Dataset
+from jaxgen.data.transforms import on_image
+from jaxgen.experiment import Experiment
+from jaxgen.losses.adaptation import reversal_schedule
+from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
+from jaxgen.models.adversarial.domain import Features
+from jaxgen.models.mlp import MLP, MLPCritic
+from jaxgen.training.schedule import Schedule
+
+NEEDS = "grey images of 256 levels, with labels"
+PAPER = "Ganin et al., 2016"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Head):
+    """Settings."""
+
+    data: str = "mnist"
+    """The source's data set; the target are others of its images over photographs."""
+    steps: int = 10_000
+    """Training steps."""
+    learning_rate: float = 0.01
+    """Of stochastic gradient descent with a momentum of 0.9; it falls as the paper's does."""
+    strength: float = 1.0
+    """What the strength of the reversed gradient grows to."""
+    seen: Literal["source", "target"] = "source"
+    """Whose images stand beside the labels; the target's are what adaptation is measured against."""
+
+
+PRESETS = {"mnist": Config()}
+
+
+def experiment(config: Config) -> Experiment:
+    """Source and target have no example in common; the paper's network and schedules."""
+    plain = config.load()
+    first, second = halves(plain.train)
+    source = Dataset(first, plain.test).map(on_image(colour(1, 1, 1), lambda field: field))
+    target = over_photographs(Dataset(second, plain.test))
+    if config.seen == "target":
+        source = over_photographs(Dataset(first, plain.test))
+
+    def rate(step: jax.Array) -> jax.Array:
+        return config.learning_rate / (1 + 10 * step / config.steps) ** 0.75
+
+    sgd = optax.sgd(rate, momentum=0.9)
+    classes = plain.fields["label"].classes
+    return Experiment(
+        method=domain_adversarial(
+            Net(Features(dtype=config.dtype), sgd),
+            Net(MLP(classes, (100, 100), dtype=config.dtype), sgd),
+            Net(MLPCritic(hidden=(100,), dtype=config.dtype), sgd),
+            strength=lambda step: config.strength * reversal_schedule(step / config.steps),
+        ),
+        data=Dataset.streams(source=signed(source), target=signed(target)),
+        schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000),
+        batch_size=config.batch_size,
+        seed=config.seed,
+    )

@@ -1,0 +1,66 @@
+"""StyleGAN2: styles of every layer from a mapped latent, R1 and the length of paths every few steps.
+
+`jaxgen train stylegan2`; then `jaxgen sample RUN --truncation 1,0.7,0.5` draws nearer to the mean of w.
+"""
+
+import dataclasses
+
+from games import MNIST, OTHER, Game, played
+from head import signed, strided
+from jaxgen.core import Net
+from jaxgen.experiment import Experiment
+from jaxgen.layers.conv import doublings
+from jaxgen.methods.adversarial.lazy import adam
+from jaxgen.methods.adversarial.priors import normal
+from jaxgen.methods.adversarial.stylegan2 import stylegan2
+from jaxgen.models.adversarial.stylegan import Discriminator, Generator, Mapping
+
+NEEDS = "images"
+PAPER = "Karras et al., 2020"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(Game):
+    """Settings."""
+
+    learning_rate: float = 2e-3
+    """Adam's step size, for both networks."""
+    latent_size: int = 64
+    """Length of z and of w."""
+    gamma: float = 1.0
+    """Weight of R1, which is taken at every 16th step."""
+    path_weight: float = 2.0
+    """Weight of the length of paths, which is taken at every 4th step."""
+    mixing: float = 0.9
+    """How often two latents share an image's styles."""
+
+
+PRESETS = {
+    "digits": Config(),
+    "mnist": Config(**MNIST | {"learning_rate": 2e-3}),
+    "other": Config(**OTHER | {"learning_rate": 2e-3}),
+}
+
+
+def experiment(config: Config) -> Experiment:
+    """Maps of `width` channels at all sizes from 4 pixels, which suits small images."""
+    data = signed(strided(config.load()))
+    height, width, channels = data.spec["image"].shape
+    features, every = (config.width,) * (doublings(height, width) + 1), (16, 4)
+    generator = Generator(
+        features,
+        channels,
+        mapping=Mapping(config.latent_size, layers=4),
+        mixing=config.mixing,
+        dtype=config.dtype,
+    )
+    optimizers = [adam(config.learning_rate, b1=0.0, b2=0.99, every=k) for k in every]
+    method = stylegan2(
+        Net(generator, optimizers[1], ema_decay=0.999, streams=("noise", "mixing")),
+        Net(Discriminator(features, dtype=config.dtype), optimizers[0]),
+        prior=normal(config.latent_size),
+        gamma=config.gamma,
+        path_weight=config.path_weight,
+        every=every,
+    )
+    return played(config, data, method)
