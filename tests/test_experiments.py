@@ -128,13 +128,14 @@ def test_a_file_may_import_what_lies_beside_it_and_two_may_have_neighbours_of_on
         (tmp_path / name).mkdir()
         (tmp_path / name / "neighbour.py").write_text(f"from head import Head\nname = {name!r}\n")
         (tmp_path / name / "own.py").write_text(
-            "import neighbour\nfrom neighbour import Head as Config\n"
-            "def experiment(config):\n    import neighbour as late\n    return neighbour.name, late.name\n"
+            "import neighbour\nfrom jaxgen.errors import UserError\nfrom neighbour import Head as Config\n"
+            "def experiment(config):\n    import neighbour as late\n    raise UserError(neighbour.name + late.name)\n"
         )
     path = list(sys.path)
     for name in ("one", "two", "one"):
         file = ExperimentFile.load(tmp_path / name / "own.py")
-        assert file.build(file.config()) == (name, name)
+        with pytest.raises(UserError, match=f"^{name}{name}$"):
+            file.build(file.config())
     assert sys.path == path
 
 

@@ -59,11 +59,12 @@ def experiment(config: Config) -> Experiment:
     rate = optax.linear_schedule(config.learning_rate, 0.0, config.steps // 2, config.steps // 2)
     adam = optax.adam(rate, b1=0.5)
     channels = {domain: data.spec[domain]["image"].shape[2] for domain in ("a", "b")}
-    translators = (
+    forward, backward = (
         Net(ResNetTranslator(channels[to], config.width, config.blocks, dtype=config.dtype), adam) for to in ("b", "a")
     )
     method = cyclegan(
-        *translators,
+        forward,
+        backward,
         Net(PatchCritic(2, config.width, dtype=config.dtype), adam),
         cycle=config.cycle,
         identity=config.identity or None,

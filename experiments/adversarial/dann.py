@@ -4,9 +4,8 @@
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
-import jax
 import optax
 
 from head import Head, signed
@@ -55,7 +54,7 @@ def experiment(config: Config) -> Experiment:
     if config.seen == "target":
         source = over_photographs(Dataset(first, plain.test))
 
-    def rate(step: jax.Array) -> jax.Array:
+    def rate(step: Any) -> Any:
         return config.learning_rate / (1 + 10 * step / config.steps) ** 0.75
 
     sgd = optax.sgd(rate, momentum=0.9)

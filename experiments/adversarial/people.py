@@ -4,13 +4,14 @@
 """
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import optax
 
 from head import Networks
-from jaxgen.core import Batch, Net
+from jaxgen.core import Net
 from jaxgen.data.figures import figures, heat_maps
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -40,7 +41,7 @@ class Config(Networks):
     """Of the absolute error, beside the critic's word."""
 
 
-def posed(batch: Batch) -> Batch:
+def posed(batch: Any) -> Any:
     """The picture with a map for each joint of the target's pose appended, and the target."""
     size = batch["image"].shape[1]
     maps = jax.vmap(lambda at: heat_maps(at, size))(batch["target_keypoints"])

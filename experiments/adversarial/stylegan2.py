@@ -37,8 +37,8 @@ class Config(Game):
 
 PRESETS = {
     "digits": Config(),
-    "mnist": Config(**MNIST | {"learning_rate": 2e-3}),
-    "other": Config(**OTHER | {"learning_rate": 2e-3}),
+    "mnist": dataclasses.replace(Config(**MNIST), learning_rate=2e-3),
+    "other": dataclasses.replace(Config(**OTHER), learning_rate=2e-3),
 }
 
 
