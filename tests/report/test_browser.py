@@ -22,7 +22,7 @@ def browser():
         try:
             found = started.chromium.launch(executable_path=path, args=["--no-sandbox"])
         except playwright.Error:
-            if os.environ.get("CI") == "true":
+            if os.environ.get("CI") == "true" and "NO_BROWSER" not in os.environ:  # `.ci/run` has tried
                 raise
             pytest.skip("needs a browser: apt-get install chromium-headless-shell, or playwright install chromium")
         yield found
