@@ -47,7 +47,7 @@ def main() -> NoReturn:
 def _say(sentence: object) -> None:
     from jaxgen.console import say
 
-    say(sentence)
+    say(str(sentence).replace("\n", "\\n"))  # which stands in a name
 
 
 def _refused(error: OSError) -> str:

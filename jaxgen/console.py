@@ -23,9 +23,8 @@ def plain(text: str) -> Text:
 
 
 def say(sentence: object) -> None:
-    """Prints a sentence where errors go, on one line, whatever names stand in it."""
-    line = printable(str(sentence)).replace("\n", "\\n")
-    print(f"jaxgen: {line}", file=sys.stderr)
+    """Prints a sentence where errors go."""
+    print(f"jaxgen: {printable(str(sentence))}", file=sys.stderr)
 
 
 class Console(rich.console.Console):

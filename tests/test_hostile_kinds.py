@@ -23,7 +23,6 @@ import pytest
 
 from jaxgen import cli
 from jaxgen.codec import container
-from jaxgen.console import say
 from jaxgen.data.lookup import named
 from jaxgen.errors import UserError
 from jaxgen.report import page
@@ -57,9 +56,9 @@ def read(action):
         try:
             action()
         except UserError as error:
-            say(error)
+            cli._say(error)
         except OSError as error:  # as the command line has it
-            say(cli._refused(error))
+            cli._say(cli._refused(error))
     return 2 * bool(err.getvalue()), err.getvalue()
 
 

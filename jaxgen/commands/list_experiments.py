@@ -62,9 +62,10 @@ def main(args: Sequence[str]) -> None:
         raise UserError(f"folder {folder} holds no experiments; name the one that does.")
     families = {each.family: [other for other in found if other.family == each.family] for each in found}
     if options.json:
-        print("\n".join(json.dumps(dataclasses.asdict(each)) for each in found))
+        for each in found:
+            print(json.dumps(dataclasses.asdict(each)))
     elif options.markdown:
-        print(_page(families), end="")
+        Console().print(_page(families), end="", markup=False, emoji=False, highlight=False, soft_wrap=True)
     else:
         Console().print(*(_table(family or str(folder), members) for family, members in families.items()))
 
