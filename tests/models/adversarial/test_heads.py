@@ -67,8 +67,13 @@ def test_an_encoder_gives_latents():
 
 
 def test_heads_refuse_a_trunk_that_gives_maps():
-    module = Heads(nn.Conv(3, (3, 3)), {"label": 5})
-    with pytest.raises(UserError, match=r"its trunk, Conv, gives \(4, 8, 8, 3\) for \(4, 8, 8, 1\)"):
+    class Maps(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):
+            return nn.Conv(3, (3, 3))(x)
+
+    module = Heads(Maps(), {"label": 5})
+    with pytest.raises(UserError, match=r"its trunk, Maps, gives \(4, 8, 8, 3\) for \(4, 8, 8, 1\)"):
         jax.eval_shape(functools.partial(module.init, train=True), KEY, X)
 
 
