@@ -68,6 +68,7 @@ def kl_drawing(examples: Examples, encode: Callable[[View, Mapping[str, Any]], t
         figure = new_figure(6, 3)
         axes = figure.add_subplot()
         axes.bar(np.arange(1, len(kl) + 1), np.sort(kl)[::-1])
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("latent dimension, by what it carries")
         axes.set_ylabel("KL, nats")
         axes.set_title(
@@ -102,7 +103,8 @@ def classes_drawing(method: Method, examples: Examples) -> Drawing:
         z, label = np.asarray(found["z"], np.float64), found["label"]
         figure = new_figure(5, 5)
         axes = figure.add_subplot()
-        axes.scatter(*principal_axes(z).T, c=label, s=4, cmap="tab10")
+        points = axes.scatter(*principal_axes(z).T, c=label, s=4, cmap="tab10")
+        axes.legend(*points.legend_elements(num=None), fontsize=7, title="class", title_fontsize=7)
         axes.set_title(f"a linear probe is right on {probe_accuracy(z, label):.1%} of {len(z) // 2}", fontsize=9)
         return figure
 

@@ -107,7 +107,7 @@ class TransformerXL(AutoregressiveModel):
         distance = jnp.where(key_at >= self.memory - seen, distance, -1)
         for block, before in zip(self.blocks, states, strict=True):
             both = jnp.concatenate([jax.lax.stop_gradient(before), y], axis=1)
-            kept.append(jax.lax.stop_gradient(both[:, length:]))
+            kept.append(both[:, length:])
             y = block(y, *block.keys_and_values(both), distance)
         return (kept, jnp.minimum(seen + length, self.memory)), y
 
