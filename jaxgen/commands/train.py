@@ -215,7 +215,8 @@ def _jumps(
     now = settings["config"].get("steps")
     if type(before) is not int or before == now:
         return ""
-    earlier = _built(file, file.config_from_json({**settings["config"], "steps": before}), options)
+    config = file.config_from_json({**settings["config"], "steps": before})
+    earlier = _built(file, config, dataclasses.replace(options, steps_per_call=1))  # as then, whatever it was
     mesh, schedule = trainers[0].mesh, trainers[0].schedule
     others = dataclasses.replace(earlier, schedule=schedule).trainers(mesh)
     if all(a.trace().lower().as_text() == b.trace().lower().as_text() for a, b in zip(trainers, others, strict=True)):

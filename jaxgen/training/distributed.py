@@ -50,7 +50,7 @@ def join(
     assert process_count is not None  # or it would be missing
     assert process_id is not None
     host, _, port = coordinator.rpartition(":")
-    if not host or "/" in host or not port.isdecimal() or not 0 < int(port) < 2**16:
+    if not host.strip("[]") or "/" in host or not port.isdecimal() or not 0 < int(port) < 2**16:
         raise UserError(f"coordinator is {coordinator!r}; it must be HOST:PORT, as in 10.0.0.1:1234.")
     if process_count < 1:
         raise UserError(f"num_processes is {process_count}; it must be at least 1.")
