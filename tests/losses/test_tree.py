@@ -71,6 +71,7 @@ def test_each_update_raises_the_bound_on_two_hundred_states(x64):
     assert (gains.max(0) > 0.1).all()
 
 
+@pytest.mark.slow
 def test_where_no_update_moves_anything_the_bound_has_no_slope(x64):
     """So each finds the maximum by its own parameters, and not something near it."""
 
@@ -87,6 +88,7 @@ def test_where_no_update_moves_anything_the_bound_has_no_slope(x64):
     assert max(np.abs(leaf).max() for leaf in jax.tree.leaves((data.mean, data.variance, tree))) < 1e-6
 
 
+@pytest.mark.slow
 def test_the_bound_is_the_mean_of_the_log_ratio_of_samples(x64):
     """`E_q[log p(z, c, v, alpha) - log q(c, v, alpha)]` by 20,000 draws, all densities scipy's."""
     data, shares, tree = (jax.tree.map(np.asarray, part) for part in random_state(jax.random.key(2), n=3))
@@ -143,6 +145,7 @@ def test_one_level_is_scikit_learn_s_dirichlet_process_mixture(x64):
         theirs._m_step(x, expected)
 
 
+@pytest.mark.slow
 def test_regrowing_never_lowers_the_bound_and_finds_planted_leaves(x64):
     """From a start at which all leaves are one, two groups of two are told apart."""
     rng = np.random.default_rng(0)

@@ -819,7 +819,7 @@ def test_networks_may_compute_in_bfloat16(name):
     assert not any(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(state))
 
 
-@pytest.mark.quick("autoencoder", "flow", "classification", "rule distillation", "dann", "likelihood")
+@pytest.mark.quick("flow", "classification", "rule distillation", "likelihood")
 @rows(but="accumulate")
 def test_two_micro_batches_are_one_batch(name):
     (one, _), (two, _) = (steps(trainer(name, accumulate=count), 2) for count in (1, 2))

@@ -65,6 +65,7 @@ def test_bounds_of_many_draws_come_to_the_evidence_and_are_the_same_on_four_devi
     assert one["active_units"] == four["active_units"] == {"value": int((variances > 0.01).sum()), "of": 2}
 
 
+@pytest.mark.slow
 def test_annealed_chains_bracket_what_the_model_draws_and_come_near_what_is_held_out(monkeypatch):
     monkeypatch.setattr(bracket, "LEAPFROGS", 3)
     rows = {row["figure"]: row for row in bracket.annealed(*trained(1), temperatures=60)}

@@ -74,6 +74,7 @@ def test_symbols_are_worth_the_mean_of_what_may_follow(game):
     assert np.ptp(expected[:, 0]) > 0.1
 
 
+@pytest.mark.slow
 def test_the_gradient_s_mean_is_that_of_the_expected_probability_d(game):
     method, view = game
     batch = {"tokens": np.zeros((64, 3), np.int32)}

@@ -108,6 +108,7 @@ def test_p_rises_while_the_critic_is_sure_and_falls_while_it_is_not(logit, sign)
     assert float(aux.metrics["signs"]) == sign
 
 
+@pytest.mark.slow
 def test_images_are_distorted_with_the_probability_in_memory():
     method, plain = adaptive(game()), game()
     state = init_state(method, KEY, BATCH)

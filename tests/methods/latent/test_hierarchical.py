@@ -120,7 +120,7 @@ def networks(kind) -> tuple[Any, Any]:
     return DeepEncoder((4, 2), blocks=1, width=8), DeepDecoder((4, 2), blocks=1, latent_channels=2, width=8)
 
 
-@pytest.mark.quick("ladder")
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ladder", "very deep"])
 def test_every_level_of_the_networks_learns_from_x_and_samples_without_it(kind):
     encoder, decoder = networks(kind)

@@ -36,6 +36,7 @@ def test_segments_with_all_before_them_in_memory_are_one_long_segment(variables)
     assert np.abs(forgetful[:, 6:]).min(0).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_batches_that_follow_one_another_are_one_text_in_training_and_begin_anew_elsewhere(variables):
     one, rows = model(segment=3, memory=4), model(segment=3, memory=4, rows=2)
     whole = one.apply(variables, X)

@@ -73,6 +73,7 @@ def two_scales():
     return method, type(view)(**{**vars(view), "params": {"flow": moved(model)["params"]}})
 
 
+@pytest.mark.slow
 def test_files_come_back_and_take_the_model_s_bits(two_scales):
     method, view = two_scales
     images = np.random.default_rng(1).integers(0, 5, (7, 4, 4, 1)).astype(np.int32)
