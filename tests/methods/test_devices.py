@@ -1,0 +1,45 @@
+"""Every method of the table on one, four and eight devices: five steps in float64 are the same."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+spec = importlib.util.spec_from_file_location("methods_table", Path(__file__).parent / "test_methods.py")
+assert spec is not None
+assert spec.loader is not None
+table = importlib.util.module_from_spec(spec)
+sys.modules[spec.name] = table
+spec.loader.exec_module(table)
+TOGETHER = 4  # rows in a process, which takes seconds to start
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("first", range(0, len(table.TABLE), TOGETHER))
+def test_one_four_and_eight_devices_agree_in_double_precision(first):
+    """To 1e-9 of the largest number of each array, over five steps, in a process of eight devices."""
+    names = list(table.TABLE)[first : first + TOGETHER]
+    environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, __file__, *names], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def compare(name):
+    one, *others = (table.steps(table.trainer(name, devices), 5)[0] for devices in (1, 4, 8))
+    for state in others:
+        for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(state), strict=True):
+            if np.issubdtype(np.asarray(a).dtype, np.floating):
+                atol = 1e-9 * max(np.abs(a).max(initial=0), 1e-3)
+                np.testing.assert_allclose(a, b, rtol=0, atol=atol, err_msg=name)
+            else:
+                np.testing.assert_array_equal(a, b, err_msg=name)
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        compare(name)
