@@ -98,6 +98,8 @@ def _examples(given: Mapping[str, Any], fields: Mapping[str, Field]) -> tuple[Ex
     declared: dict[str, Field] = {}
     for key, value in given.items():
         field = _NAMES.get(key, key)
+        if not np.asarray(value).size:
+            raise UserError(f"{key} have the shape {list(np.shape(value))}, nothing; give at least 2 examples.")
         examples[field], declared[field] = makers[key](np.asarray(value), fields.get(field))
     lengths = {key: len(x) for key, x in examples.items()}
     if len(set(lengths.values())) > 1:

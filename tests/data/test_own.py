@@ -90,6 +90,8 @@ def test_a_declaration_stands_for_what_the_type_does_not_tell():
         ({"x": np.array([1.0, np.inf])}, "x has the value inf"),
         ({"x": np.array(["a", "b"])}, "x is <U1"),
         ({"x": np.zeros(1)}, "there are 1 examples; give at least 2"),
+        ({"images": np.zeros((0, 4, 4), np.uint8)}, r"images have the shape \[0, 4, 4\], nothing; give at least 2"),
+        ({"labels": np.zeros(0, int), "x": np.zeros(3)}, r"labels have the shape \[0\], nothing; give at least 2"),
         ({"images": BYTES, "labels": CLASSES[:39]}, "there are 40 of image and 39 of label; give as many of each"),
         ({"images": BYTES, "held_out": 1.5}, "held_out is 1.5; it must be between 0 and 1"),
     ],
