@@ -14,6 +14,7 @@ os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp()
 
 import jax
 import pytest
+from jax.experimental.compilation_cache import compilation_cache
 
 jax.config.update("jax_num_cpu_devices", 4)
 
@@ -54,9 +55,15 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module", autouse=True)
 def forget():
-    """Compiled programs of one file are of no use to the next and would pile up to gigabytes."""
+    """Compiled programs of one file are of no use to the next and would pile up to gigabytes.
+
+    Nor is the cache on disk, which a command turns on for the rest of the process: reading it has crashed.
+    """
+    before = jax.config.jax_compilation_cache_dir
     yield
     jax.clear_caches()
+    jax.config.update("jax_compilation_cache_dir", before)
+    compilation_cache.reset_cache()
 
 
 @pytest.fixture
