@@ -68,7 +68,7 @@ def kl_drawing(examples: Examples, encode: Callable[[View, Mapping[str, Any]], t
         figure = new_figure(6, 3)
         axes = figure.add_subplot()
         axes.bar(np.arange(1, len(kl) + 1), np.sort(kl)[::-1])
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.set_xticks(np.arange(1, len(kl) + 1, max(1, len(kl) // 8)))
         axes.set_xlabel("latent dimension, by what it carries")
         axes.set_ylabel("KL, nats")
         axes.set_title(
