@@ -1,21 +1,14 @@
 """Every method of the table on one, four and eight devices: five steps in float64 are the same."""
 
-import importlib.util
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import jax
+import methods_table as table
 import numpy as np
 import pytest
 
-spec = importlib.util.spec_from_file_location("methods_table", Path(__file__).parent / "test_methods.py")
-assert spec is not None
-assert spec.loader is not None
-table = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = table
-spec.loader.exec_module(table)
 TOGETHER = 4  # rows in a process, which takes seconds to start
 
 

@@ -1,6 +1,5 @@
 """Runs that are killed by SIGKILL at a step, at a stage's boundary or in its carry go on bit for bit."""
 
-import importlib.util
 import os
 import signal
 import subprocess
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import chex
 import jax
+import methods_table as table
 import pytest
 from rich.console import Console
 
@@ -21,13 +21,6 @@ from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 from jaxgen.training.stages import Stage
 from jaxgen.training.trainer import Trainer
-
-spec = importlib.util.spec_from_file_location("methods_table", Path(__file__).parent / "test_methods.py")
-assert spec is not None
-assert spec.loader is not None
-table = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = table
-spec.loader.exec_module(table)
 
 # name -> its stages, as rows of the table of methods
 ALGORITHMS = {

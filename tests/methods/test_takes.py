@@ -1,15 +1,13 @@
 """What each method says it takes of the data, against what it is seen to read (FAULTS 1)."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import methods_table as table
 import numpy as np
 import pytest
 
+from jaxgen.bijectors.compose import Chain
 from jaxgen.core import view_of
 from jaxgen.data.check import check_declarations, check_examples
 from jaxgen.data.source import Dataset
@@ -27,17 +25,12 @@ from jaxgen.methods.adversarial.stylegan2 import stylegan2
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.flow.flow import image_flow
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer
+from jaxgen.methods.latent.vae import vae
 from jaxgen.methods.latent.vq_vae import code_prior
 from jaxgen.methods.side_by_side import side_by_side
 from jaxgen.models.adversarial.heads import Heads
 from jaxgen.training.step import init_state
 
-spec = importlib.util.spec_from_file_location("methods_table", Path(__file__).parent / "test_methods.py")
-assert spec is not None
-assert spec.loader is not None
-table = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = table
-spec.loader.exec_module(table)
 tiny, make, signed, Row = table.tiny, table.make, table.signed, table.Row
 GREYS = discretized_logistic(3)
 
@@ -103,9 +96,9 @@ ROWS = {
     "source only": Row(lambda: pretraining(tiny(8), tiny(2)), table.domains),
     "adda": Row(lambda: adda(tiny(8), tiny(2), tiny(), PLAY), table.domains),
     "stylegan2": Row(lambda: stylegan2(make(Styled()), tiny(), prior=PRIOR), signed),
-    "vae of greys": Row(lambda: table.vae(tiny(2, heads=2), tiny(4, 4, 1, 2), GREYS, latent_size=2), signed),
+    "vae of greys": Row(lambda: vae(tiny(2, heads=2), tiny(4, 4, 1, 2), GREYS, latent_size=2), signed),
     "vq-vae's prior": Row(coded_prior),
-    "image flow": Row(lambda: image_flow(make(table.Chain(())), event_shape=(4, 4, 1), levels=2)),
+    "image flow": Row(lambda: image_flow(make(Chain(())), event_shape=(4, 4, 1), levels=2)),
     "autoregressive": Row(lambda: maximum_likelihood(make(Symbols(2)), event=(4, 4, 1), levels=2)),
     "learned constraint": Row(lambda: steer(table.game()(), Constraint(1.0, table.ink, tiny()), through="generator",
                                             examples="liked", proposals=4),
