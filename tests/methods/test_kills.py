@@ -28,6 +28,8 @@ ALGORITHMS = {
     "dann": ("dann",),
     "cyclegan": ("cyclegan",),
     "ppo": ("ppo",),
+    "reweighted wake-sleep": ("reweighted wake-sleep",),
+    "codes, then their prior": ("vq-vae", "vq-vae's prior"),
     "growing": ("progressive 2", "progressive 4"),
     "pretrain then play": ("likelihood", "reinforce"),
 }
