@@ -22,6 +22,7 @@ LEAVES = {
     "fields",
     "shipped",
     "environment",
+    "measured",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": {"view", "figures"},

@@ -11,7 +11,7 @@ from typing import Any
 import tyro
 from rich.table import Table
 
-from jaxgen import shipped
+from jaxgen import measured, shipped
 from jaxgen.commands.arguments import parse
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
@@ -41,7 +41,8 @@ class Described:
       method: what it trains.
       needs: which data and machine it takes.
       paper: where the method comes from.
-      measured: what it reached, by data set; `NOT_RUN` where there are settings and no figure.
+      measured: what it reached, by data set; `NOT_RUN` where there are settings and no figure. Where the
+        shipped `figures.jsonl` has figures of a data set, they stand in place of the file's.
     """
 
     family: str
@@ -58,6 +59,8 @@ def main(args: Sequence[str]) -> None:
     folder = options.folder or shipped.folder()
     paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")], key=lambda path: (path.parent, path.stem))
     found = [each for path in paths if (each := describe(path, folder)) is not None]
+    reached = measured.of_experiments(folder / "figures.jsonl") if options.folder is None else {}
+    found = [dataclasses.replace(each, measured={**each.measured, **reached.get(each.name, {})}) for each in found]
     if not found:
         raise UserError(f"folder {folder} holds no experiments; name the one that does.")
     families = {each.family: [other for other in found if other.family == each.family] for each in found}
@@ -164,8 +167,10 @@ One file a method, data an option: `jaxgen train vae`, `jaxgen train vae --data 
 photos --size 64`. Without `--data` a method trains on the first of its data sets here. A data set brings its preset,
 the defaults of all other options: `jaxgen train vae --data mnist --help` shows them.
 
-Figures are what was reached by presets, or by the settings that stand beside them. They are older than the present
-order of examples, which draws other batches.
+Figures are what was reached by presets, or by the settings that stand beside them. Those that say of how many seeds
+they are (mean ± standard deviation, and in brackets what null controls get, then seconds of processor time) are of
+`figures.jsonl`, which `python benchmarks/figures.py` writes; the others are older than the present order of examples,
+which draws other batches.
 
 This page is what `jaxgen list --markdown` prints; `jaxgen list` shows the same in a terminal, `--json` to programs.
 

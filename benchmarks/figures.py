@@ -1,0 +1,275 @@
+"""The experiments' figures: trains what is missing of a table's rows and seeds, and writes down what it reached.
+
+`TFDS_DATA_DIR=FOLDER python benchmarks/figures.py` does all tables; `mnist_latent --minutes 60` after it, one of them
+for about an hour. A finished run is a line of `experiments/figures.jsonl`, from which this prints the tables and
+`jaxgen list` its figures; what was interrupted goes on where it was. First seed 0 of every row, then the next; rows are
+in order of worth. `--show` trains nothing; `--write` puts the tables into README.md beside this file.
+"""
+
+import dataclasses
+import datetime
+import hashlib
+import json
+import re
+import resource
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import tyro
+
+from jaxgen import measured
+from jaxgen.measured import Measured
+from jaxgen.report.comparison import Recorded
+from jaxgen.report.directions import titled
+
+ROOT = Path(__file__).parent.parent
+MEASURED, README = ROOT / "experiments" / "figures.jsonl", ROOT / "benchmarks" / "README.md"
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """An experiment on a data set, with the options that differ from its preset.
+
+    Attributes:
+      experiment: its name.
+      data: the data set.
+      figures: what is published of it, by the names of `eval.json`; the first is the one that rows are compared by.
+      options: of `jaxgen train`.
+      evaluated: options of `jaxgen eval`; empty where training's own evaluation has the figures.
+    """
+
+    experiment: str
+    data: str
+    figures: tuple[str, ...]
+    options: str = ""
+    evaluated: str = ""
+
+    @property
+    def setting(self) -> tuple[str, str, str, str]:
+        """As in `Measured`."""
+        return self.experiment, self.data, self.options, self.evaluated
+
+
+_SHORT = "--steps 3000 --batch-size 100"
+_BOUNDS = ("iw_nats", "negative_elbo_nats")
+_BITS = ("bits_per_dim",)
+_SAMPLES = ("frechet_distance", "precision", "recall")
+_EVALUATED = "--features classifier --samples 1000"
+
+TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
+    "digits_likelihood": (
+        "Scikit-learn's digits, 8x8 pixels of 17 levels: held-out bits a dimension, of latent-variable models a bound.",
+        (
+            Row("vae", "digits", _BITS),
+            Row("structured_vae", "digits", _BITS, "--prior normal"),
+            Row("structured_vae", "digits", _BITS),
+            Row("structured_vae", "digits", _BITS, "--prior tree"),
+            Row("hierarchical_vae", "digits", _BITS),
+            Row("vq_vae", "digits", (*_BITS, "codes_used")),
+            Row("realnvp", "digits", _BITS),
+            Row("glow", "digits", _BITS),
+            Row("gated_pixelcnn", "digits", _BITS),
+        ),
+    ),
+    "mnist_latent": (
+        "MNIST, statically binarized by our own draw, 3,000 batches of 100: bounds of a 50-draw importance-weighted "
+        "estimate and of one draw, on the test images. The published figures are of models trained a hundred times "
+        "longer: IWAE with 50 draws 84.8 nats (Burda et al., 2016).",
+        (
+            Row("iwae", "mnist", _BOUNDS, f"{_SHORT} --draws 1"),
+            Row("iwae", "mnist", _BOUNDS, f"{_SHORT} --draws 5"),
+            Row("iwae", "mnist", _BOUNDS, f"{_SHORT} --draws 50"),
+            Row("iwae", "mnist", _BOUNDS, f"{_SHORT} --draws 50 --doubly-reparametrized"),
+            Row("sbn", "mnist", _BOUNDS, f"{_SHORT} --learn wake_sleep"),
+            Row("sbn", "mnist", _BOUNDS, f"{_SHORT} --learn reweighted"),
+            Row("sbn", "mnist", _BOUNDS, f"{_SHORT} --learn vimco"),
+        ),
+    ),
+    "mnist_priors": (
+        "MNIST, statically binarized by our own draw, 3,000 batches of 100: the prior alone differs.",
+        (
+            Row("structured_vae", "mnist", ("negative_elbo_nats", "kl_nats"), "--steps 3000 --prior normal"),
+            Row("structured_vae", "mnist", ("negative_elbo_nats", "kl_nats"), "--steps 3000 --prior mixture"),
+            Row("structured_vae", "mnist", ("negative_elbo_nats", "kl_nats"), "--steps 3000 --prior vamp"),
+        ),
+    ),
+    "translation": (
+        "Digits translated into what a planted map makes of them, without a pair to learn from; absolute errors of "
+        "images in [-1, 1] to the truth, and of the image itself.",
+        (
+            Row("cyclegan", "digits", ("error_a", "identity_error_a", "cycle_a")),
+            Row("cyclegan", "digits", ("error_a", "identity_error_a", "cycle_a"), "--change rotate"),
+            Row("pix2pix", "digits", ("l1", "gradient_energy", "gradient_energy_of_targets")),
+        ),
+    ),
+    "imitation": (
+        "Imitation of 4 episodes of an expert: mean return of 100 episodes of 200 steps.",
+        (
+            Row("cloning", "pendulum", ("return",)),
+            Row("gail", "pendulum", ("return",)),
+            Row("cloning", "cartpole", ("return",)),
+            Row("gail", "cartpole", ("return",)),
+        ),
+    ),
+    "inference": (
+        "Digits: what encoders and codes recover.",
+        (
+            Row("bigan", "digits", ("reconstruction", "random_reconstruction")),
+            Row("infogan", "digits", ("information_category_nats",)),
+        ),
+    ),
+    "adaptation": (
+        "A labelled source, an unlabelled target, their test accuracies.",
+        (Row("vrada", "oscillators", ("target_accuracy", "source_accuracy")),),
+    ),
+    "sequences": (
+        "Sequences of symbols by a game.",
+        (
+            Row("gumbel", "arithmetic", ("grammar_valid",)),
+            Row("seqgan", "lstm_oracle", ("oracle_nats",)),
+        ),
+    ),
+    "digits_samples": (
+        "Digits: 1,000 samples beside the held-out ones by a classifier's features.",
+        (
+            Row("dcgan", "digits", _SAMPLES, evaluated=_EVALUATED),
+            Row("r3gan", "digits", _SAMPLES, evaluated=_EVALUATED),
+            Row("stylegan2", "digits", _SAMPLES, evaluated=_EVALUATED),
+            Row("sagan", "digits", (*_SAMPLES, "conditional_accuracy"), evaluated=_EVALUATED),
+            Row("acgan", "digits", (*_SAMPLES, "conditional_accuracy"), evaluated=_EVALUATED),
+        ),
+    ),
+}
+
+
+def run(row: Row, seed: int, out: Path) -> Measured:
+    """Trains and evaluates one seed of a row, in a folder of its own.
+
+    Raises:
+      SystemExit: the run has no figure of a name.
+    """
+    folder = out / re.sub(r"[^\w=.-]+", "_", " ".join((row.experiment, row.data, row.options, f"seed={seed}"))).strip(
+        "_"
+    )
+    before = _processor_seconds()
+    options = shlex.split(row.options)
+    _jaxgen("train", row.experiment, "--data", row.data, *options, "--seed", str(seed), "--run-dir", str(folder))
+    if row.evaluated:
+        _jaxgen("eval", str(folder), *shlex.split(row.evaluated))
+    recorded = Recorded.read(folder)
+    settings = {name: text for name, text in recorded.settings.items() if name != "seed"}
+    missing = [name for name in row.figures if (name, "") not in recorded.figures]
+    if missing:
+        known = ", ".join(dict.fromkeys(name for name, _ in recorded.figures))
+        raise SystemExit(f"{folder} has no figure {missing[0]}; it has {known}")
+    return Measured(
+        experiment=row.experiment,
+        data=row.data,
+        options=row.options,
+        evaluated=row.evaluated,
+        seed=seed,
+        figures=measured.picked(recorded.figures, row.figures),
+        steps=recorded.evaluation["step"],
+        seconds=round(_processor_seconds() - before, 1),
+        config=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8],
+        commit=subprocess.run(
+            ["git", "rev-parse", "--short=9", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
+        ).stdout.strip(),
+        machine=f"{recorded.settings['device']}, jax {recorded.settings['jax']}",
+        date=f"{datetime.datetime.now(datetime.UTC):%Y-%m-%d}",
+    )
+
+
+def _processor_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _jaxgen(*args: str) -> None:
+    subprocess.run([sys.executable, "-m", "jaxgen", *args], check=True, stdout=2)  # standard error
+
+
+def table(rows: Sequence[Row], runs: Mapping[tuple[str, str, str, str], list[Measured]]) -> str:
+    """Rows of Markdown: a row without a run says so, and the first figure stands beside the row's above, in pairs."""
+    lines, above = (
+        ["| experiment | figures | null controls | less the row above | seeds |", "|---|---|---|---|---|"],
+        [],
+    )
+    for row in rows:
+        found = runs.get(row.setting, [])
+        command = f"`{' '.join(filter(None, (row.experiment, f'--data {row.data}', row.options)))}`"
+        if not found:
+            lines.append(f"| {command} | not yet run | | | 0 of {measured.SEEDS} |")
+        else:
+            names = found[0].figures
+            values = (f"{titled(name)} {measured.value([each.figures[name][''] for each in found])}" for name in names)
+            nulls = (
+                f"{null} {text}" for name in list(names)[:1] for null, text in measured.controls(found, name).items()
+            )
+            cells = "; ".join(values), ", ".join(nulls), _difference(found, above)
+            lines.append(f"| {command} | {' | '.join(cells)} | {measured.count(found)}, {measured.seconds(found)} |")
+        above = found
+    return "\n".join(lines)
+
+
+def _difference(found: Sequence[Measured], above: Sequence[Measured]) -> str:
+    """Of the first figure, between runs of the same seed; nothing where there are no two pairs, or other figures."""
+    name = next(iter(found[0].figures))
+    others = {each.seed: each.figures[name][""] for each in above if name in each.figures}
+    pairs = [each.figures[name][""] - others[each.seed] for each in found if each.seed in others]
+    return measured.value(pairs) if len(pairs) > 1 else ""
+
+
+def page(text: str, runs: Mapping[tuple[str, str, str, str], list[Measured]]) -> str:
+    """The text with each table between its two marks `<!-- figures NAME -->` and `<!-- end -->` as it is now."""
+
+    def current(mark: re.Match[str]) -> str:
+        title, rows = TABLES[mark[1]]
+        return f"<!-- figures {mark[1]} -->\n\n{title}\n\n{table(rows, runs)}\n\n<!-- end -->"
+
+    return re.sub(r"<!-- figures (\w+) -->.*?<!-- end -->", current, text, flags=re.DOTALL)
+
+
+def main(
+    tables: tyro.conf.Positional[tuple[str, ...]] = (),
+    /,
+    seeds: int = measured.SEEDS,
+    minutes: float = float("inf"),
+    show: bool = False,
+    write: bool = False,
+    out: Path = Path("runs/figures"),
+) -> None:
+    """Measures.
+
+    Args:
+      tables: names of tables; all, where none is given.
+      seeds: how many of each row, from 0.
+      minutes: no run is begun after so many.
+      show: train nothing.
+      write: put the tables into README.md.
+      out: folder of the runs.
+    """
+    chosen = {name: TABLES[name] for name in tables or TABLES}
+    end = time.monotonic() + 60 * minutes
+    for seed in range(0 if show else seeds):
+        for _, rows in chosen.values():
+            for row in rows:
+                done = {each.seed for each in measured.by_setting(measured.read(MEASURED)).get(row.setting, [])}
+                if seed in done or time.monotonic() > end:
+                    continue
+                found = run(row, seed, out)
+                with MEASURED.open("a") as file:
+                    file.write(measured.line(found) + "\n")
+    runs = measured.by_setting(measured.read(MEASURED))
+    for title, rows in chosen.values():
+        print(f"{title}\n\n{table(rows, runs)}\n")
+    if write:
+        README.write_text(page(README.read_text(), runs))
+
+
+if __name__ == "__main__":
+    tyro.cli(main)
