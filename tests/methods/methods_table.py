@@ -654,9 +654,10 @@ TABLE = {
     "image flow": Row(pixels, levels, falls="likelihood/loss", without=NOISY),
     "flow": Row(couplings, vectors, falls="likelihood/loss"),
     "idf": Row(
-        lambda **v: integer_flow(make(IDF(2, (4, 4, 1), couplings=2, scales=1, width=4, **v))),
+        # Not by Adam: of two levels gradients of ±c may cancel but for rounding, of which it makes whole steps.
+        lambda **v: integer_flow(Net(IDF(2, (4, 4, 1), couplings=2, scales=1, width=4, **v), optax.sgd(0.01))),
         falls="likelihood/loss",
-        without=("busy", "accumulate"),  # of two levels sums of ±c cancel but for rounding, which Adam enlarges
+        without=("busy",),
     ),
     "classification": Row(
         lambda **v: classification(tiny(2, **v), inputs="image"), falls="classifier/loss", without=("samples",)
@@ -727,3 +728,16 @@ def steps(trainer, count, state=None, start=0):
         history.append(jax.device_get(metrics))
     data.close()
     return jax.device_get(state), history
+
+
+# The algorithms that the engine's words were made for: name -> its stages, as rows of the table.
+ALGORITHMS = {
+    "gan lazy": ("gan lazy",),
+    "dann": ("dann",),
+    "cyclegan": ("cyclegan",),
+    "ppo": ("ppo",),
+    "reweighted wake-sleep": ("reweighted wake-sleep",),
+    "codes, then their prior": ("vq-vae", "vq-vae's prior"),
+    "growing": ("progressive 2", "progressive 4"),
+    "pretrain then play": ("likelihood", "reinforce"),
+}

@@ -1,4 +1,4 @@
-"""Every method of the table on one, four and eight devices: five steps in float64 are the same."""
+"""Every method of the table on one and four devices, some on eight too: five steps in float64 are the same."""
 
 import os
 import subprocess
@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 TOGETHER = 4  # rows in a process, which takes seconds to start
+ON_EIGHT = {row for rows in table.ALGORITHMS.values() for row in rows}
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("first", range(0, len(table.TABLE), TOGETHER))
-def test_one_four_and_eight_devices_agree_in_double_precision(first):
+def test_one_and_more_devices_agree_in_double_precision(first):
     """To 1e-9 of the largest number of each array, over five steps, in a process of eight devices."""
     names = list(table.TABLE)[first : first + TOGETHER]
     environment = {**os.environ, "JAX_NUM_CPU_DEVICES": "8", "JAX_ENABLE_X64": "1", "JAX_PLATFORMS": "cpu"}
@@ -23,7 +24,8 @@ def test_one_four_and_eight_devices_agree_in_double_precision(first):
 
 
 def compare(name):
-    one, *others = (table.steps(table.trainer(name, devices), 5)[0] for devices in (1, 4, 8))
+    counts = (1, 4, 8) if name in ON_EIGHT else (1, 4)
+    one, *others = (table.steps(table.trainer(name, devices), 5)[0] for devices in counts)
     for state in others:
         for a, b in zip(jax.tree.leaves(one), jax.tree.leaves(state), strict=True):
             if np.issubdtype(np.asarray(a).dtype, np.floating):

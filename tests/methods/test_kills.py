@@ -22,22 +22,11 @@ from jaxgen.training.sharding import make_mesh
 from jaxgen.training.stages import Stage
 from jaxgen.training.trainer import Trainer
 
-# name -> its stages, as rows of the table of methods
-ALGORITHMS = {
-    "gan lazy": ("gan lazy",),
-    "dann": ("dann",),
-    "cyclegan": ("cyclegan",),
-    "ppo": ("ppo",),
-    "reweighted wake-sleep": ("reweighted wake-sleep",),
-    "codes, then their prior": ("vq-vae", "vq-vae's prior"),
-    "growing": ("progressive 2", "progressive 4"),
-    "pretrain then play": ("likelihood", "reinforce"),
-}
 STEPS, FIRST = 48, 20
 
 
 def experiment(name):
-    rows = [table.TABLE[row] for row in ALGORITHMS[name]]
+    rows = [table.TABLE[row] for row in table.ALGORITHMS[name]]
     data = [row.data() if isinstance(row.data(), Dataset) else table.dataset(row.data()) for row in rows]
     lengths = (FIRST, None) if len(rows) > 1 else (None,)
     stages = tuple(Stage(str(i), row.build(), n) for i, (row, n) in enumerate(zip(rows, lengths, strict=True)))
@@ -54,10 +43,10 @@ def run(name, path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", list(ALGORITHMS))
+@pytest.mark.parametrize("name", list(table.ALGORITHMS))
 def test_a_killed_run_goes_on_bit_for_bit(name, tmp_path):
     whole = jax.device_get(run(name, tmp_path / "whole"))
-    for moment in ("17", "41") if len(ALGORITHMS[name]) == 1 else ("11", str(FIRST), "carry", "35"):
+    for moment in ("17", "41") if len(table.ALGORITHMS[name]) == 1 else ("11", str(FIRST), "carry", "35"):
         command = [sys.executable, __file__, name, str(tmp_path / moment), moment]
         killed = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "JAX_NUM_CPU_DEVICES": "4"})
         assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]

@@ -96,7 +96,7 @@ def ppo(
         episodes, zeros = start(world, key, environments), jnp.zeros((horizon, environments))
 
         def still(seen: Array, key: Array) -> Array:
-            return jnp.zeros(environments, jnp.int32)
+            return jnp.zeros(environments, int)
 
         played = jax.eval_shape(lambda key: play(world, still, episodes, key, steps=horizon)[1], key)
         return {
