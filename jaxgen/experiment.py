@@ -24,7 +24,7 @@ from jaxgen.data.check import check_declarations, check_examples
 from jaxgen.data.pipeline import batches, evaluation_batches
 from jaxgen.data.source import Dataset, Source
 from jaxgen.errors import UserError
-from jaxgen.settings import config_to_json, restore, survives_json
+from jaxgen.settings import check_seed, config_to_json, restore, survives_json
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import Masked, evaluate
 from jaxgen.training.prepared import prepared
@@ -359,16 +359,6 @@ def _neighbours(file: Path) -> Iterator[None]:
         for folder in folders:
             sys.path.remove(folder)
         _imported.update(name for name in set(sys.modules) - before if is_neighbour(name))
-
-
-def check_seed(seed: int) -> None:
-    """Refuses what is not 32 bits, of which JAX without 64-bit numbers would use the lower ones only.
-
-    Raises:
-      UserError: it does.
-    """
-    if not 0 <= seed < 2**32:
-        raise UserError(f"seed is {seed}; it must be from 0 to {2**32 - 1}.")
 
 
 def _failure(path: Path, error: Exception) -> str:

@@ -70,3 +70,13 @@ def _may_be(kind: Any, value: Any) -> bool:
         return isinstance(value, dict) and value.keys() == {field.name for field in dataclasses.fields(kind)}
     plain = typing.get_origin(kind) or kind
     return isinstance(value, list) if plain is tuple else isinstance(plain, type) and type(value) is plain
+
+
+def check_seed(seed: int) -> None:
+    """Refuses what is not 32 bits, of which JAX without 64-bit numbers would use the lower ones only.
+
+    Raises:
+      UserError: it does.
+    """
+    if not 0 <= seed < 2**32:
+        raise UserError(f"seed is {seed}; it must be from 0 to {2**32 - 1}.")

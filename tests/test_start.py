@@ -11,6 +11,25 @@ from jaxgen.shipped import find
 FILE = str(find("vae"))
 
 
+def test_help_of_no_command_waits_for_an_array_library():
+    code = "\n".join(
+        [
+            "import sys",
+            "from jaxgen import cli",
+            "for command in cli._COMMANDS:",
+            "    for word in ('-h', '--help'):",
+            "        try: cli.run([command, word])",
+            "        except SystemExit as stop: assert not stop.code",
+            "cli.run(['list'])",
+            "print([name for name in ('jax', 'numpy', 'flax', 'tensorflow', 'torch') if name in sys.modules])",
+        ]
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    for option in ("--run-dir", "--features", "--neighbors", "--topology", "--sweep", "--markdown"):
+        assert option in done.stdout
+
+
 def test_help_of_an_experiment_imports_what_it_needs_only():
     code = "\n".join(
         [

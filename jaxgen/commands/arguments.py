@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import itertools
+import math
 import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
@@ -115,6 +116,21 @@ def numbers(name: str, text: str) -> list[int]:
         return [int(number) for number in text.split(",") if text]
     except ValueError:
         raise UserError(f"{name} is {text!r}; write whole numbers with commas between, as in 1,2,4.") from None
+
+
+def positive(name: str, text: str) -> list[float]:
+    """Those in a text such as "2,1,0.5"; none in an empty one.
+
+    Raises:
+      UserError: something else is in it.
+    """
+    try:
+        values = [float(number) for number in text.split(",") if text]
+    except ValueError:
+        values = [math.nan]
+    if not all(0 < value < math.inf for value in values):
+        raise UserError(f"{name} is {text!r}; write positive numbers with commas between, as in 2,1,0.5.")
+    return values
 
 
 def _sentence(panel: str) -> str:

@@ -1,6 +1,5 @@
 """`jaxgen bench NAME`: compile time, throughput, operations and memory of an experiment's training step."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ import jax
 from rich.table import Table
 
 from jaxgen.commands.arguments import numbers, parse_experiment
-from jaxgen.commands.runs import DataOptions, MeshOptions
+from jaxgen.commands.options import Bench
 from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
@@ -24,28 +23,9 @@ from jaxgen.training.trainer import Trainer
 STEPS = 100  # timed unless --steps says otherwise; a multiple of all the steps_per_call there are
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
-    """How the measurement is made and shown; --steps is how many steps are timed."""
-
-    json: bool = False
-    """Print one JSON object, or of a sweep one a line, instead of a table."""
-    steps_per_call: int | None = None
-    """Steps compiled into one dispatch (default: the experiment's)."""
-    profile: Path | None = None
-    """Folder for a trace of one more round, which TensorBoard and Perfetto open."""
-    sweep: str = ""
-    """Numbers of devices, as in 1,2,4: the same batch on the first one, two and four of them."""
-    against: Path | None = None
-    """A file of what --json printed before: how many times as fast is this, and is that beyond the spread?"""
-    stage: str = ""
-    """Which stage of an experiment that has several (default: the last)."""
-    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    file, config, options = parse_experiment(Options, args, "jaxgen bench", steps=STEPS)
+    file, config, options = parse_experiment(Bench, args, "jaxgen bench", steps=STEPS)
     options.apply()
     sweep = numbers("sweep", options.sweep)
     other = _read(options.against, file.name) if options.against else None
@@ -69,7 +49,7 @@ def main(args: Sequence[str]) -> None:
         Console().print(_table(rows[0]))
 
 
-def _trainer(experiment: Experiment, count: int, options: Options) -> Trainer:
+def _trainer(experiment: Experiment, count: int, options: Bench) -> Trainer:
     """The experiment on the first `count` devices, whose batch they can share: refused before anything is measured."""
     devices = jax.devices()
     if not 1 <= count <= len(devices):

@@ -1,6 +1,5 @@
 """`jaxgen compare RUN RUN ...`: what runs differ in, as a table and as a page."""
 
-import dataclasses
 import datetime
 import string
 import tempfile
@@ -9,16 +8,15 @@ from pathlib import Path
 
 import jax
 import numpy as np
-import tyro
 from jax.sharding import Mesh
 from rich.table import Table
 
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.figures import runs_table
-from jaxgen.commands.runs import DataOptions, MeshOptions, Run
+from jaxgen.commands.options import Compare
+from jaxgen.commands.runs import Run
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
-from jaxgen.experiment import check_seed
 from jaxgen.files import write_atomically
 from jaxgen.report.comparison import Recorded, Runs, differing, figures_of
 from jaxgen.report.curves import overlaid
@@ -27,39 +25,9 @@ from jaxgen.report.page import Picture, date, embed, render
 from jaxgen.training import process
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
-    """Runs beside one another: settings that differ, figures, curves, and samples by the same noise.
-
-    Of runs that differ by their seed alone, figures have their mean and standard deviation.
-    """
-
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    """Folders that `jaxgen train` wrote, two or more."""
-    out: Path = Path("compare.html")
-    """The page: one file, which needs no network."""
-    count: int = 16
-    """Samples of each run; 0 draws none, and then no experiment is run."""
-    seed: int = 0
-    """Of the samples' noise."""
-    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
-
-    def check(self) -> None:
-        """Refuses what cannot be compared.
-
-        Raises:
-          UserError: says what.
-        """
-        if not 2 <= len({folder.resolve() for folder in self.runs}) == len(self.runs) <= len(string.ascii_uppercase):
-            raise UserError(f"runs are {len(self.runs)} folders; name 2 to 26 that differ.")
-        if self.count < 0:
-            raise UserError(f"count is {self.count}; it must be at least 0.")
-        check_seed(self.seed)
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    options = parse(Options, args, "jaxgen compare")
+    options = parse(Compare, args, "jaxgen compare")
     options.check()
     options.apply()
     runs = dict(zip(string.ascii_uppercase, map(Recorded.read, options.runs), strict=False))
@@ -93,7 +61,7 @@ def _settings_table(runs: Runs) -> Table:
     return table
 
 
-def _samples(runs: Runs, options: Options) -> tuple[dict[str, Picture], dict[str, str]]:
+def _samples(runs: Runs, options: Compare) -> tuple[dict[str, Picture], dict[str, str]]:
     """A picture of each run's samples, or the sentence that says why there is none."""
     process.configure()
     process.check_devices()
@@ -111,7 +79,7 @@ def _samples(runs: Runs, options: Options) -> tuple[dict[str, Picture], dict[str
     return pictures, unseen
 
 
-def _drawn(folder: Path, mesh: Mesh, options: Options) -> np.ndarray:
+def _drawn(folder: Path, mesh: Mesh, options: Compare) -> np.ndarray:
     run = Run.open(folder, mesh)
     batch = None
     if run.method.latents is not None and run.method.latents.conditional:

@@ -12,34 +12,15 @@ from rich.table import Table
 from jaxgen.aot.predict import LARGEST, Prediction, predict
 from jaxgen.aot.topology import Topology
 from jaxgen.commands.arguments import numbers, parse_experiment
-from jaxgen.commands.runs import MeshOptions
+from jaxgen.commands.options import Compile
 from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options:
-    """The chips, and how they are arranged."""
-
-    topology: str = ""
-    """A slice such as v5e:16x16 or v6e:8x8 (two dimensions), v4:4x4x4 or v5p:8x8x4 (three), or cpu:8."""
-    num_slices: int = 1
-    """How many such slices, connected by the data-center network."""
-    sweep: str = ""
-    """Numbers of chips, as in 16,64,256: how the step scales with the batch per chip of --topology."""
-    explain: bool = False
-    """Print what moves the most memory, by phase, network and operation, and what would lower it."""
-    json: bool = False
-    """Print one JSON object, or of a sweep one a line, instead of tables."""
-    stage: str = ""
-    """Which stage of an experiment that has several (default: the last)."""
-    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    file, config, options = parse_experiment(Options, args, "jaxgen compile")
+    file, config, options = parse_experiment(Compile, args, "jaxgen compile")
     if not options.topology:
         raise UserError("topology is missing; name the chips, as in `--topology v5e:4x4`.")
     topology = Topology.parse(options.topology, options.num_slices)
@@ -68,7 +49,7 @@ def main(args: Sequence[str]) -> None:
         console.print(_verdict(predictions[0]))
 
 
-def _predict(experiment: Experiment, topology: Topology, options: Options) -> Prediction:
+def _predict(experiment: Experiment, topology: Topology, options: Compile) -> Prediction:
     return predict(experiment.trainer(options.mesh.make(topology.devices()), options.stage), topology)
 
 

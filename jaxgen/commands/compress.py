@@ -1,15 +1,12 @@
 """`jaxgen compress RUN`: a data set's examples or a file, in about as many bits as the run's model says they have."""
 
-import dataclasses
 import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
 
 import jax
 import numpy as np
-import tyro
 from rich.progress import Progress
 
 from jaxgen.codec import fingerprint
@@ -17,7 +14,8 @@ from jaxgen.codec.coded import Code, code_of
 from jaxgen.codec.container import Header
 from jaxgen.codec.files import compress
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.runs import DataOptions, Run
+from jaxgen.commands.options import Compress
+from jaxgen.commands.runs import Run
 from jaxgen.console import Console
 from jaxgen.core import View, view_of
 from jaxgen.data.source import Source
@@ -26,31 +24,9 @@ from jaxgen.training import process
 from jaxgen.training.sharding import make_mesh
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
-    """Compresses with a run's newest or best model, with averaged weights where they are kept.
-
-    A file's bytes with a model of bytes, an .npy of examples with any other. It decodes with the same weights on the
-    same kind of machine, and is refused elsewhere.
-    """
-
-    run: tyro.conf.Positional[Path]
-    """A folder that `jaxgen train` wrote."""
-    file: tyro.conf.Positional[Path | None] = None
-    """What to compress, unless it is examples of the data set."""
-    examples: Annotated[Literal["", "train", "test"], tyro.conf.arg(name="from")] = ""
-    """Compress the data set's examples instead of a file."""
-    out: Path = Path("compressed.jxg")
-    """What to write."""
-    batch: int | None = None
-    """Examples in a block, coded side by side or as one chain (default: what the method asks for)."""
-    verify: bool = True
-    """Decode every block before it is written."""
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    options = parse(Options, args, "jaxgen compress")
+    options = parse(Compress, args, "jaxgen compress")
     if (options.file is None) == (not options.examples):
         raise UserError("give either a file to compress or --from train or test.")
     if options.batch is not None and options.batch < 1:
@@ -106,7 +82,7 @@ class _Examples:
         return self._code.symbols(self._source[ids][self._code.field]).ravel()
 
 
-def _read(options: Options, run: Run, code: Code, event: tuple[int, ...]) -> tuple[np.ndarray, int, str]:
+def _read(options: Compress, run: Run, code: Code, event: tuple[int, ...]) -> tuple[np.ndarray, int, str]:
     """Flat symbols, how many they are, and what kind."""
     if options.examples:
         source = getattr(run.stage.data, options.examples)

@@ -1,13 +1,10 @@
 """`jaxgen decompress RUN FILE`: what `jaxgen compress` made, the same to the last byte, or a sentence why not."""
 
-import dataclasses
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import tyro
 
 from jaxgen.codec import fingerprint
 from jaxgen.codec.coded import code_of
@@ -15,29 +12,15 @@ from jaxgen.codec.container import Header, read_header
 from jaxgen.codec.files import BlockCoder, decompress
 from jaxgen.commands.arguments import parse
 from jaxgen.commands.compress import open_run
-from jaxgen.commands.runs import DataOptions
+from jaxgen.commands.options import Decompress
 from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.training import process
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
-    """Decompresses a file with the run that it was compressed with."""
-
-    run: tyro.conf.Positional[Path]
-    """The run's folder."""
-    file: tyro.conf.Positional[Path]
-    """What `jaxgen compress` wrote."""
-    out: Path
-    """What to write: the file's bytes, or an .npy of the examples' symbols, [count, *event]."""
-    try_anyway: bool = False
-    """Decode on another machine or version too, and let the checksums judge."""
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    options = parse(Options, args, "jaxgen decompress")
+    options = parse(Decompress, args, "jaxgen decompress")
     if not options.file.is_file():
         raise UserError(f"file is {options.file}, which is no file; name one of `jaxgen compress`.")
     with options.file.open("rb") as file:

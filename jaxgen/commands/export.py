@@ -4,19 +4,17 @@ The folder holds a program by function (`sample.bin`, ...), `weights.safetensors
 and comes out, and `load.py`, the lines below.
 """
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import jax
-import tyro
 from rich.table import Table
 
 import jaxgen
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.runs import DataOptions, MeshOptions, Run
+from jaxgen.commands.options import Export
+from jaxgen.commands.runs import Run
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
 from jaxgen.exported import PLATFORMS, Exported, export
@@ -47,20 +45,9 @@ _ABOUT = {
 }
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
-    """Functions and averaged weights of a run's newest checkpoint, or of its best, for cpu, cuda and tpu."""
-
-    run: tyro.conf.Positional[Path]
-    """A folder that `jaxgen train` wrote."""
-    out: Path
-    """A folder, which is made."""
-    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    options = parse(Options, args, "jaxgen export")
+    options = parse(Export, args, "jaxgen export")
     options.apply()
     if options.out.exists() and not options.out.is_dir():
         raise UserError(f"out is {options.out}, which is no folder; name another.")

@@ -3,25 +3,22 @@
 import dataclasses
 import functools
 import io
-import math
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 
 from jaxgen import latents as moves
-from jaxgen.commands.arguments import numbers, parse
-from jaxgen.commands.runs import DataOptions, MeshOptions, Run
+from jaxgen.commands.arguments import numbers, parse, positive
+from jaxgen.commands.options import Sample
+from jaxgen.commands.runs import Run
 from jaxgen.console import Console
 from jaxgen.core import Latents, View
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
-from jaxgen.experiment import check_seed
 from jaxgen.files import write_atomically
 from jaxgen.metrics.memorization import nearest_neighbors
 from jaxgen.quality.classifier import classifier
@@ -41,72 +38,9 @@ _PAIRS = 4  # an example and what is made of it, in a row
 _NEIGHBORS = 60_000  # training examples that neighbors are looked for among
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions):
-    """Samples of a run's newest checkpoint, or of its best, with averaged weights where they are kept.
-
-    At most one of temperature, truncation, interpolate, arithmetic and neighbors makes rows of related ones.
-    """
-
-    run: tyro.conf.Positional[Path]
-    """A folder that `jaxgen train` wrote."""
-    count: int = 64
-    """How many, filled up to whole rows."""
-    seed: int = 0
-    """Of the noise they are drawn from."""
-    out: Path = Path("samples.png")
-    """A .png picture, or an .npz with `samples`, float32 [count, height, width, channels] in [-1, 1]; in the run's
-    `drawings` folder, a picture becomes part of the report."""
-    temperature: str = ""
-    """What latents are multiplied by, one or several: 0.5,0.7,1 draws a row of three for each latent."""
-    truncation: str = ""
-    """Where the normal distribution of latents is cut off, one or several: 2,1,0.5,0.04; of a StyleGAN2, the share psi
-    of w's distance from its mean that is kept: 1,0.7,0.5."""
-    interpolate: int | None = None
-    """So many steps from one latent to another, in a row."""
-    arithmetic: str = ""
-    """Classes, as in 8-3+5: a row goes from 8, first the mean latent of the class and then single examples, in the
-    direction of the mean latent of 5 less that of 3."""
-    classes: str = ""
-    """Draw from these classes in turn, where the model knows classes: 0,1,2."""
-    neighbors: bool = False
-    """Put the nearest training image beside each sample."""
-    examples: Annotated[str, tyro.conf.arg(name="from")] = ""
-    """Show examples beside what the model makes of them, its translation or reconstruction: `test`, `train`, or an .npz
-    with the fields of a batch."""
-    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
-
-    def check(self) -> None:
-        """Refuses what no run could draw.
-
-        Raises:
-          UserError: it does.
-        """
-        if self.count < 1:
-            raise UserError(f"count is {self.count}; it must be at least 1.")
-        check_seed(self.seed)
-        if self.out.suffix.lower() not in (".png", ".npz"):
-            raise UserError(f"out is {self.out}; its name must end in .png or .npz.")
-        if self.out.is_dir():
-            raise UserError(f"out is {self.out}, which is a folder; name a file.")
-        if not self.out.parent.is_dir() and self.out.parent != self.run / "drawings":
-            raise UserError(f"out is {self.out}, but folder {self.out.parent} does not exist; make it first.")
-        if self.interpolate is not None and self.interpolate < 2:
-            raise UserError(f"interpolate is {self.interpolate}; it must be at least 2.")
-        if self.arithmetic and not re.fullmatch(r"\d+([+-]\d+)+", self.arithmetic):
-            raise UserError(f"arithmetic is {self.arithmetic!r}; write classes with + and - between, as in 8-3+5.")
-        _positive("temperature", self.temperature)
-        _positive("truncation", self.truncation)
-        numbers("classes", self.classes)
-        names = ("temperature", "truncation", "interpolate", "arithmetic", "neighbors", "examples")
-        given = ["from" if name == "examples" else name for name in names if getattr(self, name)]
-        if len(given) > 1:
-            raise UserError(f"{given[0]} and {given[1]} both say what a row is; give one of them.")
-
-
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
-    options = parse(Options, args, "jaxgen sample")
+    options = parse(Sample, args, "jaxgen sample")
     options.check()
     options.apply()
     process.configure()
@@ -126,16 +60,6 @@ def main(args: Sequence[str]) -> None:
     Console().print(wrote, markup=False, highlight=False, soft_wrap=True)
 
 
-def _positive(name: str, text: str) -> list[float]:
-    try:
-        values = [float(number) for number in text.split(",") if text]
-    except ValueError:
-        values = [math.nan]
-    if not all(0 < value < math.inf for value in values):
-        raise UserError(f"{name} is {text!r}; write positive numbers with commas between, as in 2,1,0.5.")
-    return values
-
-
 def _texts(values: Sequence[float]) -> list[str]:
     return [f"{value:.3g}" for value in values]
 
@@ -145,7 +69,7 @@ class _Model:
     """A run and what is asked of it."""
 
     run: Run
-    options: Options
+    options: Sample
 
     def draw(self) -> tuple[np.ndarray, int | None, Labels]:
         """Samples `[count, ...]`, how many make a row if that matters, and what they are."""
@@ -174,7 +98,7 @@ class _Model:
             "truncation": lambda values, latents: moves.truncations(values, latents, self.latents.truncated),
         }
         for name, sweep in sweeps.items():
-            if values := _positive(name, getattr(options, name)):
+            if values := positive(name, getattr(options, name)):
                 swept = self.decode(sweep(values, self.prior(len(values))))
                 if len(values) == 1:
                     return swept, None, Labels(f"{name} {values[0]:g}")

@@ -1,6 +1,5 @@
 """What samples of a run are like: figures by features that the user names."""
 
-import dataclasses
 import itertools
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from rich.console import Console
 
+from jaxgen.commands.options import FeatureOptions
 from jaxgen.commands.runs import Run
 from jaxgen.core import TrainState, View
 from jaxgen.data.source import Dataset
@@ -24,54 +24,44 @@ from jaxgen.training.sharding import shardings_of
 _SEED = 0  # of the samples: an evaluation draws the same every time
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class FeatureOptions:
-    """By which features samples are compared with data, and how many."""
+def compare(options: FeatureOptions, run: Run, console: Console) -> dict[str, Any]:
+    """What `eval.json` holds as "samples"; nothing where no features are named.
 
-    features: str | None = None
-    """Also draw samples and compare them with held-out images: by `pixels`, by a `classifier` that is trained on the
-    data's own training split when first used, or by `inception:FILE.npz`, as the FID does (default: draw none, which is
-    quicker)."""
-    samples: int = 10_000
-    """How many to draw for that."""
+    Raises:
+      UserError: the features are unknown or do not fit the data, or the method draws no samples.
+    """
+    if options.features is None:
+        return {}
+    data, mesh, state = signed_images(run.stage.data), run.mesh, run.state
+    check_enough(data, options.samples)
+    draw = _draw(run, batch_size(mesh))
+    key = jax.random.key(_SEED)
+    drawn, real = jax.eval_shape(draw, state, key)[0].shape[1:], data.spec["image"].shape
+    if drawn != real:
+        raise UserError(f"samples have shape {drawn} and images of {data.name} {real}; leave --features out.")
+    reference = Reference(_extractor(options.features, data, console), data, mesh, options.samples)
 
-    def compare(self, run: Run, console: Console) -> dict[str, Any]:
-        """What `eval.json` holds as "samples"; nothing where no features are named.
+    def measured(state: TrainState) -> Figures:
+        return reference.measure(draw(state, jax.random.fold_in(key, i)) for i in itertools.count())
 
-        Raises:
-          UserError: the features are unknown or do not fit the data, or the method draws no samples.
-        """
-        if self.features is None:
-            return {}
-        data, mesh, state = signed_images(run.stage.data), run.mesh, run.state
-        check_enough(data, self.samples)
-        draw = _draw(run, batch_size(mesh))
-        key = jax.random.key(_SEED)
-        drawn, real = jax.eval_shape(draw, state, key)[0].shape[1:], data.spec["image"].shape
-        if drawn != real:
-            raise UserError(f"samples have shape {drawn} and images of {data.name} {real}; leave --features out.")
-        reference = Reference(self._extractor(data, console), data, mesh, self.samples)
+    untrained = run.experiment.trainer(mesh, run.stage.name).init(starts=False)
+    found = {
+        "figures": measured(state),
+        "untrained": measured(standing(run.method, mesh, shardings_of(state))(untrained)),
+        "training_images": reference.measure_training_images(),
+    }
+    return {"samples": {**reference.description, **found}}
 
-        def measured(state: TrainState) -> Figures:
-            return reference.measure(draw(state, jax.random.fold_in(key, i)) for i in itertools.count())
 
-        untrained = run.experiment.trainer(mesh, run.stage.name).init(starts=False)
-        found = {
-            "figures": measured(state),
-            "untrained": measured(standing(run.method, mesh, shardings_of(state))(untrained)),
-            "training_images": reference.measure_training_images(),
-        }
-        return {"samples": {**reference.description, **found}}
-
-    def _extractor(self, data: Dataset, console: Console) -> Extractor:
-        match str(self.features).partition(":"):
-            case "pixels", "", "":
-                return pixels()
-            case "classifier", "", "":
-                return classifier(data, console)
-            case "inception", ":", file if file:
-                return inception(Path(file))
-        raise UserError(f"features is {self.features!r}; choose pixels, classifier or inception:FILE.npz.")
+def _extractor(features: str, data: Dataset, console: Console) -> Extractor:
+    match features.partition(":"):
+        case "pixels", "", "":
+            return pixels()
+        case "classifier", "", "":
+            return classifier(data, console)
+        case "inception", ":", file if file:
+            return inception(Path(file))
+    raise UserError(f"features is {features!r}; choose pixels, classifier or inception:FILE.npz.")
 
 
 def _draw(run: Run, count: int) -> Any:

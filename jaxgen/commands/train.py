@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
@@ -17,7 +17,7 @@ from jax.sharding import Mesh
 import jaxgen
 from jaxgen.commands.arguments import numbers, parse_experiment
 from jaxgen.commands.figures import figures_table, held_out_figures, keep_figures, runs_table
-from jaxgen.commands.runs import DataOptions, LaunchOptions, MeshOptions
+from jaxgen.commands.options import LaunchOptions, Train
 from jaxgen.console import Console
 from jaxgen.core import Method
 from jaxgen.data.check import digest
@@ -45,35 +45,11 @@ from jaxgen.training.trainer import Trainer
 _ROLLBACKS = 3  # in a run: whoever needs more needs a lower learning rate
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Options(DataOptions, LaunchOptions):
-    """Where the run goes and how it is driven."""
-
-    run_dir: Path | None = None
-    """The run's folder (default: runs/EXPERIMENT/DATA/NAME, where NAME tells what differs from the data's preset);
-    with --seeds, the folder of the runs' folders."""
-    seeds: str = ""
-    """Train a run for each of these seeds, as in 0,1,2, one after the other; a table of all their figures ends it."""
-    fresh: bool = False
-    """Delete what an earlier run left in the folder and start over."""
-    init_from: Path | None = None
-    """A run whose networks of the same names give this one's their first parameters, averaged where it kept averages;
-    it is read before the first step, and may be deleted then."""
-    checkpoint_every: int | None = None
-    """Steps between checkpoints (default: the experiment's)."""
-    steps_per_call: int | None = None
-    """Steps compiled into one dispatch (default: the experiment's)."""
-    on_nonfinite: Literal["stop", "rollback"] = "stop"
-    """When a metric becomes NaN or infinite: stop, or go back to the last checkpoint and skip the batches used since
-    (at most 3 times in a run)."""
-    mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
-
-
 @sigterm_raises()
 @failing_together()
 def main(args: Sequence[str]) -> None:
     """Runs the command: on several processes, everywhere alike, while only the first writes, draws and prints."""
-    file, config, options = parse_experiment(Options, args, "jaxgen train")
+    file, config, options = parse_experiment(Train, args, "jaxgen train")
     options.apply()
     process.configure()
     options.join()
@@ -127,7 +103,7 @@ def _train(
     folder: RunFolder,
     settings: dict[str, Any],
     console: Console,
-    options: Options,
+    options: Train,
 ) -> dict[str, Any]:
     """Trains one run in its folder, and returns its held-out figures."""
     trainers = experiment.trainers(mesh)
@@ -204,7 +180,7 @@ def _check(folder: RunFolder, settings: dict[str, Any], defaults: dict[str, Any]
 
 
 def _jumps(
-    file: ExperimentFile, settings: Mapping[str, Any], options: Options, folder: RunFolder, trainers: Sequence[Trainer]
+    file: ExperimentFile, settings: Mapping[str, Any], options: Train, folder: RunFolder, trainers: Sequence[Trainer]
 ) -> str:
     """What there is to say to a run that goes on for other steps than it began with: nothing, or that a schedule jumps.
 
@@ -237,7 +213,7 @@ def _take(folder: RunFolder, settings: dict[str, Any], fresh: bool, held: contex
         folder.create(settings)
 
 
-def _built(file: ExperimentFile, config: Any, options: Options) -> Experiment:
+def _built(file: ExperimentFile, config: Any, options: Train) -> Experiment:
     with paced(checkpoint_every=options.checkpoint_every, steps_per_call=options.steps_per_call):
         experiment = file.build(config)
     return experiment if options.init_from is None else _starting_from(experiment, options.init_from)
@@ -266,7 +242,7 @@ def _name(file: ExperimentFile, config: Any) -> str:
     return re.sub(r"[^\w.,=+-]", "", name) or "default"
 
 
-def _command(file: ExperimentFile, config: Any, options: Options) -> dict[str, Any]:
+def _command(file: ExperimentFile, config: Any, options: Train) -> dict[str, Any]:
     """What all processes have to have alike, but for where each finds its data and which of them it is."""
     own = {"data_dir", *(field.name for field in dataclasses.fields(LaunchOptions))}
     return {

@@ -13,7 +13,7 @@ import pytest
 from packaging.specifiers import SpecifierSet
 
 from jaxgen.commands.arguments import parse_experiment
-from jaxgen.commands.train import Options
+from jaxgen.commands.options import Train
 
 ROOT = Path(__file__).parents[2]
 LAUNCH = ROOT / "experiments" / "launch"
@@ -96,7 +96,7 @@ def test_shellcheck_has_nothing_to_say(script):
 def parsed(call):
     """The experiment's settings and the command's options, of `jaxgen train ...` as it was called."""
     assert call[:2] == ["jaxgen", "train"]
-    _, config, options = parse_experiment(Options, call[2:], "jaxgen train")
+    _, config, options = parse_experiment(Train, call[2:], "jaxgen train")
     return config, options
 
 
