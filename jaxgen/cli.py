@@ -79,18 +79,18 @@ def run(args: Sequence[str]) -> None:
         print(f"jaxgen {jaxgen.__version__}")
     elif list(args) == ["--version", "--json"]:
         _version()
-    elif args[0] in _COMMANDS and args[0] != "list" and list(args[1:]) in (["-h"], ["--help"]):
-        _help(args[0])
     elif args[0] in _COMMANDS:
+        if {"-h", "--help"} & {*args[1:]}:
+            _help(args[0], args[1:])
         _COMMANDS[args[0]](args[1:])
     else:
         raise UserError(f"command {args[0]!r} is unknown; choose one of {', '.join(_COMMANDS)}.")
 
 
-def _help(command: str) -> None:
+def _help(command: str, args: Sequence[str]) -> None:
     from jaxgen.commands import options
 
-    options.show_help(command)
+    options.show_help(command, args)
 
 
 def _train(args: Sequence[str]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri
 
 from jaxgen.codec.entropy import Stack
 from jaxgen.errors import UserError
@@ -45,6 +44,8 @@ def gaussian_latents(
       latents: length of z.
       bits: of a bin's number; 10 cost a thousandth of the bound, 4 a hundredth.
     """
+    from scipy.special import ndtr, ndtri  # imported late: a VAE that is trained needs neither
+
     bins = 1 << bits
     edges = ndtri(np.arange(bins + 1) / bins)
     medians = ndtri((np.arange(bins) + 0.5) / bins)

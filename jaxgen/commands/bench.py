@@ -9,7 +9,7 @@ import jax
 from rich.table import Table
 
 from jaxgen.commands.arguments import numbers, parse_experiment
-from jaxgen.commands.options import Bench
+from jaxgen.commands.options import STEPS, Bench
 from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
@@ -19,8 +19,6 @@ from jaxgen.training.bench import compare, measure
 from jaxgen.training.schedule import paced
 from jaxgen.training.sharding import are_there
 from jaxgen.training.trainer import Trainer
-
-STEPS = 100  # timed unless --steps says otherwise; a multiple of all the steps_per_call there are
 
 
 def main(args: Sequence[str]) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import tyro
 
-from jaxgen.commands.arguments import numbers, parse, positive
+from jaxgen.commands.arguments import numbers, parse, parse_experiment, positive
 from jaxgen.errors import UserError
 from jaxgen.settings import check_seed
 
 if TYPE_CHECKING:
     from jax.sharding import Mesh
+
+STEPS = 100  # timed by `bench` unless --steps says otherwise; a multiple of all the steps_per_call there are
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -328,20 +330,25 @@ class Compile:
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
-BY_COMMAND = {
-    "train": Train,
+_OF_EXPERIMENTS = {"train": Train, "bench": Bench, "compile": Compile}
+_OF_RUNS = {
     "eval": Evaluate,
     "compare": Compare,
     "sample": Sample,
     "export": Export,
     "compress": Compress,
     "decompress": Decompress,
-    "bench": Bench,
-    "compile": Compile,
 }
 
 
-def show_help(command: str) -> None:
-    """Prints the options of a command, and ends the process as help does."""
-    what = " NAME" if command in ("train", "bench", "compile") else ""
-    parse(BY_COMMAND[command], ["--help"], f"jaxgen {command}{what}")
+def show_help(command: str, args: Sequence[str]) -> None:
+    """Ends the process with the help that is asked for among a command's arguments, and loads what that needs only.
+
+    Raises:
+      UserError: an argument before it does not fit, or an experiment of that name is not there.
+    """
+    if command in _OF_EXPERIMENTS:
+        defaults = {"steps": STEPS} if command == "bench" else {}
+        parse_experiment(_OF_EXPERIMENTS[command], args, f"jaxgen {command}", **defaults)
+    elif command in _OF_RUNS:
+        parse(_OF_RUNS[command], args, f"jaxgen {command}")

@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-import grain
 import jax
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
@@ -213,6 +212,8 @@ def _stream(read: Callable[[int], Any], length: int, put: Callable[[Any], Any]) 
 def _read_ahead(read: Callable[[int], Any], length: int, put: Callable[[Any], Any]) -> Generator[Any, None, None]:
     # No reader threads: elements are whole batches, and one thread both fetching and transferring beats several passing
     # arrays on, in images/s and in CPU time, for arrays in memory (a gather) and for files (Python-bound decoding).
+    import grain  # imported late: a command's help should not wait for it
+
     inline = grain.ReadOptions(num_threads=0, prefetch_buffer_size=0)
     dataset = grain.MapDataset.source(_Elements(read, length)).to_iter_dataset(inline).map(put)
     # MapDataset, ReadOptions and map are grain's stable interface; this class is public but still "experimental".

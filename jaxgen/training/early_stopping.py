@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from jaxgen.core import TrainState
 from jaxgen.errors import UserError
-from jaxgen.training.checkpoint import Checkpoints
+
+if TYPE_CHECKING:
+    from jaxgen.training.checkpoint import Checkpoints  # whose storage library a command's help need not wait for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,7 +81,7 @@ class Validation:
         rule: EarlyStopping | None,
         evaluate: Callable[[TrainState], Mapping[str, float]],
         stage: str,
-        checkpoints: Checkpoints,
+        checkpoints: "Checkpoints",
         say: Callable[[str], None],
     ):
         self._rule, self._evaluate, self._stage = rule, evaluate, stage

@@ -8,7 +8,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import orbax.checkpoint as ocp
 
 from jaxgen.core import Method, NetState, Start, TrainState
 from jaxgen.errors import UserError
@@ -67,6 +66,8 @@ def _digest(params: Any) -> str:
 
 
 def _read(start: Start) -> Any:
+    import orbax.checkpoint as ocp  # imported late: a command's help should not wait for it
+
     folder = Path(start.run).absolute() / "checkpoints"
     steps = sorted((int(path.name) for path in folder.glob("*") if path.name.isdigit()), reverse=True)
     for step in steps:
