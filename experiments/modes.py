@@ -58,4 +58,11 @@ def mode_drawing(mixture: GaussianMixture, samplers: Mapping[str, Sampler]) -> D
             axes.set_axis_off()
         return figure
 
-    return Drawing(compute, draw)
+    def numbers(found: Mapping[str, Any]) -> Mapping[str, float]:
+        return {
+            f"{figure}_{name.lower().replace(' ', '_')}": float(figures[figure])
+            for name, figures in found.items()
+            for figure in ("modes", "high_quality")
+        }
+
+    return Drawing(compute, draw, numbers)

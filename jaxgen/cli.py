@@ -1,4 +1,5 @@
-"""The command line: `jaxgen train | eval | compare | sample | export | compress | decompress | bench | compile | list`.
+"""The command line: `jaxgen train | eval | compare | sample | export | compress | decompress | bench | compile |
+list | figures`.
 
 A user's mistake is one sentence and exit code 2; the help tells the other codes. JAX and the experiment are imported by
 the command that needs them, so help is instant.
@@ -153,6 +154,12 @@ def _list(args: Sequence[str]) -> None:
     list_experiments.main(args)
 
 
+def _figures(args: Sequence[str]) -> None:
+    from jaxgen.commands import figures
+
+    figures.main(args)
+
+
 def _version() -> None:
     from jaxgen.commands import version
 
@@ -170,6 +177,7 @@ _COMMANDS: dict[str, Callable[[Sequence[str]], None]] = {
     "bench": _bench,
     "compile": _compile,
     "list": _list,
+    "figures": _figures,
 }
 
 _HELP = """usage: jaxgen COMMAND ...
@@ -186,6 +194,7 @@ _HELP = """usage: jaxgen COMMAND ...
   bench NAME     measure an experiment's training step
   compile NAME   predict memory, communication and speed on TPU chips that are not at hand
   list [FOLDER]  the shipped experiments, or those of a folder
+  figures        the figures that the field is taught by, of finished runs and of new ones, on one page
 
 NAME is a shipped experiment, or the path of a file, such as ./mine.py; RUN is a folder that `train` wrote.
 `jaxgen COMMAND --help` lists the options of a command, `jaxgen train NAME --help` the experiment's settings too.

@@ -71,7 +71,9 @@ class Drawing:
     Attributes:
       compute: `view -> arrays`, compiled, with averaged weights where they are kept.
       draw: those arrays, in NumPy, to a matplotlib `Figure`.
+      numbers: those arrays to `{figure: number}`, what the picture shows in numbers; `eval.json` keeps them as `drawn`.
     """
 
     compute: Callable[[View], Any]
     draw: Callable[[Any], Any]
+    numbers: Callable[[Any], Mapping[str, float]] = lambda arrays: {}

@@ -10,7 +10,19 @@ import pytest
 
 from jaxgen.shipped import find
 
-COMMANDS = ["train", "eval", "compare", "sample", "export", "compress", "decompress", "bench", "compile", "list"]
+COMMANDS = [
+    "train",
+    "eval",
+    "compare",
+    "sample",
+    "export",
+    "compress",
+    "decompress",
+    "bench",
+    "compile",
+    "list",
+    "figures",
+]
 VAE = str(find("vae"))
 
 

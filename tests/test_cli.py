@@ -322,11 +322,12 @@ def draw(arrays):
     return new_figure(1, 1)
 
 def experiment(config):
-    drawings = {{"refused": Drawing(lambda view: view.step, draw)}}
+    drawings = {{"refused": Drawing(lambda view: view.step, draw, lambda step: {{"drawn_at": step}})}}
     return dataclasses.replace(alone(config), drawings=drawings)
 """)
     assert jaxgen("train", file, *SMALL, "--run-dir", run) == 0
     assert (run / "drawings" / "refused.png").exists()
+    assert json.loads((run / "eval.json").read_text())["drawn"] == {"drawn_at": {"value": 20.0, "nulls": {}}}
     assert (run / "checkpoints" / "20").exists()
 
 

@@ -71,6 +71,11 @@ def draw(found: np.ndarray) -> Figure:
     return figure
 
 
+def spreads(found: np.ndarray) -> dict[str, float]:
+    """Mean standard deviation of a class, where the data have 1."""
+    return {f"spread_{name}": std for name, std in zip(("acgan", "tacgan"), found.std(-1).mean(-1), strict=True)}
+
+
 def experiment(config: Config) -> Experiment:
     """Both with the same networks on the same batches."""
     adam = optax.flatten(optax.adam(config.learning_rate, b1=0.5))
@@ -94,5 +99,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        drawings={"classes": Drawing(measure, draw)},
+        drawings={"classes": Drawing(measure, draw, spreads)},
     )

@@ -63,6 +63,15 @@ def draw(frames: np.ndarray) -> Figure:
     return figure
 
 
+def numbers(frames: np.ndarray) -> dict[str, float]:
+    """Mean and standard deviation of p_g, and what D says between 1.25 and 2.75, at the end."""
+    judgement, density = frames[-1]
+    mean = (density * X).sum() / density.sum()
+    std = np.sqrt((density * (X - mean) ** 2).sum() / density.sum())
+    there = judgement[np.abs(X - MEAN) < 0.75]
+    return {"mean": mean, "std": std, "judgement_least": there.min(), "judgement_most": there.max()}
+
+
 def experiment(config: Config) -> Experiment:
     """The non-saturating game, with R1, without which it would circle."""
     optimizer = optax.flatten(optax.adam(config.learning_rate, b1=0.5))
@@ -86,5 +95,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=_STEPS_PER_CALL),
         batch_size=config.batch_size,
         seed=config.seed,
-        drawings={"course": Drawing(frames, draw)},
+        drawings={"course": Drawing(frames, draw, numbers)},
     )

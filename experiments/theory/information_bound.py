@@ -90,6 +90,11 @@ def draw(found: np.ndarray) -> Figure:
     return figure
 
 
+def numbers(found: np.ndarray) -> Mapping[str, float]:
+    """The most by which a bound is lower than what can be known, and the most by which one is higher."""
+    return {"bound_gap": (truth() - found).max(), "bound_excess": (found - truth()).max()}
+
+
 def experiment(config: Config) -> Experiment:
     """Nine channels, one reader."""
     rate = optax.cosine_decay_schedule(config.learning_rate, config.steps)
@@ -100,5 +105,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        drawings={"bound": Drawing(measure, draw)},
+        drawings={"bound": Drawing(measure, draw, numbers)},
     )

@@ -60,6 +60,11 @@ def draw(found: np.ndarray) -> Figure:
     return figure
 
 
+def numbers(found: np.ndarray) -> Mapping[str, float]:
+    """How far trained discriminators are from the optima, where either Gaussian has its mass."""
+    return {"optimum_error": np.abs(found - truth())[:, np.abs(X) < 2].max()}
+
+
 def experiment(config: Config) -> Experiment:
     """Three discriminators of the same two Gaussians."""
     rate = optax.cosine_decay_schedule(config.learning_rate, config.steps)
@@ -74,5 +79,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        drawings={"optima": Drawing(measure, draw)},
+        drawings={"optima": Drawing(measure, draw, numbers)},
     )

@@ -38,6 +38,9 @@ class Config(Demonstration):
 THETA = np.linspace(-1, 1, 9).astype(np.float32)
 
 
+TRUTH = {"jensen_shannon": np.where(THETA == 0, 0, np.log(2)), "wasserstein": np.abs(THETA)}
+
+
 def segment(rng: np.random.Generator, count: int) -> dict[str, np.ndarray]:
     """(0, u) with u uniform on [0, 1], and which distance it is to be compared at."""
     x = np.stack([np.zeros(count), rng.uniform(size=count)], 1).astype(np.float32)
@@ -80,15 +83,22 @@ def draw(found: Mapping[str, Any]) -> Figure:
     """Truth, samples and critics against theta."""
     figure = new_figure(9, 4)
     measured = [of_samples(real, fake) for real, fake in zip(found["real"], found["fake"], strict=True)]
-    truths = (np.where(THETA == 0, 0, np.log(2)), np.abs(THETA))
     panels = ("jensen_shannon", "Jensen-Shannon divergence, nats"), ("wasserstein", "Wasserstein distance")
     for index, (axes, (name, title)) in enumerate(zip(figure.subplots(1, 2), panels, strict=True)):
-        axes.plot(THETA, truths[index], "k_", markersize=14, label="truth")
+        axes.plot(THETA, TRUTH[name], "k_", markersize=14, label="truth")
         axes.plot(THETA, [pair[index] for pair in measured], "s", fillstyle="none", label="from samples")
         axes.plot(THETA, found[name], "x", label="from a trained critic")
         axes.set(xlabel="theta", title=title, ylim=(-0.05, 1.1))
         axes.legend(fontsize=8)
     return figure
+
+
+def errors(found: Mapping[str, Any]) -> Mapping[str, float]:
+    """The most by which trained critics are wrong."""
+    return {
+        "jensen_shannon_error": np.abs(found["jensen_shannon"] - TRUTH["jensen_shannon"]).max(),
+        "wasserstein_error": np.abs(found["wasserstein"] - TRUTH["wasserstein"]).max(),
+    }
 
 
 def experiment(config: Config) -> Experiment:
@@ -107,5 +117,5 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        drawings={"divergences": Drawing(estimate, draw)},
+        drawings={"divergences": Drawing(estimate, draw, errors)},
     )

@@ -75,6 +75,17 @@ def draw(found: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
+def pulls(found: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+    """Of the critic on the way from samples to data, towards the data; of the discriminator where samples are."""
+    x = found["x"]
+    between, samples = np.abs(x) < MEAN, np.abs(x - MEAN) < STD
+    return {
+        "critic_pull_least": -found["critic_pull"][between].max(),
+        "critic_pull_most": -found["critic_pull"][between].min(),
+        "discriminator_pull": np.abs(found["discriminator_pull"][samples]).max(),
+    }
+
+
 def experiment(config: Config) -> Experiment:
     """Both critics see the same points, each by its own loss; the penalty is heavy, to keep the slope near one."""
     net = Net(MLPCritic(hidden=(64, 64), dtype=config.dtype), optax.flatten(optax.adam(config.learning_rate)))
@@ -89,7 +100,7 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000, steps_per_call=100),
         batch_size=config.batch_size,
         seed=config.seed,
-        drawings={"slopes": Drawing(measure, draw)},
+        drawings={"slopes": Drawing(measure, draw, pulls)},
     )
 
 

@@ -12,9 +12,9 @@ from jax.sharding import Mesh
 from rich.table import Table
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.figures import runs_table
 from jaxgen.commands.options import Compare
 from jaxgen.commands.runs import Run
+from jaxgen.commands.tables import runs_table
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
 from jaxgen.files import write_atomically

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from jaxgen.commands.arguments import parse
-from jaxgen.commands.figures import evidence_table, figures_table, held_out_figures, keep_figures, samples_table
 from jaxgen.commands.options import Evaluate
 from jaxgen.commands.runs import Run
 from jaxgen.commands.samples import compare
+from jaxgen.commands.tables import evidence_table, figures_table, held_out_figures, keep_figures, samples_table
 from jaxgen.console import Console
 from jaxgen.quality import bracket
 from jaxgen.training import process

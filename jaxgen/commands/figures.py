@@ -1,108 +1,189 @@
-"""Held-out figures beside their null controls, and as a table."""
+"""`jaxgen figures`: the figures that the field is taught by, drawn by the shipped experiments, on one page.
 
-import contextlib
+Which they are, `canon.py` beside the experiments says. A figure is of a finished run: one that is there already with
+the same settings, or one that this command trains in a folder named by a hash of those settings and of all code.
+"""
+
+import dataclasses
+import hashlib
+import json
+import runpy
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import jax
 from rich.table import Table
 
-from jaxgen.console import plain
-from jaxgen.core import TrainState
-from jaxgen.experiment import Experiment
-from jaxgen.report.comparison import Recorded, Runs, figures_of
-from jaxgen.report.directions import titled
-from jaxgen.report.page import write_report
-from jaxgen.training.evaluations import Evaluations
-from jaxgen.training.event_file import EventFile
-from jaxgen.training.run_folder import RunFolder
-from jaxgen.training.trainer import Trainer
+from jaxgen import shipped
+from jaxgen.commands import evaluate, sample, train
+from jaxgen.commands.arguments import parse, parse_experiment
+from jaxgen.commands.options import Figures
+from jaxgen.console import Console, plain
+from jaxgen.errors import UserError
+from jaxgen.report.comparison import Recorded
+from jaxgen.report.gallery import Illustration, Shown, from_run, write_gallery
+from jaxgen.settings import config_to_json
+from jaxgen.training import process
+from jaxgen.training.distributed import code_version
+from jaxgen.training.preemption import sigterm_raises
+from jaxgen.training.run_folder import RunFolder, write_json
 
 
-def held_out_figures(experiment: Experiment, trainer: Trainer, state: TrainState, folder: RunFolder) -> dict[str, Any]:
-    """What `eval.json` holds: means over held-out examples, figures of whole sets, and what either is untrained."""
-    stage, mesh = trainer.stage, trainer.mesh
-    evaluations = Evaluations(trainer, folder)
-    found = experiment.evaluate(state, mesh, stage)
-    for name, value in evaluations.of_untrained(experiment.held_out(mesh, stage)).items():
-        found["figures"][name]["untrained"] = value
-    return {**found, "stage": stage, "whole_sets": evaluations.at_the_end(state)}
+@dataclasses.dataclass(frozen=True)
+class Planned:
+    """A figure, and the run that it is of.
+
+    Attributes:
+      settings: the experiment's, as a run's `config.json` holds them.
+      defaults: what settings a run did not have yet, when it was trained, stood for.
+      own: the folder that it is trained in, where there is no other.
+    """
+
+    figure: Illustration
+    settings: Mapping[str, Any]
+    defaults: Mapping[str, Any]
+    own: Path
+
+    def found(self, finished: Mapping[Path, Mapping[str, Any]]) -> Path | None:
+        """A finished run of these settings: this command's own, else another."""
+        if self.own in finished:
+            return self.own
+        return next((folder for folder, config in finished.items() if self._same(config)), None)
+
+    def _same(self, config: Mapping[str, Any]) -> bool:
+        return config["experiment"] == self.figure.experiment and {**self.defaults, **config["config"]} == self.settings
 
 
-def keep_figures(folder: RunFolder, evaluation: dict[str, Any]) -> None:
-    """Writes a run's figures to `eval.json`, TensorBoard and the report."""
-    folder.write_evaluation(evaluation)
-    found = Recorded.read(folder.path).figures
-    tags = {f"null_controls/{name}/{of}" if of else f"held_out/{name}": x for (name, of), x in found.items()}
-    with contextlib.closing(EventFile(folder.path)) as events:
-        events.append({"step": evaluation["step"], **tags})
-    write_report(folder.path)
+@dataclasses.dataclass(frozen=True)
+class _NoOptions:
+    """No options."""
 
 
-def figures_table(evaluation: dict[str, Any]) -> Table:
-    """The table of an `eval.json`."""
-    table = Table(title=f"step {evaluation['step']}, {evaluation['examples']} examples ({evaluation['split']})")
-    table.add_column("figure")
-    table.add_column("mean", justify="right")
-    table.add_column("standard error", justify="right")
-    table.add_column("null controls")
-    for name, figure in evaluation["figures"].items():
-        error, null = figure["standard_error"], figure.get("untrained")
-        beside = "" if null is None else f"untrained {_shown(null)}"
-        table.add_row(titled(name), _shown(figure["mean"]), "" if error is None else f"{error:.4f}", beside)
-    for name, figure in evaluation.get("whole_sets", {}).items():
-        beside = ", ".join(f"{null} {_shown(value)}" for null, value in figure["nulls"].items())
-        table.add_row(titled(name), _shown(figure["value"]), "", beside)
-    return table
+@sigterm_raises()
+def main(args: Sequence[str]) -> None:
+    """Runs the command.
+
+    Raises:
+      UserError: no figure has a name of `--only`, or one that was made does not show what it claims.
+    """
+    options = parse(Figures, args, "jaxgen figures")
+    options.apply()
+    figures, console = _chosen(options.only), Console()
+    process.configure()
+    process.check_devices()
+    plans, finished = _plans(figures, options.out / "runs"), _finished(options)
+    shown = {each.figure.name: _shown(each, finished, options, make=False) for each in plans}
+    page = options.out / "index.html"
+    _write(page, shown)
+    costs = {"quick"} if options.quick else {"quick", "night"}
+    missing = [each for each in plans if not shown[each.figure.name].made and each.figure.cost in costs]
+    for index, each in enumerate(missing):
+        console.rule(plain(f"figure {index + 1} of {len(missing)}: {each.figure.title}"))
+        shown[each.figure.name] = _shown(each, _finished(options), options, make=True)
+        _write(page, shown)
+        jax.clear_caches()  # the next experiment has other programs
+    console.print(_table(shown))
+    console.print(f"Wrote {page}", markup=False, highlight=False, soft_wrap=True)
+    if broken := [name for name, each in shown.items() if each.broken]:
+        raise UserError(f"numbers of {', '.join(broken)} are not what the captions claim; {page} has both.")
 
 
-def _shown(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+def _chosen(names: Sequence[str]) -> list[Illustration]:
+    """The figures of these names, in the page's order; all where none is named.
+
+    Raises:
+      UserError: there is none of a name.
+    """
+    canon = runpy.run_path(str(shipped.folder() / "canon.py"))["FIGURES"]
+    known = [figure.name for figure in canon]
+    if unknown := [name for name in names if name not in known]:
+        raise UserError(f"no figure is called {unknown[0]!r}; choose of {', '.join(known)}.")
+    return [figure for figure in canon if figure.name in (names or known)]
 
 
-def evidence_table(evidence: dict[str, Any]) -> Table:
-    """The table of what bounds log p(x), in nats, and what each figure is a bound of."""
-    table = Table(title=f"evidence of {evidence['data']}, nats, no constant left out")
-    for heading in ("figure", "mean", "standard error", "what it is", "by"):
-        table.add_column(heading, justify="right" if heading in ("mean", "standard error") else "left")
-    for row in evidence["rows"]:
-        error = "" if row["standard_error"] is None else f"{row['standard_error']:.4f}"
-        counts = ", ".join(
-            f"{row[n]} {n}" for n in ("draws", "steps", "chains", "temperatures", "examples") if n in row
+def _plans(figures: Sequence[Illustration], folder: Path) -> list[Planned]:
+    canon = shipped.folder() / "canon.py"  # captions make no run another
+    code = code_version(*(path for path in sorted(shipped.folder().rglob("*.py")) if path != canon))
+    plans = []
+    for figure in figures:
+        args = [figure.experiment, *shlex.split(figure.options)]
+        file, config, _ = parse_experiment(_NoOptions, args, "jaxgen train")
+        settings, defaults = (config_to_json(c) for c in (config, file.preset(getattr(config, "data", None))))
+        digest = hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode()).hexdigest()[:10]
+        plans.append(Planned(figure, settings, defaults, folder / f"{figure.experiment}-{digest}"))
+    return plans
+
+
+def _finished(options: Figures) -> dict[Path, dict[str, Any]]:
+    """The settings of every run that ended, by folder: `jaxgen train` puts them three deep, with seeds four."""
+    found = {}
+    for folder in (options.out / "runs", options.runs):
+        for depth in ("*", "*/*", "*/*/*", "*/*/*/*"):
+            for path in sorted(folder.glob(f"{depth}/config.json")):
+                try:
+                    config = RunFolder(path.parent).read_config()
+                except UserError:  # of an earlier version, or no run at all
+                    continue
+                if "ended" in config:
+                    found[path.parent] = config
+    return found
+
+
+def _shown(plan: Planned, finished: Mapping[Path, Mapping[str, Any]], options: Figures, *, make: bool) -> Shown:
+    """A figure of a finished run; where that lacks something, of what is trained, evaluated and drawn if `make`."""
+    figure, run = plan.figure, plan.found(finished)
+    try:
+        if run is None and make:
+            run = plan.own
+            train.main([figure.experiment, *shlex.split(figure.options), "--run-dir", str(run)])
+        if run is None:
+            return Shown(figure)
+        known = Recorded.read(run).figures
+        if figure.evaluated and any((claim.figure, claim.of) not in known for claim in figure.claims):
+            if not make:
+                return Shown(figure)
+            evaluate.main([str(run), *shlex.split(figure.evaluated)])
+        picture = _sampled(figure, run, options, make=make) if figure.sampled else None
+        return Shown(figure) if figure.sampled and picture is None else from_run(figure, run, picture)
+    except UserError as error:
+        return Shown(figure, problem=str(error))
+
+
+def _sampled(figure: Illustration, run: Path, options: Figures, *, make: bool) -> Path | None:
+    """The picture of a run's samples, kept by the hash of the run and of how they are drawn; None where it is not."""
+    made_of = (run / "config.json").read_bytes() + figure.sampled.encode()
+    picture = options.out / "samples" / f"{figure.name}-{hashlib.sha256(made_of).hexdigest()[:10]}.png"
+    if make and not picture.exists():
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        sample.main([str(run), *shlex.split(figure.sampled), "--out", str(picture)])
+    return picture if picture.exists() else None
+
+
+def _write(page: Path, shown: Mapping[str, Shown]) -> None:
+    """Writes the page, and beside it the numbers."""
+    write_gallery(page, list(shown.values()))
+    numbers = {
+        name: {
+            "numbers": {f"{claim.of} {claim.figure}".strip(): number for claim, number in each.numbers.items()},
+            "seconds": each.seconds,
+            "made": each.made,
+        }
+        for name, each in shown.items()
+        if each.made
+    }
+    write_json(page.with_name("figures.json"), numbers)
+
+
+def _table(shown: Mapping[str, Shown]) -> Table:
+    table = Table(title="figures")
+    for header in ("figure", "numbers", "seconds"):
+        table.add_column(header, justify="right" if header == "seconds" else "left")
+    for name, each in shown.items():
+        said = "; ".join(
+            f"{claim.text} {number}{'' if holds else f', not {claim.range}'}" for claim, number, holds in each.claims
         )
-        table.add_row(row["figure"], _shown(row["mean"]), error, row["is"], counts)
-    if "active_units" in evidence:
-        units = evidence["active_units"]
-        table.add_row(
-            "active_units", f"{units['value']} of {units['of']}", "", "posterior means of variance over 0.01", ""
-        )
+        seconds = "" if each.seconds is None else f"{each.seconds:,.0f}"
+        table.add_row(plain(name), plain(said if each.made else each.problem or "not yet run"), seconds)
     return table
-
-
-def samples_table(samples: dict[str, Any]) -> Table:
-    """The table of what samples are like, beside training images put through the same."""
-    against = f"{samples['samples']} samples against {samples['examples']} images of {samples['split']}"
-    training = f"{samples['training_examples']} of {samples['training_split']}"
-    also = f"nearest_training_distance, data_copying and any class_kl: {training}"
-    table = Table(title=f"{against}\n{also}\nfeatures: {samples['features']}")
-    table.add_column("figure")
-    table.add_column("samples", justify="right")
-    table.add_column("untrained", justify="right")
-    table.add_column("training images", justify="right")
-    for name, figure in samples["figures"].items():
-        beside = (_with_error(samples[of].get(name, {})) for of in ("untrained", "training_images"))
-        table.add_row(titled(name), _with_error(figure), *beside)
-    return table
-
-
-def runs_table(runs: Runs) -> Table:
-    """The figures of several runs, with their spread where only the seed differs."""
-    headers, rows = figures_of(runs)
-    table = Table(title="figures of the runs, and of null controls below them")
-    for header in headers:
-        table.add_column(plain(header), justify="left" if header == headers[0] else "right")
-    for row in rows:
-        table.add_row(*map(plain, row))
-    return table
-
-
-def _with_error(figure: dict[str, float]) -> str:
-    return " ± ".join(f"{value:.4f}" for value in figure.values())

@@ -330,6 +330,23 @@ class Compile:
     mesh: MeshOptions = dataclasses.field(default_factory=MeshOptions)
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Figures(DataOptions):
+    """The figures that the field is taught by: those there are finished runs of, and those that can be made here.
+
+    The same command goes on where it was stopped; the page is written anew after each figure.
+    """
+
+    only: tuple[str, ...] = ()
+    """These figures alone, on a page of their own."""
+    quick: bool = False
+    """Make no more than what takes two cores some minutes; the others show what finished runs there are."""
+    runs: Path = Path("runs")
+    """Where finished runs are looked for."""
+    out: Path = Path("figures")
+    """The folder of the page, its numbers as JSON, and the runs that were trained for it."""
+
+
 _OF_EXPERIMENTS = {"train": Train, "bench": Bench, "compile": Compile}
 _OF_RUNS = {
     "eval": Evaluate,
@@ -338,6 +355,7 @@ _OF_RUNS = {
     "export": Export,
     "compress": Compress,
     "decompress": Decompress,
+    "figures": Figures,
 }
 
 

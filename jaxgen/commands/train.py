@@ -16,8 +16,8 @@ from jax.sharding import Mesh
 
 import jaxgen
 from jaxgen.commands.arguments import numbers, parse_experiment
-from jaxgen.commands.figures import figures_table, held_out_figures, keep_figures, runs_table
 from jaxgen.commands.options import LaunchOptions, Train
+from jaxgen.commands.tables import figures_table, held_out_figures, keep_figures, runs_table
 from jaxgen.console import Console
 from jaxgen.core import Method
 from jaxgen.data.check import digest
@@ -147,11 +147,15 @@ def _train_to_the_end(
     trainer = trainers[-1]
     state = standing(trainer.method, trainer.mesh, shardings_of(state))(state)
     evaluation = held_out_figures(experiment, trainer, state, folder)
+    drawn: dict[str, float] = {}
     for name, drawing in experiment.drawings.items():
         compute = compiled_on_view(trainer.method, drawing.compute, trainer.mesh, shardings_of(state))
         arrays = jax.device_get(compute(state))
         if first:
             save_figure(folder.drawings / f"{name}.png", drawing.draw(arrays))
+            drawn |= {figure: float(number) for figure, number in drawing.numbers(arrays).items()}
+    if drawn:
+        evaluation["drawn"] = {figure: {"value": number, "nulls": {}} for figure, number in drawn.items()}
     if first:
         folder.write_config({**settings, "ended": _now()})
         keep_figures(folder, evaluation)

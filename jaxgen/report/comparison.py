@@ -55,7 +55,7 @@ class Recorded:
     def figures(self) -> dict[tuple[str, str], float]:
         """Values by figure and what got it: "" for the run, else a null control or other data that it stands beside."""
         found: dict[tuple[str, str], Any] = {}
-        for kind in ("figures", "whole_sets"):
+        for kind in ("figures", "whole_sets", "drawn"):
             for name, entry in _mapping(self.evaluation.get(kind)).items():
                 values = entry if isinstance(entry, Mapping) else {"mean": entry}
                 found[name, ""] = values.get("mean", values.get("value"))

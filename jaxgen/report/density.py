@@ -24,14 +24,14 @@ def square_grid(limit: float, cells: int = _CELLS) -> tuple[np.ndarray, float]:
 
 
 def density_drawing(method: Method, log_prob: Callable[[np.ndarray], np.ndarray], *, limit: float = 4.0) -> Drawing:
-    """The drawing of a flow's density and of the data's, on the square from -limit to limit.
+    """The drawing of a flow's density and of the data's, on a square, and how far apart they are.
 
     Args:
       method: a flow on the field `x`, whose figure is `log_likelihood_nats`.
       log_prob: the data's log-density of points `[batch, 2]`.
       limit: half of the square's side.
     """
-    grid, _ = square_grid(limit)
+    grid, cell = square_grid(limit)
 
     def compute(view: View) -> jax.Array:
         return jnp.exp(method.evaluate(view, {"x": grid}, jax.random.key(0))["log_likelihood_nats"])
@@ -39,7 +39,10 @@ def density_drawing(method: Method, log_prob: Callable[[np.ndarray], np.ndarray]
     def draw(density: np.ndarray) -> "Figure":
         return density_figure({"data": np.exp(log_prob(grid)), "model": density}, limit=limit)
 
-    return Drawing(compute, draw)
+    def numbers(density: np.ndarray) -> Mapping[str, float]:
+        return {"total_variation": float(np.abs(density - np.exp(log_prob(grid))).sum() * cell / 2)}
+
+    return Drawing(compute, draw, numbers)
 
 
 def density_figure(panels: Mapping[str, Any], *, limit: float, columns: int = 2) -> "Figure":

@@ -76,7 +76,7 @@ def kl_drawing(examples: Examples, encode: Callable[[View, Mapping[str, Any]], t
         )
         return figure
 
-    return Drawing(compute, draw)
+    return Drawing(compute, draw, lambda kl: {"dimensions_in_use": float(np.sum(kl > 0.01))})
 
 
 def classes_drawing(method: Method, examples: Examples) -> Drawing:
@@ -108,7 +108,10 @@ def classes_drawing(method: Method, examples: Examples) -> Drawing:
         axes.set_title(f"a linear probe is right on {probe_accuracy(z, label):.1%} of {len(z) // 2}", fontsize=9)
         return figure
 
-    return Drawing(compute, draw)
+    def numbers(found: dict[str, np.ndarray]) -> dict[str, float]:
+        return {"probe_accuracy": probe_accuracy(np.asarray(found["z"], np.float64), found["label"])}
+
+    return Drawing(compute, draw, numbers)
 
 
 def principal_axes(z: np.ndarray) -> np.ndarray:

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import functools
 import io
+import itertools
 import json
 import math
 import os
@@ -102,7 +103,7 @@ def write_report(run_dir: str | os.PathLike[str]) -> pathlib.Path:
             written=date(datetime.datetime.now(datetime.UTC).isoformat()),
             evaluation=evaluation,
             weights=show(evaluation["weights"] or "").replace("ema", "averaged (EMA)"),
-            figures=figures(evaluation["figures"]) + figures(evaluation.get("whole_sets")),
+            figures=[*itertools.chain(*(figures(evaluation.get(kind)) for kind in ("figures", "whole_sets", "drawn")))],
             samples=described(evaluation.get("samples")),
             compared=compared(evaluation.get("samples")),
             curves=curves,

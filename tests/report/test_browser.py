@@ -7,8 +7,10 @@ import shutil
 import numpy as np
 import pytest
 
+from jaxgen.report.curves import panels
+from jaxgen.report.gallery import Claim, Illustration, Shown, write_gallery
 from jaxgen.report.grid import save_png
-from jaxgen.report.page import write_report
+from jaxgen.report.page import embed, write_report
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
@@ -61,5 +63,59 @@ def test_the_slider_and_the_thumbnails_show_each_step_s_samples(page, tmp_path):
     assert page.locator("#large").get_attribute("src") == shown["20"]
     assert slider.input_value() == "1"
     assert page.locator("svg .line").first.bounding_box()["width"] > 50
+    assert page.errors == []
+    assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []
+
+
+def illustration(name, family="games", **others):
+    words = {"title": "A title", "text": "It shows this. And that.", "alt": "Something drawn.", "experiment": "vae"}
+    return Illustration(name=name, family=family, claims=(Claim("of it", "x", 1.0, 2.0),), **words, **others)
+
+
+@pytest.fixture
+def gallery(tmp_path):
+    """A page of a figure with a picture, one with curves, one that is not there and one that is not true."""
+    save_png(tmp_path / "wide.png", np.zeros((2, 100, 900, 1)))
+    drawn, curved, absent, untrue = (
+        illustration("a"),
+        illustration("b"),
+        illustration("c", "flow"),
+        illustration("d", "flow"),
+    )
+    claim = drawn.claims[0]
+    curves = panels([{"step": step, "elbo/loss": 9.0 - step} for step in range(5)])
+    shown = [
+        Shown(drawn, embed(0, tmp_path / "wide.png", large=True), numbers={claim: 1.5}, made="seed 0", seconds=3.0),
+        Shown(curved, curves=curves, numbers={claim: 1.5}, made="seed 0"),
+        Shown(absent),
+        Shown(untrue, numbers={claim: 2.5}, made="seed 0"),
+    ]
+    write_gallery(tmp_path / "index.html", shown)
+    return (tmp_path / "index.html").as_uri()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_of_figures_is_read_on_a_phone_without_a_network(page, gallery, scheme):
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": 390, "height": 800})
+    page.goto(gallery)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    for picture in page.locator("img, svg").all():
+        assert picture.get_attribute("alt") or picture.get_attribute("aria-label")
+        assert picture.bounding_box()["x"] + picture.bounding_box()["width"] <= 390
+    assert page.evaluate("Array.from(document.images).every(image => image.naturalWidth > 0)")
+    entries = page.locator("nav a")
+    assert page.locator("nav h2").all_inner_texts() == ["Games", "Flow"]
+    for entry in entries.all():
+        assert page.locator(entry.get_attribute("href")).count() == 1
+    assert page.locator("#c .missing").inner_text().startswith("Not yet run")
+    assert [page.locator(f"#{name} .claims li").get_attribute("class") for name in "abcd"] == [
+        "yes",
+        "yes",
+        "open",
+        "no",
+    ]
+    dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
+    assert dark == (scheme == "dark")
     assert page.errors == []
     assert [url for url in page.asked if not url.startswith(("file:", "data:"))] == []

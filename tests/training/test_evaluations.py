@@ -14,7 +14,7 @@ import pytest
 from rich.console import Console
 
 import jaxgen as public
-from jaxgen.commands.figures import figures_table, held_out_figures
+from jaxgen.commands.tables import figures_table, held_out_figures
 from jaxgen.core import Aux, Evaluation, Method, Net, Phase
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError

@@ -1,0 +1,626 @@
+"""The figures that the field is taught by, and the experiments here that draw them: `jaxgen figures`."""
+
+from jaxgen.report.gallery import Claim, Illustration
+
+_SAMPLES = "--features classifier --samples 1000"
+
+FIGURES = (
+    Illustration(
+        name="xy_game",
+        family="games on paper",
+        title="min over x, max over y, of xy",
+        text="Two players who descend at once spiral away from the saddle, in turn they circle it, and "
+        "by looking ahead or back they come home. Gradient descent that is right for one loss is "
+        "not right for a game.",
+        alt="Left, the paths of four update rules from (1, 1): one spirals outwards, one circles, two "
+        "spiral in. Right, their distances from (0, 0) over 100 moves.",
+        experiment="xy_game",
+        picture="drawings/paths.png",
+        claims=(
+            Claim(
+                "distance after 100 simultaneous moves, 1.01 to the power of 50", "simultaneous.radius", 1.644, 1.645
+            ),
+            Claim("in turn", "alternating.radius", 0.95, 1.05),
+            Claim("by extragradient", "extragradient.radius", 0.6, 0.62),
+            Claim("with historical averaging", "historical averaging.radius", 0.3, 0.32),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="saturation",
+        family="games on paper",
+        title="Minimax against non-saturating gradients",
+        text="Where the discriminator is sure of a sample, the minimax loss pulls on it by D, which is "
+        "nothing, and the non-saturating loss by 1 - D. A generator that starts ten standard "
+        "deviations from its data stays there under the first and comes home under the second.",
+        alt="Three panels: both losses against D(G(z)), their pulls against the logit, and the "
+        "generator's mean over 300 steps, where one line stays at 10 and the other falls to 0.",
+        experiment="saturation",
+        picture="drawings/saturation.png",
+        claims=(
+            Claim("where minimax leaves the mean, from 10", "minimax.theta", 9.99, 10.01),
+            Claim("where the non-saturating loss leaves it", "non_saturating.theta", -0.1, 0.1),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="parallel_lines",
+        family="games on paper",
+        title="Parallel lines: Jensen-Shannon is flat, Wasserstein linear",
+        text="Between two parallel segments at distance theta the Jensen-Shannon divergence is the "
+        "same at every theta but 0, and tells a generator nothing about where to go. The "
+        "Wasserstein distance is |theta|.",
+        alt="Two panels over theta from -1 to 1: the Jensen-Shannon divergence jumps from 0 to 0.69 "
+        "beside 0; the Wasserstein distance is a V. Crosses of trained critics lie on both.",
+        experiment="parallel_lines",
+        picture="drawings/divergences.png",
+        claims=(
+            Claim("largest error of a trained discriminator's divergence, nats", "jensen_shannon_error", most=0.03),
+            Claim("of a trained critic's distance", "wasserstein_error", most=0.05),
+        ),
+        remark="Of distributions without common support the divergence is ln 2 = 0.693 nats; it is 1 only in bits.",
+        cost="quick",
+    ),
+    Illustration(
+        name="two_gaussians",
+        family="games on paper",
+        title="A discriminator saturates, a critic stays linear",
+        text="Told to separate two Gaussians far apart, a discriminator is sure everywhere and flat "
+        "where the samples are. A critic with a gradient penalty has the same slope all the way, "
+        "and so a direction for every sample.",
+        alt="Left, a discriminator's sigmoid and a critic's straight line over two Gaussians. Right, "
+        "their pulls on a sample: one is zero where samples are, the other constant.",
+        experiment="two_gaussians",
+        picture="drawings/slopes.png",
+        claims=(
+            Claim("the critic's least pull between samples and data", "critic_pull_least", 0.8, 1.2),
+            Claim("its largest", "critic_pull_most", 0.8, 1.2),
+            Claim("the discriminator's largest pull on a sample", "discriminator_pull", most=1e-3),
+        ),
+        remark="What the first Wasserstein GAN did to keep critics smooth was to clip their weights; "
+        "that is no clipping of gradients.",
+        cost="quick",
+    ),
+    Illustration(
+        name="label_smoothing",
+        family="games on paper",
+        title="One-sided label smoothing's optimum",
+        text="Smoothing the real labels alone scales the best discriminator to (1 - epsilon) p / (p + "
+        "q). Trained discriminators find it, and none of them is sure of anything any more.",
+        alt="Three falling curves of D(x) for epsilon 0, 0.1 and 0.3, each lying on its dashed optimum.",
+        experiment="label_smoothing",
+        picture="drawings/optima.png",
+        claims=(Claim("largest distance of a trained D from its optimum", "optimum_error", most=0.05),),
+        cost="quick",
+    ),
+    Illustration(
+        name="gan_1d",
+        family="games on paper",
+        title="A game on the line",
+        text="The generator's density moves onto the data's, and the discriminator, which first told "
+        "them apart, settles at one half. It is the first figure of the first paper, as it "
+        "happened.",
+        alt="Six panels of a training: the samples' histogram moves from the left onto the dotted "
+        "Gaussian, and the discriminator's curve flattens to one half.",
+        experiment="gan_1d",
+        picture="drawings/course.png",
+        claims=(
+            Claim("mean of the samples at the end, of the data 2", "mean", 1.8, 2.2),
+            Claim("standard deviation, of the data 0.5", "std", 0.3, 0.7),
+            Claim("least of D where the data is", "judgement_least", 0.4, 0.6),
+            Claim("largest", "judgement_most", 0.4, 0.6),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="information_bound",
+        family="games on paper",
+        title="What is read of a flipped bit",
+        text="InfoGAN's bound is how much a reader can tell of a code from what came through the "
+        "channel. Trained, it meets log 2 - H of the flips from below, and never passes it.",
+        alt="A dotted curve falling from 0.6 nats to 0 as flips go from 2 to 50 per cent, with "
+        "circles of the trained bound on it.",
+        experiment="information_bound",
+        picture="drawings/bound.png",
+        claims=(
+            Claim("nats by which a bound falls short at most", "bound_gap", most=5e-3),
+            Claim("by which one exceeds the truth at most", "bound_excess", most=1e-5),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="acgan_bias",
+        family="games on paper",
+        title="AC-GAN draws classes apart",
+        text="Of three Gaussians that overlap, an auxiliary classifier makes narrower ones, for it "
+        "likes samples whose class is clear. A twin classifier on the samples gives back what the "
+        "first takes.",
+        alt="Two panels of three overlapping Gaussians: AC-GAN's histograms are narrower than the "
+        "dotted densities, TAC-GAN's fit them.",
+        experiment="acgan_bias",
+        picture="drawings/classes.png",
+        claims=(
+            Claim("standard deviation of AC-GAN's classes, of the data 1", "spread_acgan", most=0.9),
+            Claim("of TAC-GAN's", "spread_tacgan", 0.85, 1.15),
+        ),
+    ),
+    Illustration(
+        name="mode_collapse",
+        family="adversarial",
+        title="Mode collapse, before and after remedies",
+        text="On a ring of eight Gaussians the two plain games, their critic slowed to a tenth, keep "
+        "one mode or none. A bounded critic, by R1, a gradient penalty or spectral normalization, "
+        "keeps all eight.",
+        alt="Nine panels of samples on a ring of eight circles: in the first few all points sit on "
+        "one spot, in the last ones they fill all circles.",
+        experiment="mode_collapse",
+        picture="drawings/modes.png",
+        claims=(
+            Claim("modes of the minimax game, of 8", "modes_minimax", most=3),
+            Claim("of the non-saturating game", "modes_non-saturating", most=3),
+            Claim("of R1", "modes_r1", least=8),
+            Claim("of a gradient penalty", "modes_wgan-gp", least=8),
+            Claim("of spectral normalization", "modes_spectral_norm", least=8),
+        ),
+    ),
+    Illustration(
+        name="wgan_gp_ring",
+        family="adversarial",
+        title="A Wasserstein GAN on the ring",
+        text="With a gradient penalty the generator finds all eight Gaussians in minutes on a "
+        "processor. Most of what it draws is within three standard deviations of one.",
+        alt="Points on a ring of eight circles, all of them filled.",
+        experiment="wgan_gp",
+        options="--data gaussian_ring",
+        picture="drawings/modes.png",
+        claims=(Claim("modes found, of 8", "modes_gan", least=8), Claim("share in one", "high_quality_gan", least=0.8)),
+    ),
+    Illustration(
+        name="wasserstein_estimate",
+        family="adversarial",
+        title="The critic's estimate of the distance, over training",
+        text="A Wasserstein critic's loss is minus an estimate of a distance between samples and data, "
+        "and falls as samples become better. The loss of a discriminator says no such thing.",
+        alt="Curves of the critic's and the generator's losses over training.",
+        experiment="wgan_gp",
+        curves=("critic/loss", "generator/loss"),
+        evaluated=_SAMPLES,
+        claims=(Claim("classes found by the samples", "classes", least=10),),
+    ),
+    Illustration(
+        name="dcgan",
+        family="adversarial",
+        title="DCGAN's samples",
+        text="Sixty-four digits from noise, by a generator and a discriminator of strided convolutions "
+        "and batch normalization. All ten classes are there.",
+        alt="A grid of 64 generated handwritten digits.",
+        experiment="dcgan",
+        picture="samples/step_*.png",
+        evaluated=_SAMPLES,
+        claims=(Claim("classes found", "classes", least=10),),
+        cost="quick",
+    ),
+    Illustration(
+        name="interpolation",
+        family="adversarial",
+        title="From one latent to another",
+        text="Each row goes from one latent to another along the great circle, and the digits between "
+        "are digits. A model that had only remembered its examples would jump.",
+        alt="Rows of digits, each changing smoothly from one into another.",
+        experiment="dcgan",
+        sampled="--interpolate 8 --count 48",
+        evaluated=_SAMPLES,
+        claims=(
+            Claim("probability of lying farther from training images than held-out ones do", "data_copying", 0.2, 0.8),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="arithmetic",
+        family="adversarial",
+        title="Latent arithmetic",
+        text="The mean latent of eights, less that of threes, plus that of fives: rows go in that "
+        "direction. Means of many latents are used, for single ones do not add up.",
+        alt="Rows of digits that change along the direction from three to five.",
+        experiment="dcgan",
+        sampled="--arithmetic 8-3+5 --count 40",
+        evaluated=_SAMPLES,
+        claims=(Claim("classes found", "classes", least=10),),
+        cost="quick",
+    ),
+    Illustration(
+        name="cgan",
+        family="adversarial",
+        title="A conditional GAN",
+        text="Both networks see the label, and samples are of the class that is asked for. A "
+        "classifier that never saw the generator agrees.",
+        alt="Rows of digits from zero to nine, as they were asked for.",
+        experiment="cgan",
+        sampled="--classes 0,1,2,3,4,5,6,7,8,9 --count 60",
+        evaluated=_SAMPLES,
+        claims=(Claim("share of samples of the class asked for", "conditional_accuracy", least=0.95),),
+        cost="quick",
+    ),
+    Illustration(
+        name="infogan",
+        family="adversarial",
+        title="InfoGAN's codes",
+        text="A category and two numbers that a network can read back from the image; nobody told it "
+        "of digits. The bound on what is read of the category comes near log 10.",
+        alt="A grid of generated digits.",
+        experiment="infogan",
+        picture="samples/step_*.png",
+        claims=(Claim("nats read of the category, of 2.303", "information_category_nats", least=2.0),),
+    ),
+    Illustration(
+        name="sagan",
+        family="adversarial",
+        title="A SAGAN's digits",
+        text="Feature maps of 16x16 attend to themselves, in generator and discriminator, under the "
+        "hinge loss and spectral normalization. Samples are of the class asked for.",
+        alt="A grid of generated digits.",
+        experiment="sagan",
+        options="--data digits",
+        picture="samples/step_*.png",
+        evaluated=_SAMPLES,
+        claims=(Claim("share of samples of the class asked for", "conditional_accuracy", least=0.8),),
+    ),
+    Illustration(
+        name="truncation",
+        family="adversarial",
+        title="BigGAN's truncation: 2, 1, 0.5, 0.04",
+        text="Cutting off the normal distribution of latents nearer to its mean trades variety for "
+        "quality. At 0.04 all samples of a class are one.",
+        alt="Rows of four digits, from varied to all alike.",
+        experiment="biggan",
+        sampled="--truncation 2,1,0.5,0.04 --count 40",
+        evaluated=_SAMPLES,
+        claims=(Claim("share of samples of the class asked for", "conditional_accuracy", least=0.8),),
+        cost="accelerator",
+    ),
+    Illustration(
+        name="style_truncation",
+        family="adversarial",
+        title="StyleGAN2, drawn towards the mean of w",
+        text="Each row goes from a sample towards the average digit, by keeping a share psi of its "
+        "latent's distance from the mean of w. Nothing of the kind is in z, whose mean has no "
+        "meaning.",
+        alt="Rows of digits that become more alike from left to right.",
+        experiment="stylegan2",
+        sampled="--truncation 1,0.7,0.5,0 --count 40",
+        evaluated=_SAMPLES,
+        claims=(Claim("classes found without truncation", "classes", least=10),),
+    ),
+    Illustration(
+        name="cyclegan",
+        family="adversarial",
+        title="CycleGAN: translation without pairs",
+        text="Digits and inverted digits, of other examples, and no pair to learn from. Since the "
+        "change was planted, the distance to the truth can be measured.",
+        alt="Pairs of a digit and its translation, black turned to white.",
+        experiment="cyclegan",
+        picture="samples/step_*.png",
+        claims=(Claim("absolute error of the translation", "error_a", most=0.3),),
+    ),
+    Illustration(
+        name="pix2pix",
+        family="adversarial",
+        title="pix2pix: outlines to images",
+        text="A U-Net fills the outlines of digits. The critic of patches keeps the edges that an "
+        "absolute error alone would blur.",
+        alt="Pairs of an outline and a filled digit.",
+        experiment="pix2pix",
+        picture="samples/step_*.png",
+        claims=(Claim("absolute error", "l1", most=0.4),),
+    ),
+    Illustration(
+        name="domain_adaptation",
+        family="adversarial",
+        title="Domain adaptation",
+        text="A recurrent network hears the frequency of oscillations labelled in one domain, and a "
+        "domain critic makes its features those of another. Accuracy on the other domain is what "
+        "is won.",
+        alt="Training curves of the classifier and the domain critic.",
+        experiment="vrada",
+        curves=("adapt/label", "adapt/domain", "adapt/domain_accuracy"),
+        claims=(Claim("accuracy in the domain without labels", "target_accuracy", least=0.8),),
+    ),
+    Illustration(
+        name="gail",
+        family="adversarial",
+        title="Imitation of four episodes",
+        text="GAIL pays a policy by a critic of what it does, without ever seeing the reward. Its "
+        "return comes to that of the expert.",
+        alt="Training curves of the imitator's return.",
+        experiment="gail",
+        curves=("evaluation/return", "rollout/reward"),
+        claims=(Claim("mean return", "return", least=-600),),
+    ),
+    Illustration(
+        name="seqgan",
+        family="adversarial",
+        title="SeqGAN: what symbols a game writes",
+        text="Sequences of a random LSTM, learned by likelihood and then by a game. Colder samples are "
+        "more likely to the oracle and fewer of them are distinct: either number alone says "
+        "nothing.",
+        alt="Training curves of both stages.",
+        experiment="seqgan",
+        curves=("likelihood/loss", "policy/reward"),
+        claims=(
+            Claim("nats a symbol by the oracle", "oracle_nats", most=8.0),
+            Claim("distinct, as a share", "oracle_distinct", least=0.9),
+        ),
+    ),
+    Illustration(
+        name="vae_manifold",
+        family="latent",
+        title="The manifold of a VAE",
+        text="A plane of latents decoded, at the middles of cells of equal prior mass. Digits pass "
+        "into one another without holes.",
+        alt="A 20 by 20 grid of digits that change smoothly in both directions.",
+        experiment="vae",
+        options="--latent-size 2",
+        picture="drawings/manifold.png",
+        claims=(
+            Claim("held-out bits a dimension", "bits_per_dim", most=2.6),
+            Claim("latent dimensions in use", "dimensions_in_use", 2, 2),
+        ),
+        remark="In the identity log p(x) = ELBO + KL(q || p(z|x)) it is the logarithm of p(x) that stands on the left.",
+        cost="quick",
+    ),
+    Illustration(
+        name="vae_samples",
+        family="latent",
+        title="A VAE's digits",
+        text="Samples of a fully connected VAE with sixteen latents. Blurred edges are the means of a "
+        "likelihood whose pixels know nothing of one another.",
+        alt="A grid of 64 slightly soft digits.",
+        experiment="vae",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.05),),
+        cost="quick",
+    ),
+    Illustration(
+        name="elbo_terms",
+        family="latent",
+        title="The two terms of the bound, over training",
+        text="Reconstruction improves as long as training goes on, and the divergence grows with it: "
+        "information is bought. Their sum is what falls.",
+        alt="Curves of reconstruction, divergence and loss over 3,000 steps.",
+        experiment="vae",
+        curves=("elbo/loss", "elbo/log_likelihood", "elbo/kl"),
+        claims=(Claim("nats of divergence at the end", "kl_nats", least=5.0),),
+        cost="quick",
+    ),
+    Illustration(
+        name="latent_classes",
+        family="latent",
+        title="Where classes lie in z",
+        text="Nobody told the encoder of classes, and yet a linear probe reads them from its latents. "
+        "The plane shows the two largest principal axes of sixteen.",
+        alt="A scatter plot of latents in ten colours, most classes in patches of their own.",
+        experiment="vae",
+        picture="drawings/classes.png",
+        claims=(Claim("accuracy of a linear probe", "probe_accuracy", least=0.8),),
+        cost="quick",
+    ),
+    Illustration(
+        name="dimensions_in_use",
+        family="latent",
+        title="How many latents are used",
+        text="Each latent pays for the nats it carries, and those that carry nothing fall back to the "
+        "prior. Which are in use a bar chart of divergences shows.",
+        alt="Bars of KL by latent dimension, falling from left to right.",
+        experiment="vae",
+        picture="drawings/divergences.png",
+        claims=(Claim("dimensions above 0.01 nats, of 16", "dimensions_in_use", 4, 16),),
+        cost="quick",
+    ),
+    Illustration(
+        name="wake_sleep",
+        family="latent",
+        title="Dreams of a sigmoid belief network",
+        text="Wake-sleep learns the model from latents that recognition infers, and recognition from "
+        "the model's dreams, in turn. Here are dreams.",
+        alt="A grid of binary digits.",
+        experiment="sbn",
+        options="--data digits",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out negative bound, nats", "negative_elbo_nats", most=30.0),),
+        remark="Sleep dreams from the model's prior, never from data: that is what makes its gradient of "
+        "another divergence.",
+    ),
+    Illustration(
+        name="iwae",
+        family="latent",
+        title="Bounds of one draw and of fifty",
+        text="Weighing fifty draws together gives a tighter bound than one. Both are of the same model.",
+        alt="A grid of binary digits.",
+        experiment="iwae",
+        options="--data digits",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out negative bound of 50 draws, nats", "iw_nats", most=28.0),),
+    ),
+    Illustration(
+        name="tree_prior",
+        family="latent",
+        title="A tree of clusters as the prior of z",
+        text="A nested Chinese restaurant process of fixed width organizes the latents: near leaves "
+        "share ancestors. Samples are drawn from the leaves.",
+        alt="A grid of digits.",
+        experiment="structured_vae",
+        options="--prior tree",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.2),),
+    ),
+    Illustration(
+        name="vq_vae",
+        family="latent",
+        title="Samples from a codebook and its prior",
+        text="Digits as sixteen words of sixty-four, and an autoregressive prior over the words. Rate "
+        "and distortion are counted together.",
+        alt="A grid of digits.",
+        experiment="vq_vae",
+        picture="samples/step_*.png",
+        claims=(
+            Claim("rate and distortion, bits a dimension", "bits_per_dim", most=2.5),
+            Claim("words in use, of 64", "codes_used", least=16),
+        ),
+    ),
+    Illustration(
+        name="planar_1",
+        family="flow",
+        title="One planar step",
+        text="One bend of the plane can cut a Gaussian, and no more. The two moons stay one cloud.",
+        alt="Densities side by side: two moons, and a single bent cloud.",
+        experiment="planar",
+        options="--depth 1",
+        picture="drawings/density.png",
+        claims=(Claim("total variation between model and data", "total_variation", 0.2, 0.8),),
+        cost="quick",
+    ),
+    Illustration(
+        name="planar_10",
+        family="flow",
+        title="Ten planar steps",
+        text="Ten bends begin to part the moons. What joins them is a filament that an invertible map cannot cut.",
+        alt="Densities side by side: two moons, and two joined arcs.",
+        experiment="planar",
+        options="--depth 10",
+        picture="drawings/density.png",
+        claims=(Claim("total variation between model and data", "total_variation", most=0.35),),
+        cost="quick",
+    ),
+    Illustration(
+        name="realnvp_points",
+        family="flow",
+        title="RealNVP on two moons",
+        text="Affine couplings take turns in leaving one coordinate as it is. The density they learn "
+        "lies nearly on the data's.",
+        alt="Densities side by side: two moons, and nearly the same two moons.",
+        experiment="realnvp",
+        options="--data two_moons",
+        picture="drawings/density.png",
+        claims=(
+            Claim("held-out nats, at best -1.007", "log_likelihood_nats", -1.25, -0.95),
+            Claim("total variation between model and data", "total_variation", most=0.25),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="spline_points",
+        family="flow",
+        title="Rational-quadratic splines on two moons",
+        text="Monotone splines in the place of affine maps come nearer to the data's own likelihood. "
+        "They are as cheap to invert.",
+        alt="Densities side by side: two moons, and the same two moons.",
+        experiment="spline",
+        picture="drawings/density.png",
+        claims=(Claim("held-out nats, at best -1.007", "log_likelihood_nats", -1.1, -0.95),),
+        cost="quick",
+    ),
+    Illustration(
+        name="glow",
+        family="flow",
+        title="Glow's digits",
+        text="Actnorm, an invertible 1x1 convolution and an affine coupling, eight times at each of "
+        "two scales. Samples come with an exact likelihood.",
+        alt="A grid of generated digits.",
+        experiment="glow",
+        options="--data digits",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.05),),
+    ),
+    Illustration(
+        name="temperature",
+        family="flow",
+        title="Glow's temperatures",
+        text="Latents scaled down before they are inverted give cleaner and more ordinary digits. At "
+        "0.5 little variety is left.",
+        alt="Rows of digits at temperatures 0.5, 0.7 and 1.",
+        experiment="glow",
+        options="--data digits",
+        sampled="--temperature 0.5,0.7,1 --count 36",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.05),),
+    ),
+    Illustration(
+        name="realnvp",
+        family="flow",
+        title="RealNVP's digits",
+        text="Checkerboard and channel masks at two scales. As many couplings as Glow, and nearly its likelihood.",
+        alt="A grid of generated digits.",
+        experiment="realnvp",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.1),),
+    ),
+    Illustration(
+        name="pixelcnn",
+        family="autoregressive",
+        title="A Gated PixelCNN's digits",
+        text="Each pixel's level is drawn after all that come before it. Two stacks of masked "
+        "convolutions leave no blind spot.",
+        alt="A grid of generated digits.",
+        experiment="gated_pixelcnn",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.0),),
+    ),
+    Illustration(
+        name="language",
+        family="autoregressive",
+        title="A transformer over bytes",
+        text="It reads Python's own standard library a byte at a time, and its loss is the number of "
+        "bits a byte would take in a compressed file. Give it a file of Shakespeare by --data.",
+        alt="The training loss in nats a byte.",
+        experiment="transformer",
+        curves=("likelihood/loss",),
+        claims=(Claim("held-out bits a byte", "bits_per_dim", most=3.0),),
+    ),
+    Illustration(
+        name="parity_rule",
+        family="knowledge",
+        title="A rule teaches, a student learns",
+        text="A hundred digits have labels; of all others someone noted whether they are even. The "
+        "teacher is the student's own distribution, bent as little as possible to keep the rule.",
+        alt="Training curves of the student.",
+        experiment="parity_rule",
+        options="--data digits",
+        curves=("student/loss",),
+        claims=(Claim("accuracy of the student", "student_accuracy", least=0.85),),
+        cost="quick",
+    ),
+    Illustration(
+        name="even_digits",
+        family="knowledge",
+        title="Posterior regularization: digits that should be even",
+        text="A VAE is steered to what a rule likes, and pays for it in bits. Both numbers stand here.",
+        alt="A grid of mostly even digits.",
+        experiment="pr_vae",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.1),),
+        cost="quick",
+    ),
+    Illustration(
+        name="learned_constraint",
+        family="knowledge",
+        title="A constraint that is learned",
+        text='"Heavy" is written down, "even" is learned from a hundred examples by inverse '
+        "reinforcement learning, while the VAE learns from it. Neither term alone does both.",
+        alt="A grid of heavy, mostly even digits.",
+        experiment="pr_learned",
+        picture="samples/step_*.png",
+        claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.2),),
+        cost="quick",
+    ),
+    Illustration(
+        name="people",
+        family="knowledge",
+        title="People in another pose",
+        text="A picture of somebody and the joints of another pose, to that picture; the people are "
+        "drawn inside the compiled step, so there is no end of them. It is what a learned "
+        "constraint of body parts is then added to.",
+        alt="Triples of a person, joints and the person in that pose.",
+        experiment="people",
+        picture="samples/step_*.png",
+        claims=(Claim("absolute error", "l1", most=0.3),),
+    ),
+)
