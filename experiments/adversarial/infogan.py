@@ -1,19 +1,26 @@
 """InfoGAN: a category and two numbers that can be read from the image.
 
-`jaxgen train infogan`
+`jaxgen train infogan`; where there are labels, which training does not see, categories are matched with classes.
 """
 
 import dataclasses
+import functools
+from collections.abc import Mapping
+from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 import optax
+from sklearn.cluster import KMeans
 
 from games import OTHER, Game, played
 from head import signed, strided
-from jaxgen.core import Net
+from jaxgen.core import Array, Evaluation, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.infogan import category, infogan, interval
 from jaxgen.methods.adversarial.priors import normal
+from jaxgen.metrics.matching import matched_accuracy
 from jaxgen.models.adversarial.conditional import Joined
 from jaxgen.models.adversarial.dcgan import Generator, Trunk
 from jaxgen.models.adversarial.heads import Heads
@@ -49,4 +56,27 @@ def experiment(config: Config) -> Experiment:
         noise=normal(config.latent_size),
         codes=codes,
     )
+    if "label" in data.spec:
+        figure = Evaluation(
+            "matched", matched, nulls={"untrained": matched, "k_means": functools.partial(k_means, count)}
+        )
+        method = dataclasses.replace(method, evaluations=(figure,))
     return played(config, data, method)
+
+
+def matched(model: Any, data: Any) -> Mapping[str, float]:
+    """The accuracy of the categories read from held-out images, matched with their classes."""
+    test = data.test[np.arange(len(data.test))]
+    return {"matched_accuracy": matched_accuracy(model.apply(_category, test["image"]), test["label"])}
+
+
+def k_means(count: int, model: Any, data: Any) -> Mapping[str, float]:
+    """The same of as many clusters of pixels."""
+    train, test = (data[np.arange(min(len(data), 10_000))] for data in (data.train, data.test))
+    found = KMeans(count, n_init=10, random_state=0).fit(train["image"].reshape(len(train["image"]), -1))
+    groups = found.predict(test["image"].reshape(len(test["image"]), -1))
+    return {"matched_accuracy": matched_accuracy(groups, test["label"])}
+
+
+def _category(view: View, images: Array) -> Array:
+    return jnp.argmax(view("critic", images)[1]["category"], axis=-1)

@@ -143,6 +143,7 @@ def test_what_agrees_by_name_shape_and_type_passes_on_and_optimizers_begin_anew(
     assert "anew" not in said
 
 
+@pytest.mark.slow
 def test_a_carry_of_one_s_own(tmp_path):
     def doubled(old, fresh):
         nets = {
@@ -218,6 +219,7 @@ def test_stages_that_do_not_fit_are_sentences():
     assert [list(trainer.sharding) for trainer in trainers] == [[], ["head/params/kernel"]]
 
 
+@pytest.mark.slow
 def test_early_stopping_ends_a_stage_with_its_best_state_and_the_run_goes_on(tmp_path):
     """The first stage's figure is best after its fourth step: from there the second begins, at the eighth."""
 

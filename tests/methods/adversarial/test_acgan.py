@@ -112,6 +112,7 @@ def test_the_classifier_learns_from_real_examples_alone_and_the_twin_from_genera
     assert (twins > 1e-3) == (method.name == "TAC-GAN")
 
 
+@pytest.mark.slow
 def test_the_generator_is_paid_by_the_one_and_pays_the_other(method):
     """Of the classifiers' weights the generator's loss wants the opposite."""
     found = gradients(method, "generator", 1.0)["critic"]

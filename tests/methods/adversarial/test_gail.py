@@ -40,6 +40,7 @@ class Linear(nn.Module):
         return y if self.outputs > 1 else y[:, 0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("paid", [surviving, log_ratio])
 def test_the_policy_is_paid_what_the_critic_says_of_its_pairs(paid):
     nets = (Net(Linear(n), optax.sgd(0.1)) for n in (2, 1, 1))

@@ -63,6 +63,7 @@ def test_the_mean_of_w_is_its_mean_and_mixed_styles_do_not_move_it():
     np.testing.assert_allclose(mixed["average"]["mapping"]["w"], without["average"]["mapping"]["w"], atol=1e-7)
 
 
+@pytest.mark.slow
 def test_truncation_is_the_identity_at_one_and_one_image_at_zero(variables):
     state = {**variables, "average": {"mapping": {"w": jnp.arange(16.0) / 8}}}
     generate = jax.jit(lambda psi: GENERATOR.apply(state, Z, train=False, truncation=psi))

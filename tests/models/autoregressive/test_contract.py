@@ -54,6 +54,9 @@ TABLE = {
 BLIND = {"pixelcnn", "parallel multiscale"}  # see less than all that is earlier
 
 
+QUICK = ("pixelcnn", "gated*", "transformer", "transformer-xl", "* strided", "subscale", "wavenet", "lstm")
+
+
 @pytest.fixture(autouse=True)
 def _float64(x64):
     """Where nothing moves, nothing rounds."""
@@ -96,6 +99,7 @@ def influence(logits, size: int, levels: int, draws: int = 8) -> np.ndarray:
     return np.abs(out[:, :-1] - out[:, -1:]).max((0, 3)).T
 
 
+@pytest.mark.quick(*QUICK, "pixelcnn++", "pixelsnail")
 @pytest.mark.parametrize("name", TABLE)
 def test_a_symbol_s_logits_see_every_earlier_symbol_and_no_other(name):
     row = TABLE[name]
@@ -122,6 +126,7 @@ def enumerated(name: str) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
+@pytest.mark.quick(*QUICK, "pixelcnn++", "pixelsnail")
 @pytest.mark.parametrize("name", TABLE)
 def test_the_probabilities_of_all_events_sum_to_one(name):
     _, log_prob = enumerated(name)
@@ -152,7 +157,7 @@ def draw(name: str, noise: np.ndarray) -> dict[str, np.ndarray]:
     return jax.jit(each)(noise)
 
 
-@pytest.mark.quick("pixelcnn", "gated*", "transformer*", "* strided", "subscale", "parallel*", "wavenet", "lstm")
+@pytest.mark.quick(*QUICK)
 @pytest.mark.parametrize("name", TABLE)
 def test_the_same_noise_makes_the_same_sample_in_every_way_and_of_the_model_s_frequencies(name):
     row = TABLE[name]
@@ -169,6 +174,7 @@ def test_the_same_noise_makes_the_same_sample_in_every_way_and_of_the_model_s_fr
     assert stats.chisquare(counts, expected).pvalue > 1e-3
 
 
+@pytest.mark.quick(*QUICK)
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if keeps(row)])
 def test_cached_steps_compute_the_same_logits(name):
     row = TABLE[name]
@@ -187,6 +193,7 @@ def test_cached_steps_compute_the_same_logits(name):
     np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-7)  # JAX's attention has a softmax of float32
 
 
+@pytest.mark.quick(*QUICK, "pixelcnn++", "pixelsnail")
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.classes])
 def test_the_condition_moves_every_symbol_and_must_be_given(name):
     row = TABLE[name]

@@ -84,6 +84,7 @@ def test_files_come_back_and_take_the_model_s_bits(two_scales):
     assert nats.sum() / np.log(2) - 1 < 32 * len(words) < 1.01 * nats.sum() / np.log(2) + 64
 
 
+@pytest.mark.slow
 def test_samples_are_images_and_functions_of_their_noise(two_scales):
     method, view = two_scales
     draw = jax.jit(lambda key: method.sample(view, key, 50))
