@@ -163,7 +163,7 @@ def run(row: Row, seed: int, out: Path) -> Measured:
     folder = out / re.sub(r"[^\w=.-]+", "_", " ".join((row.experiment, row.data, row.options, f"seed={seed}"))).strip(
         "_"
     )
-    before = _processor_seconds()
+    begun, before = folder.exists(), _processor_seconds()
     _jaxgen("train", *shlex.split(row.command), "--seed", str(seed), "--run-dir", str(folder))
     if row.evaluated:
         _jaxgen("eval", str(folder), *shlex.split(row.evaluated))
@@ -181,7 +181,7 @@ def run(row: Row, seed: int, out: Path) -> Measured:
         seed=seed,
         figures=measured.picked(recorded.figures, row.figures),
         steps=recorded.evaluation["step"],
-        seconds=round(_processor_seconds() - before, 1),
+        seconds=None if begun else round(_processor_seconds() - before, 1),
         config=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:8],
         commit=subprocess.run(
             ["git", "rev-parse", "--short=9", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True

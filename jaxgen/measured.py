@@ -22,7 +22,8 @@ class Measured:
       seed: the run's.
       figures: name -> what got it ("" for the run, else a null control) -> value.
       steps: training steps.
-      seconds: of processor time: the whole command's, compilation and evaluation with it.
+      seconds: of processor time: the whole command's, compilation and evaluation with it; None of a run that was
+        interrupted, and went on.
       config: first digits of the hash of all settings but the seed.
       commit: of the code, first digits.
       machine: what computed.
@@ -36,7 +37,7 @@ class Measured:
     seed: int
     figures: dict[str, dict[str, float]]
     steps: int
-    seconds: float
+    seconds: float | None
     config: str
     commit: str
     machine: str
@@ -97,7 +98,10 @@ def count(runs: Sequence[Measured]) -> str:
 
 def seconds(runs: Sequence[Measured]) -> str:
     """Processor time from the least to the most."""
-    least, most = min(run.seconds for run in runs), max(run.seconds for run in runs)
+    known = [run.seconds for run in runs if run.seconds is not None]
+    if not known:
+        return "interrupted"
+    least, most = min(known), max(known)
     return f"{least:.0f} s" if round(least) == round(most) else f"{least:.0f}-{most:.0f} s"
 
 

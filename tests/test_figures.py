@@ -78,6 +78,11 @@ def test_a_summary_names_nulls_seeds_and_seconds():
     )
 
 
+def test_time_of_interrupted_runs_is_not_known():
+    of = [run(0, seconds=None), run(1, seconds=10.0), run(2, seconds=12.4)]
+    assert [measured.seconds(of), measured.seconds(of[:1])] == ["10-12 s", "interrupted"]
+
+
 def test_a_table_says_what_is_missing_and_compares_in_pairs(figures):
     rows = [figures.Row("vae", "digits", ("bits_per_dim",), options) for options in ("", "--width 3", "--width 4")]
     others = [run(1, 2.7, options="--width 3"), run(2, 4.5, options="--width 3")]
