@@ -134,6 +134,17 @@ def test_roundings_reach_every_code_and_look_up_is_their_inverse(levels):
     np.testing.assert_array_equal(module.apply({}, jnp.asarray(inside)).codes, codes)
 
 
+@pytest.mark.parametrize("levels", [2, 4, 5])
+def test_what_is_zero_is_zero_before_rounding(levels):
+    """So the slope's integrals to either side are the ends of the range, which are not alike of even levels."""
+    module, z = FiniteScalarQuantizer((levels,)), jnp.linspace(0, 12, 3001)
+    slope = jax.jit(jax.vmap(jax.grad(lambda z: module.apply({}, z[None, None]).z[0, 0])))
+    half, offset = 1.001 * (levels - 1) / 2, (levels + 1) % 2 / 2
+    for side in (1, -1):
+        reached = np.trapezoid(slope(side * z), z) * (levels // 2)
+        assert reached == pytest.approx(half - side * offset, abs=1e-3)
+
+
 def test_rounding_passes_the_gradient_of_the_squeeze():
     module = FiniteScalarQuantizer((5,))
     gradient = jax.vmap(jax.grad(lambda z: module.apply({}, z[None, None]).z[0, 0]))(jnp.array([0.0, 0.3, -1.0]))

@@ -77,6 +77,15 @@ def test_chains_end_in_the_posterior_and_moves_keep_it(measured, x64):
     np.testing.assert_allclose(np.cov(whitened[:, 0].T), np.eye(3), atol=0.1)
 
 
+def test_rejections_shrink_with_the_square_of_the_step(measured, x64):
+    """A leapfrog is off by the square of its step, if the last momentum is of the time of the last position."""
+    x = measured[0]
+    mean, covariance = ppca.posterior(x, MODEL)
+    start = mean + jax.random.normal(jax.random.key(7), (4000, BATCH, 3)) @ jnp.linalg.cholesky(covariance).T
+    rejected = [1 - chains(x, start, jax.random.key(8), jnp.ones(6), step).acceptance.mean() for step in (0.2, 0.1)]
+    assert rejected[0] / rejected[1] > 3
+
+
 def test_temperatures_go_from_prior_to_posterior():
     betas = ais.temperatures(50)
     assert betas[0] == 0

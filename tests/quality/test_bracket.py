@@ -76,6 +76,14 @@ def test_annealed_chains_bracket_what_the_model_draws_and_come_near_what_is_held
     assert (rows["ais_nats"]["examples"], rows["ais_own_nats"]["examples"]) == (8, 100)
 
 
+@pytest.mark.slow
+def test_with_two_temperatures_nothing_is_annealed_and_the_upper_bound_is_what_z_itself_says(monkeypatch):
+    """Its chains start at the z that x was drawn with: log p(x|z), whose mean is that of three normals' logarithms."""
+    monkeypatch.setattr(bracket, "LEAPFROGS", 1)
+    rows = {row["figure"]: row["mean"] for row in bracket.annealed(*trained(1), temperatures=2)}
+    assert rows["bdmc_own_nats"] == pytest.approx(1.5 * (np.log(2 * np.pi * S**2) + 1), abs=0.4)
+
+
 def test_the_gap_is_split_into_the_family_s_and_the_encoder_s():
     """The best diagonal q has the posterior's own precisions, the encoder's its own: both gaps are known."""
     rows = {row["figure"]: row["mean"] for row in bracket.refined(*trained(1), steps=300, draws=2000)}
