@@ -28,6 +28,11 @@ def evaluate(module: Any, variables: Any, inputs: Sequence[Any], settings: dict[
     return module.apply(variables, *inputs, **_trained(module, settings, False))
 
 
+def shapes(module: Any, variables: Any, *inputs: Any, **settings: Any) -> Any:
+    """What `evaluate` would return, as shapes and dtypes alone: nothing is computed."""
+    return jax.eval_shape(lambda variables, inputs: evaluate(module, variables, inputs, settings), variables, inputs)
+
+
 def train(
     name: str,
     net: Any,

@@ -88,6 +88,11 @@ class FiniteScalarQuantizer(nn.Module):
 
     levels: Sequence[int]
 
+    @property
+    def codes(self) -> int:
+        """How many there are."""
+        return math.prod(self.levels)
+
     def __call__(self, z: jax.Array) -> Quantized:
         """z `[batch, ..., len(levels)]`; what comes out lies in [-1, 1]."""
         levels = jnp.array(self.levels)

@@ -16,6 +16,7 @@ from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.players import STILL, taken
 from jaxgen.methods.adversarial.priors import Prior
+from jaxgen.methods.fits import check_output
 
 
 def bigan(
@@ -58,11 +59,12 @@ def bigan(
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key, 4)
         (z,) = prior.inputs(prior.draw(keys[3], batch[field].shape[0]))
-        return {
-            "generator": linen.init(modules["generator"], keys[0], z),
-            "encoder": linen.init(modules["encoder"], keys[1], batch[field]),
-            "critic": linen.init(modules["critic"], keys[2], batch[field], z),
-        }
+        generator = linen.init(modules["generator"], keys[0], z)
+        encoder = linen.init(modules["encoder"], keys[1], batch[field])
+        check_output("the data's shape", batch[field].shape[1:], modules["generator"], generator, z)
+        check_output("the size of the prior's z", z.shape[1:], modules["encoder"], encoder, batch[field])
+        critic = linen.init(modules["critic"], keys[2], batch[field], z)
+        return {"generator": generator, "encoder": encoder, "critic": critic}
 
     def draw(key: Array, count: int, batch: Batch | None) -> dict[str, Array]:
         return prior.draw(key, count)

@@ -16,6 +16,7 @@ from jaxgen.fields import SIGNED
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.players import STILL
+from jaxgen.methods.fits import check_output
 
 
 def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float = 100.0) -> Method:
@@ -51,8 +52,10 @@ def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
+        generator = linen.init(modules["generator"], keys[0], batch["image"])
+        check_output("the targets' shape", batch["target"].shape[1:], modules["generator"], generator, batch["image"])
         return {
-            "generator": linen.init(modules["generator"], keys[0], batch["image"]),
+            "generator": generator,
             "critic": linen.init(modules["critic"], keys[1], batch["image"], batch["target"]),
         }
 

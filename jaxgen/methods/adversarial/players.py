@@ -14,6 +14,7 @@ from jaxgen.fields import SIGNED, Field, Fields, label
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.priors import Prior
 from jaxgen.methods.adversarial.regularizers import Game
+from jaxgen.methods.fits import check_output
 
 STILL = ("spectral",)  # what stands still in a network that its phase does not train: its power iterations
 
@@ -49,8 +50,10 @@ class Players:
         """Both networks' variables, from latents as training draws them and from `data`, a field of the batch."""
         keys = jax.random.split(key, 3)
         inputs = self.prior.inputs(self.latents(keys[2], data.shape[0], batch))
+        variables = linen.init(modules["generator"], keys[0], *inputs)
+        check_output("the data's shape", data.shape[1:], modules["generator"], variables, *inputs)
         return {
-            "generator": linen.init(modules["generator"], keys[0], *inputs),
+            "generator": variables,
             "critic": linen.init(modules["critic"], keys[1], data, *self.condition(batch).values()),
         }
 
@@ -146,8 +149,7 @@ def check_heads(method: str, module: Module, variables: Variables, images: Array
     Raises:
       UserError: one is missing, or gives more or fewer.
     """
-    found = jax.eval_shape(lambda v, x: linen.evaluate(module, v, (x,), {}), variables, images)
-    heads = heads_of(found)[1]
+    heads = heads_of(linen.shapes(module, variables, images))[1]
     given = {name: head.shape[-1] for name, head in heads[0].items()} if heads else {}
     for name, wanted in outputs.items():
         if given.get(name) != wanted:

@@ -15,6 +15,7 @@ from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.fields import Field
 from jaxgen.losses.arrays import at_least_float32
+from jaxgen.methods.fits import check
 
 Apply = Callable[..., Array]
 
@@ -84,6 +85,7 @@ def drawn(apply: Apply, key: Array, count: int, length: int) -> Array:
 
 def _of(policy: Net, phase: Phase, length: int, field: str) -> Method:
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        check("length", (length,), f"the field {field!r}", batch[field].shape[1:])
         return {"policy": linen.init(modules["policy"], key, batch[field])}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:

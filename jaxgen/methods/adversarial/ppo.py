@@ -14,6 +14,7 @@ from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Evaluation, Method, Module, Net, Phase, View
 from jaxgen.environment import Environment, Played, play, returns, start
 from jaxgen.losses.arrays import at_least_float32
+from jaxgen.methods.fits import check_output
 
 Reward = Callable[[View, Played], Array]  # what each step of a rollout earns, `[horizon, environments]`
 
@@ -90,7 +91,9 @@ def ppo(
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         seen = jax.vmap(world.observe)(start(world, key, environments).state)
         keys = jax.random.split(key)
-        return {name: linen.init(modules[name], k, seen) for name, k in zip(("actor", "value"), keys, strict=True)}
+        variables = {n: linen.init(modules[n], k, seen) for n, k in zip(("actor", "value"), keys, strict=True)}
+        check_output("the number of actions", (world.actions,), modules["actor"], variables["actor"], seen)
+        return variables
 
     def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
         episodes, zeros = start(world, key, environments), jnp.zeros((horizon, environments))

@@ -17,6 +17,7 @@ from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, 
 from jaxgen.fields import label
 from jaxgen.losses.adversarial import AdversarialLoss, non_saturating
 from jaxgen.losses.arrays import at_least_float32
+from jaxgen.methods.fits import check
 
 
 def seqgan(
@@ -69,6 +70,7 @@ def seqgan(
         return value, Aux({"reward": jnp.mean(worth[:, -1])}, {"policy": training.moved["policy"]})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        check("length", (length,), f"the field {field!r}", batch[field].shape[1:])
         keys = jax.random.split(key)
         return {
             "policy": linen.init(modules["policy"], keys[0], batch[field]),

@@ -19,6 +19,7 @@ from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, 
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
 from jaxgen.fields import label as label_of
+from jaxgen.methods.fits import check, check_output
 
 
 def maximum_likelihood(
@@ -54,7 +55,10 @@ def maximum_likelihood(
         return nats, Aux({"bits_per_dim": nats / (size * math.log(2))}, {"model": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        return {"model": linen.init(modules["model"], key, *inputs(batch))}
+        check("event", event, f"the field {field!r}", batch[field].shape[1:])
+        variables = linen.init(modules["model"], key, *inputs(batch))
+        check_output("event by levels", (*event, levels), modules["model"], variables, *inputs(batch))
+        return {"model": variables}
 
     def prior(key: Array, count: int, batch: Batch | None) -> dict[str, Array]:
         """A key for the noise of each example, and its label."""

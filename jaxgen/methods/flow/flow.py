@@ -16,6 +16,7 @@ from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Watch
 from jaxgen.fields import Field, image, label
 from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
+from jaxgen.methods.fits import check
 
 INVERSION_LIMIT = 1e-3  # a quarter of a cell of 256-level images in [0, 1)
 
@@ -33,6 +34,7 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
         return -jnp.mean(_log_likelihood(training, batch["x"])), Aux(variables=training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        check("event_shape", event_shape, "the field 'x'", batch["x"].shape[1:])
         return {"flow": linen.init(modules["flow"], key, batch["x"], method="inverse_and_log_det")}
 
     def encode(view: View, batch: Batch) -> Array:
@@ -91,6 +93,7 @@ def image_flow(
         return jnp.mean(bits_per_dim(nats, event_shape, levels)), Aux(variables=training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        check("event_shape", event_shape, "the field 'image'", batch["image"].shape[1:])
         keys = jax.random.split(key, 4)
         x = dequantize(batch["image"], keys[0], levels)
         networks = {"flow": linen.init(modules["flow"], keys[1], x, *condition(batch), method="inverse_and_log_det")}

@@ -17,6 +17,7 @@ from jaxgen.codec.coded import Code, CodedMethod
 from jaxgen.codec.integer_flow import IntegerFlow
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.fields import image
+from jaxgen.methods.fits import check
 
 
 def integer_flow(net: Net) -> Method:
@@ -33,6 +34,7 @@ def integer_flow(net: Net) -> Method:
         return nats, Aux({"bits_per_dim": bits(nats)}, {"flow": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        check("event", flow.event, "the field 'image'", batch["image"].shape[1:])
         return {"flow": linen.init(modules["flow"], key, batch["image"])}
 
     def prior(key: Array, count: int, batch: Batch | None) -> Array:

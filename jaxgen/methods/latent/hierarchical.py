@@ -16,6 +16,7 @@ from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Mod
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
 from jaxgen.losses.levels import Levels
+from jaxgen.methods.fits import check
 
 
 def hierarchical_vae(
@@ -56,11 +57,12 @@ def hierarchical_vae(
         keys, count = jax.random.split(key, 3), batch["image"].shape[0]
         variables = linen.init(modules["encoder"], keys[0], batch["image"])
         evidence = linen.evaluate(modules["encoder"], variables, (batch["image"],), {})
-        levels = Levels(noise(keys[2], count))
-        return {
-            "encoder": variables,
-            "decoder": linen.init(modules["decoder"], keys[1], evidence, count=count, sample=levels),
-        }
+        first, again = (Levels(noise(keys[2], count)) for _ in range(2))
+        decoder = linen.init(modules["decoder"], keys[1], evidence, count=count, sample=first)
+        made = linen.shapes(modules["decoder"], decoder, evidence, count=count, sample=again).shape[1:]
+        parameters = (*batch["image"].shape[1:], likelihood.outputs)
+        check("the shape of the likelihood's parameters", parameters, type(modules["decoder"]).__name__, made)
+        return {"encoder": variables, "decoder": decoder}
 
     def draw(key: Array, count: int, batch: Batch | None) -> list[Array]:
         return noise(key, count)

@@ -17,6 +17,7 @@ from jaxgen.losses import variational
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import sum_event_axes
 from jaxgen.methods.adversarial.players import STILL
+from jaxgen.methods.fits import check_encoder, check_output
 
 
 def feature_distance(a: Any, b: Any) -> Array:
@@ -156,11 +157,11 @@ def _infer(apply: Apply, images: Array, key: Array) -> tuple[Array, Array]:
 
 def _init(modules: Mapping[str, Module], key: Array, batch: Batch, latent_size: int) -> dict[str, Any]:
     keys = jax.random.split(key)
-    z = jnp.zeros((batch["image"].shape[0], latent_size))
-    return {
-        "encoder": linen.init(modules["encoder"], keys[0], batch["image"]),
-        "decoder": linen.init(modules["decoder"], keys[1], z),
-    }
+    images, z = batch["image"], jnp.zeros((batch["image"].shape[0], latent_size))
+    encoder, decoder = linen.init(modules["encoder"], keys[0], images), linen.init(modules["decoder"], keys[1], z)
+    check_encoder(modules["encoder"], encoder, images, latent_size)
+    check_output("the images' shape", images.shape[1:], modules["decoder"], decoder, z)
+    return {"encoder": encoder, "decoder": decoder}
 
 
 def _latents(latent_size: int) -> Latents:

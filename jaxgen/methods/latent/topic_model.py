@@ -14,6 +14,7 @@ from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.fields import Field
 from jaxgen.losses import lda, variational
+from jaxgen.methods.fits import check, check_encoder
 
 
 def topic_model(encoder: Net, topics: Net, *, alpha: Sequence[float], beta: Weight = 1.0) -> Method:
@@ -48,10 +49,12 @@ def topic_model(encoder: Net, topics: Net, *, alpha: Sequence[float], beta: Weig
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
-        return {
-            "encoder": linen.init(modules["encoder"], keys[0], batch["counts"]),
-            "topics": linen.init(modules["topics"], keys[1]),
-        }
+        counts, topics = batch["counts"], linen.init(modules["topics"], keys[1])
+        encoder = linen.init(modules["encoder"], keys[0], counts)
+        check_encoder(modules["encoder"], encoder, counts, len(alpha), "the number of alphas")
+        table = linen.shapes(modules["topics"], topics).shape
+        check("alphas by words", (len(alpha), counts.shape[1]), type(modules["topics"]).__name__, table)
+        return {"encoder": encoder, "topics": topics}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         counts = batch["counts"]

@@ -16,6 +16,7 @@ from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
+from jaxgen.methods.fits import check, check_encoder, check_output
 from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.bits_back import bits_back
 from jaxgen.methods.latent.priors import Prior
@@ -109,18 +110,26 @@ def vae(
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key, 4)
-        z = jnp.zeros((batch["image"].shape[0], latent_size))
+        images, z = batch["image"], jnp.zeros((batch["image"].shape[0], latent_size))
         variables = {
-            "encoder": linen.init(modules["encoder"], keys[0], batch["image"]),
+            "encoder": linen.init(modules["encoder"], keys[0], images),
             "decoder": linen.init(modules["decoder"], keys[1], z),
         }
+        check_encoder(modules["encoder"], variables["encoder"], images, latent_size)
+        parameters = (*images.shape[1:], likelihood.outputs)
+        check_output(
+            "the shape of the likelihood's parameters", parameters, modules["decoder"], variables["decoder"], z
+        )
         if posterior is not None:
-            _, _, *context = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
+            _, _, *context = linen.evaluate(modules["encoder"], variables["encoder"], (images,), {})
             variables["posterior"] = linen.init(
                 modules["posterior"], keys[2], z, *context, method="forward_and_log_det"
             )
         if prior is not None:
-            variables["prior"] = linen.init(modules["prior"], keys[3], batch["image"])
+            variables["prior"] = linen.init(modules["prior"], keys[3], images)
+            apply = lambda name, *inputs: linen.evaluate(modules[name], variables[name], inputs, {})  # noqa: E731
+            means = jax.eval_shape(lambda: prior.components(apply)).means
+            check("latent_size", (latent_size,), type(modules["prior"]).__name__, means.shape[1:])
         return variables
 
     def draw(key: Array, count: int, batch: Batch | None) -> Array:

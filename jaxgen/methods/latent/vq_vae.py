@@ -15,6 +15,7 @@ import numpy as np
 from jaxgen import linen, sampling
 from jaxgen.core import Array, Aux, Batch, Evaluation, Latents, Method, Module, Net, Phase, View
 from jaxgen.likelihoods import Likelihood
+from jaxgen.methods.fits import check, check_output
 
 
 def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *, beta: float = 0.25) -> Method:
@@ -85,7 +86,11 @@ def code_prior(
         variables = dict(init(modules, key, batch))
         z = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
         codes = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {}).codes[..., None]
-        return variables | {"prior": linen.init(modules["prior"], jax.random.fold_in(key, 3), codes)}
+        check("event", event, type(modules["encoder"]).__name__, codes.shape[1:])
+        of_prior = linen.init(modules["prior"], jax.random.fold_in(key, 3), codes)
+        number: Any = quantizer.module
+        check_output("event by codes", (*event, number.codes), modules["prior"], of_prior, codes)
+        return variables | {"prior": of_prior}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """Rate and distortion together bound -log p(x): all of q lies on one code."""
