@@ -91,6 +91,16 @@ def play(
     return jax.lax.scan(step, underway, jax.random.split(key, steps))
 
 
+def unplayed(world: Environment, underway: Episodes, steps: int) -> Played:
+    """Zeros, of the shapes that so many steps would have."""
+
+    def still(seen: Array, key: Array) -> Array:
+        return jnp.zeros(len(underway.age), int)
+
+    played = jax.eval_shape(lambda key: play(world, still, underway, key, steps=steps)[1], jax.random.key(0))
+    return jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), played)
+
+
 def whole_episodes(world: Environment, act: Act, key: Array, *, count: int, limit: int) -> tuple[Played, Array]:
     """So many episodes from their beginning, and which of their steps belong to them, bool `[limit, count]`."""
     keys = jax.random.split(key)

@@ -13,7 +13,7 @@ from head import Networks
 from jaxgen.core import Net
 from jaxgen.data.demonstrations import demonstrations
 from jaxgen.experiment import Experiment
-from jaxgen.methods.adversarial.ppo import expected_return
+from jaxgen.methods.adversarial.policies import expected_return
 from jaxgen.methods.classification import classification
 from jaxgen.models.mlp import MLP
 from jaxgen.training.schedule import Schedule

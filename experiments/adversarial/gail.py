@@ -16,7 +16,7 @@ from jaxgen.data.pendulum import STEPS, pendulum, swing_up
 from jaxgen.experiment import Experiment
 from jaxgen.losses import control
 from jaxgen.methods.adversarial.gail import gail
-from jaxgen.methods.adversarial.ppo import expected_return
+from jaxgen.methods.adversarial.policies import expected_return
 from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.training.schedule import Schedule
 

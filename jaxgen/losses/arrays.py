@@ -19,6 +19,11 @@ def sum_event_axes(values: jax.Array) -> jax.Array:
     return jnp.sum(values, axis=tuple(range(1, values.ndim)))
 
 
+def mean_absolute(x: jax.Array, y: jax.Array) -> jax.Array:
+    """Mean of |x - y| over every axis but the first, `[batch]`."""
+    return jnp.mean(jnp.abs(x - y), axis=tuple(range(1, x.ndim)))
+
+
 def only(where: ArrayLike | None, values: jax.Array, otherwise: ArrayLike = 0.0) -> jax.Array:
     """`values` of the set's members and `otherwise` in the place of padding, whose NaN no gradient meets.
 

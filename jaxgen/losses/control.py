@@ -1,4 +1,4 @@
-"""Decisions in worlds of finitely many states, where every expectation is exact; and the rewards of imitation.
+"""Decisions in worlds of finitely many states, where every expectation is exact; credit; the rewards of imitation.
 
 Puterman, 1994, "Markov Decision Processes"; Ziebart, 2010, "Modeling Purposeful Adaptive Behavior with the Principle of
 Maximum Causal Entropy"; Ho & Ermon, 2016, "Generative Adversarial Imitation Learning".
@@ -52,6 +52,51 @@ def action_values(
         return reward + discount * transition @ best(values, axis=1), None
 
     return jax.lax.scan(backup, jnp.zeros_like(reward), None, length=steps)[0]
+
+
+def advantages(
+    reward: jax.Array,
+    ended: jax.Array,
+    cut: jax.Array,
+    values: jax.Array,
+    following: jax.Array,
+    discount: float,
+    decay: float,
+) -> jax.Array:
+    """Decayed sums of temporal differences, `[horizon, environments]` as all arrays are.
+
+    Schulman et al., 2016, "High-Dimensional Continuous Control Using Generalized Advantage Estimation", equation 16.
+
+    Args:
+      reward: of a step.
+      ended: whether nothing follows it.
+      cut: whether another episode follows it, an end of time included, across which nothing is summed.
+      values: of the states before.
+      following: of the states after, before any reset.
+      discount: gamma.
+      decay: lambda.
+    """
+    delta = reward + discount * following * (1.0 - ended) - values
+
+    def back(after: jax.Array, now: tuple[jax.Array, jax.Array]) -> tuple[jax.Array, jax.Array]:
+        total = now[0] + discount * decay * now[1] * after
+        return total, total
+
+    return jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, 1.0 - cut), reverse=True)[1]
+
+
+def clipped_gain(ratio: ArrayLike, advantage: ArrayLike, clip: float) -> jax.Array:
+    """`min(ratio A, clip(ratio, 1 - clip, 1 + clip) A)`: no gradient where the ratio went far enough in A's favour.
+
+    Schulman et al., 2017, "Proximal Policy Optimization Algorithms", equation 7.
+
+    Args:
+      ratio: of the probabilities of what was done, now and when it was.
+      advantage: A, of the same shape.
+      clip: how far from 1 a ratio is heard.
+    """
+    ratio, advantage = at_least_float32(ratio, advantage)
+    return jnp.minimum(ratio * advantage, jnp.clip(ratio, 1 - clip, 1 + clip) * advantage)
 
 
 def surviving(logits: ArrayLike) -> jax.Array:

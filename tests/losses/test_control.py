@@ -1,4 +1,4 @@
-"""Occupancy against its series, values against every policy there is, soft values against their fixed point."""
+"""Occupancy by its series, values by every policy there is, soft ones by their fixed point, advantages by hand."""
 
 import itertools
 
@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from jaxgen.losses.control import action_values, ending, log_ratio, occupancy, surviving
+from jaxgen.losses.control import (
+    action_values,
+    advantages,
+    clipped_gain,
+    ending,
+    log_ratio,
+    occupancy,
+    surviving,
+)
 
 RNG = np.random.default_rng(0)
 TRANSITION = RNG.dirichlet(np.ones(3), (3, 2))
@@ -69,3 +77,34 @@ def test_the_three_rewards_and_their_bias(x64):
     assert not np.any(log_ratio(np.zeros(2)))
     extreme = np.array([-1e4, 1e4])
     assert all(np.isfinite(paid(extreme)).all() for paid in (surviving, ending, log_ratio))
+
+
+def test_advantages_are_decayed_sums_of_temporal_differences_cut_where_an_episode_ends():
+    rng = np.random.default_rng(0)
+    reward, values, following = rng.normal(size=(3, 6, 2))
+    ended, cut = np.zeros((2, 6, 2))
+    ended[2, 0] = cut[2, 0] = cut[3, 1] = 1.0  # the second is over by time alone, and what follows has its worth
+    gamma, decay = 0.9, 0.8
+    expected = np.zeros((6, 2))
+    for env in range(2):
+        for t in range(6):
+            weight = 1.0
+            for s in range(t, 6):
+                bootstrap = 0.0 if ended[s, env] else gamma * following[s, env]
+                expected[t, env] += weight * (reward[s, env] + bootstrap - values[s, env])
+                if cut[s, env]:
+                    break
+                weight *= gamma * decay
+    found = advantages(reward, ended, cut, values, following, gamma, decay)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_a_clipped_gain_is_never_more_than_the_ratio_s_and_flat_where_it_went_far_enough():
+    ratio, advantage = np.meshgrid(np.linspace(0.3, 1.9, 33), [-2.0, 0.5])
+    gain, slope = jax.vmap(jax.vmap(jax.value_and_grad(clipped_gain), (0, 0, None)), (0, 0, None))(
+        ratio, advantage, 0.2
+    )
+    far = np.where(advantage > 0, ratio > 1.2, ratio < 0.8)
+    np.testing.assert_allclose(slope, np.where(far, 0, advantage), rtol=1e-6)
+    assert (gain <= ratio * advantage + 1e-6).all()
+    np.testing.assert_allclose(gain[~far], (ratio * advantage)[~far], rtol=1e-6)

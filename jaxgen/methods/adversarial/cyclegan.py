@@ -14,7 +14,7 @@ from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.fields import SIGNED
 from jaxgen.losses.adversarial import AdversarialLoss, least_squares
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, mean_absolute
 from jaxgen.methods.adversarial.players import STILL
 from jaxgen.methods.adversarial.pool import empty, exchange
 
@@ -41,6 +41,9 @@ def cyclegan(
       loss: the game; their D is halved, which Adam does not feel.
       pool: translations each critic remembers.
     """
+
+    def distance(x: Array, y: Array) -> Array:
+        return jnp.mean(mean_absolute(x, y))
 
     def generators(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         a, b, training = batch["a"]["image"], batch["b"]["image"], view.training(key, hold=STILL)
@@ -86,11 +89,11 @@ def cyclegan(
             if domain in batch:
                 x = batch[domain]["image"]
                 there = view(f"{domain}_to_{other}", x)
-                figures[f"cycle_{domain}"] = distance_of_each(view(f"{other}_to_{domain}", there), x)
+                figures[f"cycle_{domain}"] = mean_absolute(view(f"{other}_to_{domain}", there), x)
                 if (target := batch[domain].get("target")) is not None:
-                    figures[f"error_{domain}"] = distance_of_each(there, target)
+                    figures[f"error_{domain}"] = mean_absolute(there, target)
                     if target.shape == x.shape:
-                        figures[f"identity_error_{domain}"] = distance_of_each(x, target)
+                        figures[f"identity_error_{domain}"] = mean_absolute(x, target)
         return figures
 
     translate = Latents(
@@ -106,13 +109,3 @@ def cyclegan(
     )
     takes = {"a": {"image": SIGNED}, "b": {"image": SIGNED}}
     return Method("CycleGAN", nets, phases, init, translate, evaluate, memory=memory, takes=takes)
-
-
-def distance(x: Array, y: Array) -> Array:
-    """The mean absolute difference."""
-    return jnp.mean(jnp.abs(x - y))
-
-
-def distance_of_each(x: Array, y: Array) -> Array:
-    """The mean absolute difference of each example, `[batch]`."""
-    return jnp.mean(jnp.abs(x - y), axis=tuple(range(1, x.ndim)))

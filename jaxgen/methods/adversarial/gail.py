@@ -20,7 +20,8 @@ from jaxgen.fields import Field, label
 from jaxgen.losses import control
 from jaxgen.losses.adversarial import AdversarialLoss, non_saturating
 from jaxgen.losses.arrays import at_least_float32
-from jaxgen.methods.adversarial.ppo import log_policy, ppo
+from jaxgen.methods.adversarial.policies import log_policy, taken
+from jaxgen.methods.adversarial.ppo import ppo
 
 
 def gail(
@@ -83,7 +84,7 @@ def gail(
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """How surprising the expert's actions are to the policy, in nats."""
         log_p = log_policy(view, batch["observation"])
-        return {"action_nats": -jnp.take_along_axis(log_p, batch["label"][:, None], axis=1)[:, 0]}
+        return {"action_nats": -taken(log_p, batch["label"])}
 
     rollout, *rest = base.phases
     return dataclasses.replace(

@@ -14,7 +14,7 @@ from jaxgen import linen
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.fields import SIGNED
 from jaxgen.losses.adversarial import AdversarialLoss
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.losses.arrays import at_least_float32, mean_absolute
 from jaxgen.methods.adversarial.players import STILL
 from jaxgen.methods.fits import check_output
 
@@ -70,7 +70,7 @@ def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float
         """Distance to the truth, and sharpness beside the truth's: a median is near, and not sharp."""
         images = at_least_float32(decode(view, batch["image"], key))[0]
         return {
-            "l1": jnp.mean(jnp.abs(images - batch["target"]), (1, 2, 3)),
+            "l1": mean_absolute(images, batch["target"]),
             "gradient_energy": gradient_energy(images),
             "gradient_energy_of_targets": gradient_energy(batch["target"]),
         }

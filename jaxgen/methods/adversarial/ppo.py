@@ -11,9 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Array, Aux, Batch, Evaluation, Method, Module, Net, Phase, View
-from jaxgen.environment import Environment, Played, play, returns, start
-from jaxgen.losses.arrays import at_least_float32
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.environment import Environment, Played, play, start, unplayed
+from jaxgen.losses.control import advantages, clipped_gain
+from jaxgen.methods.adversarial.policies import acting, over_steps, rehearsed, taken
 from jaxgen.methods.fits import check_output
 
 Reward = Callable[[View, Played], Array]  # what each step of a rollout earns, `[horizon, environments]`
@@ -53,7 +54,7 @@ def ppo(
 
     def rollout(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         def act(seen: Array, key: Array) -> Array:
-            return jax.random.categorical(jax.random.fold_in(key, 1), _acting(view, seen, key)[0])
+            return jax.random.categorical(jax.random.fold_in(key, 1), acting(view, seen, key)[0])
 
         episodes, played = play(world, act, view.memory["episodes"], key, steps=horizon, limit=limit)
         metrics = {
@@ -65,10 +66,10 @@ def ppo(
     def credit(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         played = view.memory["rollout"]
         earned = reward(view, played)
-        values, following = (_over_steps(lambda x: view("value", x), x) for x in (played.observation, played.following))
+        values, following = (over_steps(lambda x: view("value", x), x) for x in (played.observation, played.following))
         advantage = advantages(earned, played.ended, played.cut, values, following, discount, decay)
         credited = {
-            "log_p": _taken(_rehearsed(view, played)[0], played.action),
+            "log_p": taken(rehearsed(view, played)[0], played.action),
             "advantage": (advantage - jnp.mean(advantage)) / (jnp.std(advantage) + 1e-8),
             "returns": advantage + values,
         }
@@ -77,11 +78,10 @@ def ppo(
     def improve(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         played, credited = view.memory["rollout"], view.memory["credit"]
         training = view.training(key)
-        log_p, moved = _rehearsed(view, played)
-        ratio = jnp.exp(_taken(log_p, played.action) - credited["log_p"])
-        clipped = jnp.clip(ratio, 1 - clip, 1 + clip)
-        gain = jnp.mean(jnp.minimum(ratio * credited["advantage"], clipped * credited["advantage"]))
-        values = _over_steps(lambda x: training("value", x), played.observation)
+        log_p, moved = rehearsed(view, played)
+        ratio = jnp.exp(taken(log_p, played.action) - credited["log_p"])
+        gain = jnp.mean(clipped_gain(ratio, credited["advantage"], clip))
+        values = over_steps(lambda x: training("value", x), played.observation)
         error = jnp.mean(jnp.square(values - credited["returns"])) / 2
         nats = -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=-1))
         metrics = {"gain": gain, "value_error": error, "entropy": nats, "epoch": jnp.asarray(view.repeat)}
@@ -97,16 +97,8 @@ def ppo(
 
     def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
         episodes, zeros = start(world, key, environments), jnp.zeros((horizon, environments))
-
-        def still(seen: Array, key: Array) -> Array:
-            return jnp.zeros(environments, int)
-
-        played = jax.eval_shape(lambda key: play(world, still, episodes, key, steps=horizon)[1], key)
-        return {
-            "episodes": episodes,
-            "rollout": jax.tree.map(lambda x: jnp.zeros(x.shape, x.dtype), played),
-            "credit": dict.fromkeys(("log_p", "advantage", "returns"), zeros),
-        }
+        credited = dict.fromkeys(("log_p", "advantage", "returns"), zeros)
+        return {"episodes": episodes, "rollout": unplayed(world, episodes, horizon), "credit": credited}
 
     phases = (
         Phase("rollout", (), rollout),
@@ -115,87 +107,3 @@ def ppo(
     )
     nets = {"actor": actor, "value": value}
     return Method("PPO", nets, phases, init, None, lambda *_: {}, memory=memory, split=("episodes",))
-
-
-def expected_return(
-    world: Environment, *, limit: int, actor: str = "actor", episodes: int = 100, every: int | None = None
-) -> Evaluation:
-    """What the policy earns in an episode, drawing its actions; beside the untrained one's, drawn and most likely.
-
-    Args:
-      world: the environment.
-      limit: steps of an episode at most.
-      actor: the network of `observations -> logits`.
-      episodes: whose mean it is.
-      every: steps between evaluations.
-    """
-
-    def mean(greedy: bool) -> Callable[[View], Array]:
-        def of(view: View) -> Array:
-            def act(seen: Array, key: Array) -> Array:
-                logits = log_policy(view, seen, actor)
-                return jnp.argmax(logits, -1) if greedy else jax.random.categorical(key, logits)
-
-            return jnp.mean(returns(world, act, jax.random.key(0), count=episodes, limit=limit))
-
-        return of
-
-    drawn, likely = mean(False), mean(True)
-    return Evaluation(
-        "return",
-        lambda model, data: {"return": float(model.apply(drawn))},
-        every,
-        {
-            "untrained": lambda model, data: {"return": float(model.apply(drawn))},
-            "untrained_argmax": lambda model, data: {"return": float(model.apply(likely))},
-        },
-    )
-
-
-def advantages(
-    reward: Array, ended: Array, cut: Array, values: Array, following: Array, discount: float, decay: float
-) -> Array:
-    """Decayed sums of temporal differences, `[horizon, environments]` as all arguments are.
-
-    Args:
-      reward: of a step.
-      ended: whether nothing follows it.
-      cut: whether another episode follows it, an end of time included, across which nothing is summed.
-      values: of the states before.
-      following: of the states after, before any reset.
-      discount: gamma.
-      decay: lambda.
-    """
-    delta = reward + discount * following * (1.0 - ended) - values
-
-    def back(after: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
-        total = now[0] + discount * decay * now[1] * after
-        return total, total
-
-    return jax.lax.scan(back, jnp.zeros_like(delta[0]), (delta, 1.0 - cut), reverse=True)[1]
-
-
-def log_policy(apply: Any, seen: Array, actor: str = "actor") -> Array:
-    """Log-probabilities of actions, `[batch, actions]`."""
-    return jax.nn.log_softmax(at_least_float32(apply(actor, seen))[0])
-
-
-def _acting(view: View, seen: Array, key: Array) -> tuple[Array, Any]:
-    """Log-probabilities of actions `[batch, actions]` as training draws them, and what moved in the actor."""
-    logits, moved = view.train("actor", seen, key=key)
-    return jax.nn.log_softmax(at_least_float32(logits)[0]), moved
-
-
-def _rehearsed(view: View, played: Played) -> tuple[Array, Any]:
-    """The same of a whole rollout, `[steps, environments, actions]`, under the noise its actions were drawn with."""
-    return jax.vmap(lambda seen, noise: _acting(view, seen, jax.random.key(noise)))(played.observation, played.noise)
-
-
-def _taken(log_p: Array, action: Array) -> Array:
-    return jnp.take_along_axis(log_p, action[..., None], axis=-1)[..., 0]
-
-
-def _over_steps(function: Callable[[Array], Array], x: Array) -> Array:
-    """`function` of `[steps * environments, ...]`, applied to `[steps, environments, ...]`."""
-    y = function(x.reshape(-1, *x.shape[2:]))
-    return y.reshape(*x.shape[:2], *y.shape[1:])

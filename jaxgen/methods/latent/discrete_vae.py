@@ -11,11 +11,10 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Array, Aux, Batch, Evidence, Method, Module, Net, Phase, View
-from jaxgen.fields import image
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
 from jaxgen.losses.ancestral import Sample
 from jaxgen.losses.estimators import Estimator
-from jaxgen.methods.latent import wake_sleep
+from jaxgen.methods.latent import belief_network
 
 
 def discrete_vae(
@@ -54,7 +53,7 @@ def discrete_vae(
                 return layers[-1]
 
             view("recognition", x, sample=remember)
-            return wake_sleep.log_joint(view, x, layers)
+            return belief_network.log_joint(view, x, layers)
 
         if baseline is None:
             return -jnp.mean(estimator(key, log_joint)), Aux()
@@ -62,18 +61,10 @@ def discrete_vae(
         return -jnp.mean(estimator(key, log_joint, baseline=expected)), Aux()
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        variables = dict(wake_sleep.init(modules, key, batch))
+        variables = dict(belief_network.init(modules, key, batch))
         if baseline is not None:
             variables["baseline"] = linen.init(modules["baseline"], jax.random.fold_in(key, 1), flat(batch["image"]))
         return variables
 
-    return Method(
-        name="discrete VAE",
-        nets=nets,
-        phases=(Phase("bound", tuple(nets), loss),),
-        init=init,
-        latents=wake_sleep.latents(),
-        evaluate=wake_sleep.evaluate(evaluation_draws, chunk),
-        evidence=Evidence(wake_sleep.log_weight),
-        takes={"image": image(2)},
-    )
+    phases = (Phase("bound", tuple(nets), loss),)
+    return belief_network.belief_network("discrete VAE", nets, phases, evaluation_draws, chunk, init)

@@ -4,7 +4,6 @@ van den Oord et al., 2017, "Neural Discrete Representation Learning", eq. 3, the
 A.1); Mentzer et al., 2024, "Finite Scalar Quantization", where rounding takes the codebook's place.
 """
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,9 +12,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import linen, sampling
-from jaxgen.core import Array, Aux, Batch, Evaluation, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.likelihoods import Likelihood
 from jaxgen.methods.fits import check, check_output
+from jaxgen.methods.latent.codes import USES
 
 
 def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *, beta: float = 0.25) -> Method:
@@ -50,7 +50,7 @@ def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *
         init=init,
         latents=None,
         evaluate=evaluate,
-        evaluations=(Evaluation("codes", uses),),
+        evaluations=(USES,),
         takes={"image": likelihood.images},
     )
 
@@ -62,25 +62,21 @@ def code_prior(
 
     Args:
       encoder: as of `vq_vae`; it and the next two are carried over by name.
-      quantizer: as of `vq_vae`.
+      quantizer: as of `vq_vae`; its module has so many `codes`.
       decoder: as of `vq_vae`.
-      prior: an `AutoregressiveModel` of the codes, with one more axis of length 1, as images have for channels.
+      prior: an `AutoregressiveModel` of the codes, as many levels, with one more axis of length 1, for channels.
       likelihood: p(x|z).
       event: shape of an image's codes, such as (4, 4, 1).
     """
+    bottleneck: Any = quantizer.module
 
     def codes_of(view: View, images: Array) -> tuple[Array, Array]:
         quantized = view("quantizer", view("encoder", images))
         return quantized.z, quantized.codes[..., None]
 
-    def log_prior(logits: Array, codes: Array) -> Array:
-        chosen = jnp.take_along_axis(jax.nn.log_softmax(logits), codes[..., None], -1)[..., 0]
-        return jnp.sum(chosen, tuple(range(1, chosen.ndim)))
-
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        _, codes = codes_of(view, batch["image"])
-        logits, moved = view.train("prior", codes, key=key)
-        return -jnp.mean(log_prior(logits, codes)), Aux(variables={"prior": moved})
+        log_prior, moved = view.train("prior", codes_of(view, batch["image"])[1], key=key, method="log_prob")
+        return -jnp.mean(log_prior), Aux(variables={"prior": moved})
 
     def init_all(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         variables = dict(init(modules, key, batch))
@@ -88,24 +84,19 @@ def code_prior(
         codes = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {}).codes[..., None]
         check("event", event, type(modules["encoder"]).__name__, codes.shape[1:])
         of_prior = linen.init(modules["prior"], jax.random.fold_in(key, 3), codes)
-        number: Any = quantizer.module
-        check_output("event by codes", (*event, number.codes), modules["prior"], of_prior, codes)
+        check_output("event by codes", (*event, bottleneck.codes), modules["prior"], of_prior, codes)
         return variables | {"prior": of_prior}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """Rate and distortion together bound -log p(x): all of q lies on one code."""
         z, codes = codes_of(view, batch["image"])
-        rate = -log_prior(view("prior", codes), codes)
+        rate = -view("prior", codes, method="log_prob")
         distortion = -likelihood.log_prob(batch["image"], *jnp.unstack(view("decoder", z), axis=-1))
         scale = np.prod(batch["image"].shape[1:]) * np.log(2)
         return {"rate_nats": rate, "distortion_nats": distortion, "bits_per_dim": (rate + distortion) / scale}
 
-    def draw(key: Array, count: int, batch: Batch | None) -> Array:
-        return jax.random.split(key, count)
-
     def decode(view: View, keys: Array, key: Array) -> Array:
-        model: Any = prior.module
-        noise = jax.vmap(lambda key: jax.random.gumbel(key, (math.prod(event), model.levels)))(keys)
+        noise = jax.vmap(lambda key: jax.random.gumbel(key, (int(np.prod(event)), bottleneck.codes)))(keys)
 
         def logits(x: Array) -> Array:
             return view("prior", x.reshape(-1, *event)).reshape(*x.shape, -1)
@@ -119,24 +110,11 @@ def code_prior(
         nets={"encoder": encoder, "quantizer": quantizer, "decoder": decoder, "prior": prior},
         phases=(Phase("prior", ("prior",), loss),),
         init=init_all,
-        latents=Latents(draw, decode),
+        latents=Latents(lambda key, count, batch: jax.random.split(key, count), decode),
         evaluate=evaluate,
-        evaluations=(Evaluation("codes", uses),),
+        evaluations=(USES,),
         takes={"image": likelihood.images},
     )
-
-
-def uses(model: Any, data: Any) -> Mapping[str, float]:
-    """How many codes the held-out examples use, all together, and their perplexity: of one batch both would be less."""
-    images = data.test[np.arange(len(data.test))]["image"]
-    parts = np.array_split(images, max(1, len(images) // 500))
-    codes = np.concatenate([np.ravel(model.apply(_codes, part)) for part in parts])
-    share = np.unique(codes, return_counts=True)[1] / codes.size
-    return {"codes_used": float(len(share)), "codes_perplexity": float(np.exp(-np.sum(share * np.log(share))))}
-
-
-def _codes(view: View, images: Array) -> Array:
-    return view("quantizer", view("encoder", images)).codes
 
 
 def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:

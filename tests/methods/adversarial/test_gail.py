@@ -15,7 +15,7 @@ from jaxgen.fitting import fit
 from jaxgen.losses.adversarial import jensen_shannon
 from jaxgen.losses.control import action_values, log_ratio, occupancy, surviving
 from jaxgen.methods.adversarial.gail import gail
-from jaxgen.methods.adversarial.ppo import expected_return
+from jaxgen.methods.adversarial.policies import expected_return
 from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.training.model import Model
 from jaxgen.training.sharding import make_mesh

@@ -11,7 +11,8 @@ from jaxgen.core import Net, view_of
 from jaxgen.data.embedded import digits
 from jaxgen.layers.vector_quantizer import VectorQuantizer
 from jaxgen.likelihoods import bernoulli
-from jaxgen.methods.latent.vq_vae import code_prior, uses, vq_vae
+from jaxgen.methods.latent.codes import uses
+from jaxgen.methods.latent.vq_vae import code_prior, vq_vae
 from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 from jaxgen.training.stages import carry_over
 from jaxgen.training.step import build_step, init_state
