@@ -1,5 +1,6 @@
 """Methods against exact answers: a linear VAE at its posterior, wake-sleep against the sum over all states."""
 
+import functools
 import itertools
 
 import flax.linen as nn
@@ -12,10 +13,11 @@ import pytest
 from jaxgen.core import Net, View
 from jaxgen.data.embedded import digits
 from jaxgen.likelihoods import gaussian
-from jaxgen.losses import ppca
+from jaxgen.losses import estimators, ppca
 from jaxgen.losses.ancestral import Draw, Replay
 from jaxgen.losses.variational import bernoulli_log_prob
 from jaxgen.methods.latent.autoencoder import autoencoder
+from jaxgen.methods.latent.discrete_vae import discrete_vae
 from jaxgen.methods.latent.iwae import iwae
 from jaxgen.methods.latent.wake_sleep import reweighted_wake_sleep, wake_sleep
 from jaxgen.models.latent.linear import LinearDecoder, LinearEncoder
@@ -150,6 +152,22 @@ def test_wake_s_gradient_is_that_of_the_expected_joint(x64, belief):
     truth = jax.jit(jax.grad(loss))(params["generative"])
     z, _ = largest_z(gradients(method, 0, params, image[None], 4000, "generative"), truth)
     assert z < 5
+
+
+def test_a_discrete_vae_climbs_the_bound_of_all_states(x64, belief):
+    nets, params, log_p, log_q, x = belief
+    images = x[[7, 30]]
+    method = discrete_vae(**nets, estimator=functools.partial(estimators.exact, size=5))
+
+    def bound(own):
+        q, p = log_q(params | own), log_p(params | own)
+        here = [np.flatnonzero((x == image).all((1, 2))) for image in images]
+        return -sum(jnp.sum(jnp.exp(q[at]) * (p[at] - q[at])) for at in here) / len(images)
+
+    for net in nets:
+        truth = jax.jit(jax.grad(lambda own, net=net: bound({net: own})))(params[net])
+        found = gradients(method, 0, params, images, 1, net)[0]
+        np.testing.assert_allclose(found, largest_z(found[None], truth)[1], rtol=1e-7, atol=1e-9)
 
 
 @pytest.mark.slow
