@@ -58,13 +58,17 @@ UPDATES = [
 
 
 def elsewhere(state, key):
-    """For each of the updates, the state with what it finds a little off."""
+    """For each of the updates, the state with what it finds a little off: of nodes' means, the last level it finds."""
     data, shares, tree = state
     off = lambda leaf: leaf * jnp.exp(0.1 * jax.random.normal(key, leaf.shape))  # noqa: E731
     return [
         (data, off(shares) / jnp.sum(off(shares), 1, keepdims=True), tree),
         (data, shares, tree._replace(sticks=jax.tree.map(off, tree.sticks))),
-        (data, shares, tree._replace(means=jax.tree.map(off, tree.means), variances=jax.tree.map(off, tree.variances))),
+        (
+            data,
+            shares,
+            tree._replace(means=(off(tree.means[0]), *tree.means[1:]), variances=jax.tree.map(off, tree.variances)),
+        ),
         (data._replace(mean=off(data.mean), variance=off(data.variance)), shares, tree),
     ]
 
