@@ -4,6 +4,7 @@ Kingma & Welling, 2014, "Auto-Encoding Variational Bayes", eq. 10 (reparametrize
 Mohamed, 2015, "Variational Inference with Normalizing Flows", eq. 15, where a flow refines the posterior.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -128,7 +129,7 @@ def vae(
         if prior is not None:
             variables["prior"] = linen.init(modules["prior"], keys[3], images)
             apply = lambda name, *inputs: linen.evaluate(modules[name], variables[name], inputs, {})  # noqa: E731
-            means = jax.eval_shape(lambda: prior.components(apply)).means
+            means = jax.eval_shape(functools.partial(prior.components, apply)).means
             check("latent_size", (latent_size,), type(modules["prior"]).__name__, means.shape[1:])
         return variables
 
