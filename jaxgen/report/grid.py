@@ -1,4 +1,4 @@
-"""Samples as one picture: images in a grid, points of the plane as a scatter plot."""
+"""Samples as one picture: images in a grid, clips in a grid that moves, points of the plane as a scatter plot."""
 
 import io
 import math
@@ -16,6 +16,7 @@ from jaxgen.report.labels import Labels, labelled
 
 COMFORTABLE_SIDE = 64  # pixels of the screen; smaller images are enlarged to about this
 PADDING_GREY = 48  # separates cells of black-background digits and of photographs, on a light page and a dark one
+MILLISECONDS = 150  # of a clip's frame
 _SILENT = Labels()
 NOT_FINITE = (255, 0, 255)  # a diverged model must not pass for a dark picture
 
@@ -82,13 +83,37 @@ def save_png(
     Raises:
       UserError: as `grid`.
     """
+    buffer = io.BytesIO()
+    _page(images, columns, labels).save(buffer, "PNG", optimize=True)
+    write_atomically(path, buffer.getvalue())
+
+
+def save_clips(
+    path: str | os.PathLike[str], clips: Any, *, columns: int | None = None, labels: Labels = _SILENT
+) -> None:
+    """Writes clips as an animated PNG, one `grid` of images after the other and again from the start, atomically.
+
+    Args:
+      path: where to.
+      clips: float `[count, time, height, width, channels]` in [-1, 1].
+      columns: clips in a row, as `grid`.
+      labels: words around them.
+
+    Raises:
+      UserError: as `grid`.
+    """
+    first, *rest = (_page(images, columns, labels) for images in np.moveaxis(np.asarray(clips), 1, 0))
+    buffer = io.BytesIO()
+    first.save(buffer, "PNG", save_all=True, append_images=rest, duration=MILLISECONDS, loop=0)
+    write_atomically(path, buffer.getvalue())
+
+
+def _page(images: Any, columns: int | None, labels: Labels) -> PIL.Image.Image:
+    """The grid and the words around it."""
     canvas = grid(images, columns=columns)
     count, height, width = np.shape(images)[:3]
     columns = columns or _columns(count, height, width)
-    buffer = io.BytesIO()
-    page = labelled(canvas, labels, columns=columns, rows=math.ceil(count / columns))
-    PIL.Image.fromarray(page).save(buffer, "PNG", optimize=True)
-    write_atomically(path, buffer.getvalue())
+    return PIL.Image.fromarray(labelled(canvas, labels, columns=columns, rows=math.ceil(count / columns)))
 
 
 def save_scatter(path: str | os.PathLike[str], points: Any, *, title: str = "") -> None:
@@ -138,18 +163,19 @@ def axis_limit(extent: np.ndarray) -> float:
 
 
 def has_picture(shape: Sequence[int]) -> bool:
-    """Whether `save_samples` can draw samples of this shape: images, or points of the plane."""
-    return len(shape) == 4 or (len(shape) == 2 and shape[1] == 2)
+    """Whether `save_samples` can draw samples of this shape: images, clips, or points of the plane."""
+    return len(shape) in (4, 5) or (len(shape) == 2 and shape[1] == 2)
 
 
 def save_samples(
     path: str | os.PathLike[str], samples: Any, *, columns: int | None = None, labels: Labels = _SILENT
 ) -> None:
-    """Writes what a method's `sample` returned as a PNG: images as a grid, points of the plane as a scatter plot.
+    """Writes what a method's `sample` returned as a PNG: images as a grid, clips as one that moves, points scattered.
 
     Args:
       path: where to.
-      samples: float `[count, height, width, 1 or 3]` in [-1, 1], or `[count, 2]`.
+      samples: float `[count, height, width, 1 or 3]` or `[count, time, height, width, 1 or 3]` in [-1, 1], or
+        `[count, 2]`.
       columns: images in a row, as `grid`.
       labels: words around it; of a scatter plot, the title alone.
 
@@ -159,10 +185,12 @@ def save_samples(
     shape = np.shape(samples)
     if len(shape) == 4:
         save_png(path, samples, columns=columns, labels=labels)
+    elif len(shape) == 5:
+        save_clips(path, samples, columns=columns, labels=labels)
     elif len(shape) == 2 and shape[1] == 2:
         save_scatter(path, samples, title=labels.title)
     else:
         raise UserError(
-            f"samples has shape {list(shape)}, which has no picture: pass images [count, height, width, 1 or 3] or "
-            "points [count, 2], or write an .npz file instead."
+            f"samples has shape {list(shape)}, which has no picture: pass images [count, height, width, 1 or 3], "
+            "clips [count, time, height, width, 1 or 3] or points [count, 2], or write an .npz file instead."
         )

@@ -139,3 +139,14 @@ def test_samples_pick_the_picture_by_shape(tmp_path):
         with pytest.raises(UserError, match="has shape"):
             save_samples(tmp_path / "none.png", np.zeros(shape))
     assert not (tmp_path / "none.png").exists()
+
+
+def test_clips_are_one_picture_that_shows_each_frame_in_turn_and_begins_anew(tmp_path):
+    clips = np.linspace(-1, 1, 2 * 3 * 4 * 4).reshape(2, 3, 4, 4, 1)
+    assert has_picture(clips.shape)
+    save_samples(tmp_path / "clips.png", clips, columns=2)
+    with PIL.Image.open(tmp_path / "clips.png") as picture:
+        assert (picture.n_frames, picture.info["loop"]) == (3, 0)
+        for time in range(3):
+            picture.seek(time)
+            np.testing.assert_array_equal(np.asarray(picture.convert("RGB")), grid(clips[:, time], columns=2))
