@@ -34,7 +34,7 @@ class Config(Head):
     """Channels of the coupling networks' hidden layers."""
 
 
-PRESETS = {"digits": Config(), "mnist": Config(steps=1000)}
+PRESETS = {"digits": Config(steps=6000), "mnist": Config(steps=1500)}
 
 
 def experiment(config: Config) -> Experiment:

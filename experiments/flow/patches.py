@@ -8,7 +8,7 @@ from head import Head, cosine, levels
 from jaxgen.bijectors.bijector import Bijector
 from jaxgen.bijectors.compose import Chain
 from jaxgen.bijectors.logit import Logit
-from jaxgen.core import Net
+from jaxgen.core import Method, Net
 from jaxgen.data.source import Dataset
 from jaxgen.experiment import Experiment
 from jaxgen.methods.flow.flow import image_flow
@@ -33,12 +33,21 @@ class Patches(Head):
     """Of each block's attention."""
 
 
+def moved(config: Patches) -> optax.GradientTransformation:
+    """The optimizer."""
+    return optax.chain(optax.clip_by_global_norm(1.0), optax.adam(cosine(config.learning_rate, config.steps, 0.0)))
+
+
 def fitted(config: Patches, data: Dataset, flow: Bijector) -> Experiment:
     """A flow on the pixels' logits, fitted by maximum likelihood; every step sees new dequantization noise."""
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(cosine(config.learning_rate, config.steps, 0.0)))
-    net = Net(Chain((Logit(alpha=1e-6), flow)), optimizer, ema_decay=0.99)
+    net = Net(Chain((Logit(alpha=1e-6), flow)), moved(config), ema_decay=0.99)
+    return trained(config, data, image_flow(net, event_shape=data.spec["image"].shape, levels=levels(data)))
+
+
+def trained(config: Patches, data: Dataset, method: Method) -> Experiment:
+    """A method on its data, for as long as the settings say."""
     return Experiment(
-        method=image_flow(net, event_shape=data.spec["image"].shape, levels=levels(data)),
+        method=method,
         data=data,
         schedule=Schedule(config.steps, log_every=100, sample_every=1000, checkpoint_every=1000, steps_per_call=10),
         batch_size=config.batch_size,

@@ -25,7 +25,9 @@ class CausalTransformer(Bijector):
       layers: its blocks.
       heads: of their attention; they divide the width.
       transform: the elementwise f.
-      classes: of the condition, int `[batch]`, which every position is told; 0 has none.
+      classes: of the condition, int `[batch]`, which every position is told, and -1 tells nothing; 0 has none.
+      guidance: w, by which the transform's raw numbers are those told the class, and w times their difference from
+        those told nothing. Still a bijection, whose samples are more of their class; it is 0 where it is trained.
       reverse: go through the sequence from its end.
       dtype: of the transformer's computation; the flow's own path and the log-dets run in float32.
     """
@@ -35,6 +37,7 @@ class CausalTransformer(Bijector):
     heads: int = 1
     transform: Transform = Affine()
     classes: int = 0
+    guidance: float = 0.0
     reverse: bool = False
     dtype: DTypeLike | None = None
 
@@ -52,9 +55,23 @@ class CausalTransformer(Bijector):
             self.label = nn.Embed(self.classes, self.width, dtype=self.dtype)
 
     def _embedded(self, x: jax.Array, places: jax.Array, condition: jax.Array | None) -> jax.Array:
-        """What the first block sees of vectors `[batch, n, channels]` at places `[n, width]`."""
+        """What the first block sees of vectors `[batch, n, channels]` at places `[n, width]`.
+
+        With guidance first all that is told its class, then the same that is told nothing.
+        """
         y = self.into(x) + places.astype(self.dtype or x.dtype)
-        return y if condition is None else y + self.label(condition)[:, None]
+        if condition is None:
+            return y
+        told = y + jnp.where(condition[:, None] < 0, 0, self.label(jnp.maximum(condition, 0)))[:, None]
+        return jnp.concatenate([told, y]) if self.guidance else told
+
+    def _raw(self, y: jax.Array, channels: int) -> jax.Array:
+        """The transform's numbers, of what the last block gives."""
+        raw = widen(self.out(self.norm(y), channels))
+        if not self.guidance:
+            return raw
+        told, untold = jnp.split(raw, 2)
+        return told + self.guidance * (told - untold)
 
     def _flipped(self, x: jax.Array) -> jax.Array:
         check_axes(self, x, "batch, length, channels")
@@ -65,7 +82,7 @@ class CausalTransformer(Bijector):
         y = self._embedded(x, self.place(x.shape[1]), condition)
         for block in self.blocks:
             y, _ = block(y)
-        raw = widen(self.out(self.norm(y), x.shape[-1]))
+        raw = self._raw(y, x.shape[-1])
         raw = jnp.pad(raw, ((0, 0), (1, 0), (0, 0)))[:, :-1]
         z, log_derivative = self.transform.inverse(x, raw)
         return self._flipped(z), sum_per_example(log_derivative)
@@ -84,10 +101,13 @@ class CausalTransformer(Bijector):
             for block, cache in zip(self.blocks, caches, strict=True):
                 y, cache = block(y, cache, at)
                 kept.append(cache)
-            raw = widen(self.out(self.norm(y), channels)).astype(raw.dtype)
+            raw = self._raw(y, channels).astype(raw.dtype)
             return (raw, kept), (x[:, 0], sum_per_example(log_derivative))
 
-        caches = [empty_cache(batch, length, self.width, self.heads, self.dtype or z.dtype) for _ in self.blocks]
+        copies = 2 if self.guidance else 1
+        caches = [
+            empty_cache(copies * batch, length, self.width, self.heads, self.dtype or z.dtype) for _ in self.blocks
+        ]
         start = jnp.zeros((batch, 1, self.transform.parameters * channels), z.dtype), caches
         loop = nn.scan(one, variable_broadcast="params", split_rngs={"params": False})
         _, (x, log_det) = loop(self, start, jnp.arange(length))

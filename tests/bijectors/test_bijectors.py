@@ -109,6 +109,7 @@ TABLE = {
     "lower_triangular": (LowerTriangular, (4,)),
     "causal transformer": (lambda: CausalTransformer(4, 2, 2), (3, 2)),
     "causal transformer conditional": (lambda: CausalTransformer(4, 1, classes=3, reverse=True), (3, 2)),
+    "causal transformer guided": (lambda: CausalTransformer(4, 1, classes=3, guidance=0.5), (3, 2)),
     "tarflow": (lambda: tarflow((4, 4, 1), patch=2, flows=2, width=4, layers=1), (4, 4, 1)),
     "jet": (lambda: jet(patch=2, couplings=2, width=4, layers=1), (4, 2, 1)),
 }
@@ -124,6 +125,7 @@ CONDITIONS = {
     "dequantizer": (2, 4, 1),
     "lower_triangular": (6,),
     "causal transformer conditional": 3,
+    "causal transformer guided": 3,
 }
 
 

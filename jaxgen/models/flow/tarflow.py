@@ -18,6 +18,7 @@ def tarflow(
     layers: int,
     heads: int = 1,
     classes: int = 0,
+    guidance: float = 0.0,
     dtype: DTypeLike | None = None,
 ) -> Bijector:
     """The bijector between a standard normal z and images x, both `[batch, height, width, channels]`.
@@ -32,14 +33,15 @@ def tarflow(
       width: of each one's transformer.
       layers: of each one's transformer (the paper's K, 4 to 8).
       heads: of attention; they divide the width.
-      classes: of the condition, int `[batch]`; 0 has none.
+      classes: of the condition, int `[batch]`, where -1 tells nothing; 0 has none.
+      guidance: towards the class, of samples of a flow that was trained without (their section on guidance).
       dtype: of the transformers' computation; the flow's own path and the log-dets run in float32.
     """
     height, columns, channels = event_shape
     rows, columns, size = height // patch, columns // patch, patch**2 * channels
     sequence = Chain((Flatten((rows, columns, size)), Invert(Flatten((rows * columns, size)))))
     parts = (
-        CausalTransformer(width, layers, heads, classes=classes, reverse=index % 2 == 1, dtype=dtype)
+        CausalTransformer(width, layers, heads, classes=classes, guidance=guidance, reverse=index % 2 == 1, dtype=dtype)
         for index in range(flows)
     )
     return Chain((Squeeze(patch), sequence, *parts, Invert(sequence), Invert(Squeeze(patch))))
