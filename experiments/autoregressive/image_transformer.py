@@ -35,10 +35,7 @@ class Config(Pixels):
     """Above the own one, to which local attention reaches in each layer."""
 
 
-PRESETS = {
-    "digits": Config(steps=2000),
-    "mnist": Config(batch_size=16, dropout=0.0, binary=True),
-}
+PRESETS = {"digits": Config(batch_size=32), "mnist": Config(batch_size=8, dropout=0.0, binary=True)}
 
 
 def experiment(config: Config) -> Experiment:

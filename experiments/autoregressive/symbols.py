@@ -1,12 +1,13 @@
 """What autoregressive models of text and sound share: windows of a file or folder, warm-up, and a cosine to a tenth."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import optax
 
 from head import Networks
-from jaxgen.core import Net
+from jaxgen.core import Method, Net
 from jaxgen.data.byte_text import byte_windows, standard_library, text
 from jaxgen.data.source import Dataset
 from jaxgen.experiment import Experiment
@@ -47,7 +48,14 @@ class Text(Symbols):
         return text(self.data, length=self.length)
 
 
-def fitted(config: Symbols, data: Dataset, model: AutoregressiveModel, *, field: str) -> Experiment:
+def fitted(
+    config: Symbols,
+    data: Dataset,
+    model: AutoregressiveModel,
+    *,
+    field: str,
+    likelihood: Callable[..., Method] = maximum_likelihood,
+) -> Experiment:
     """A model fitted by maximum likelihood; bits per symbol are the method's bits per dimension.
 
     The first symbols of a held-out window have little context.
@@ -58,7 +66,7 @@ def fitted(config: Symbols, data: Dataset, model: AutoregressiveModel, *, field:
     decay: Any = optax.adamw(rate, b2=0.99, weight_decay=0.1, mask=matrices)
     net = Net(model, optax.chain(optax.clip_by_global_norm(1.0), decay), streams=("dropout",))
     return Experiment(
-        method=maximum_likelihood(net, event=(config.length,), levels=LEVELS, field=field, draw="cached"),
+        method=likelihood(net, event=(config.length,), levels=LEVELS, field=field, draw="cached"),
         data=data,
         schedule=Schedule(config.steps, log_every=100, sample_every=1000, checkpoint_every=500, steps_per_call=10),
         batch_size=config.batch_size,

@@ -4,8 +4,12 @@
 """
 
 import dataclasses
+import functools
 
 from jaxgen.experiment import Experiment
+from jaxgen.methods.autoregressive.deep_supervision import deeply_supervised
+from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
+from jaxgen.models.autoregressive.character_transformer import CharacterTransformer
 from jaxgen.models.autoregressive.transformer import Transformer
 from symbols import LEVELS, Text, fitted
 
@@ -25,6 +29,8 @@ class Config(Text):
     """Of each block's attention."""
     dropout: float = 0.0
     """Share of embeddings and branches that is dropped."""
+    auxiliary: bool = False
+    """Let every layer predict, the lower ones for a part of the training, as Al-Rfou et al. (2018) do."""
     remat: bool = False
     """Keep only what passes between blocks for the gradient."""
 
@@ -34,7 +40,7 @@ PRESETS = {"stdlib": Config(), "other": Config(batch_size=12, length=64)}
 
 def experiment(config: Config) -> Experiment:
     """Every byte from all of the window before it."""
-    model = Transformer(
+    model = (CharacterTransformer if config.auxiliary else Transformer)(
         LEVELS,
         config.width,
         config.layers,
@@ -43,4 +49,5 @@ def experiment(config: Config) -> Experiment:
         remat=config.remat,
         dtype=config.dtype,
     )
-    return fitted(config, config.load(), model, field="text")
+    likelihood = functools.partial(deeply_supervised, steps=config.steps) if config.auxiliary else maximum_likelihood
+    return fitted(config, config.load(), model, field="text", likelihood=likelihood)

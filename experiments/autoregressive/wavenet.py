@@ -22,8 +22,6 @@ class Config(Symbols):
     data: str = "notes"
     """Notes that are computed; or the path of a WAV file, of which the last tenth is held out, or of a folder of
     them."""
-    steps: int = 600
-    """Training steps."""
     batch_size: int = 4
     """Windows in a batch."""
     learning_rate: float = 3e-3

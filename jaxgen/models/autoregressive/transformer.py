@@ -6,7 +6,7 @@ Transformer (`jaxgen.layers.attention_patterns`).
 """
 
 import math
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -45,6 +45,7 @@ class Transformer(AutoregressiveModel):
     dropout: float = 0.0
     remat: bool = False
     dtype: DTypeLike | None = None
+    kind: ClassVar[type[Block]] = Block
 
     def setup(self):
         init = nn.initializers.normal(0.02)
@@ -52,7 +53,7 @@ class Transformer(AutoregressiveModel):
         self.first = self.param("first", init, (max(self.classes, 1), self.width))
         axes: Any = (0, nn.broadcast)  # a layer's own keys and values; one position for all
         block = nn.scan(
-            nn.remat(Block, prevent_cse=False) if self.remat else Block,
+            nn.remat(self.kind, prevent_cse=False) if self.remat else self.kind,
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
             in_axes=axes,
@@ -70,11 +71,18 @@ class Transformer(AutoregressiveModel):
     def _out(self, y: jax.Array) -> jax.Array:
         return self.norm(y) @ self.embed.embedding.T
 
-    def logits(self, x: jax.Array, condition: jax.Array | None = None) -> jax.Array:
+    def known(self, x: jax.Array, condition: jax.Array | None) -> jax.Array:
+        """What goes into the first block, `[batch, length, width]`: at every position the symbol before it."""
         y = shifted(self.embed(x.reshape(x.shape[0], -1)), self._start_of_sequence(condition))
-        y = self.drop(y, deterministic=not self.has_rng("dropout"))
-        y, _ = self.blocks(y, None, None)
-        return self._out(y).reshape(*x.shape, self.levels)
+        return self.drop(y, deterministic=not self.has_rng("dropout"))
+
+    def predicted(self, y: jax.Array, shape: tuple[int, ...]) -> jax.Array:
+        """Logits `[*shape, levels]` by what comes out of a block, `[batch, length, width]`."""
+        return self._out(y).reshape(*shape, self.levels)
+
+    def logits(self, x: jax.Array, condition: jax.Array | None = None) -> jax.Array:
+        y, _ = self.blocks(self.known(x, condition), None, None)
+        return self.predicted(y, x.shape)
 
     def start(self, event: tuple[int, ...], batch: int, condition: jax.Array | None = None) -> Any:
         """Keys and values of every layer, `[layers, batch, length, heads, width / heads]`, and the first input."""
