@@ -32,6 +32,7 @@ from jaxgen.methods.adversarial.adda import adda, pretraining
 from jaxgen.methods.adversarial.bigan import bigan
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
+from jaxgen.methods.adversarial.dvdgan import Critic, all_pooled, dvdgan, some_frames
 from jaxgen.methods.adversarial.gail import gail
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.gumbel import certain, gumbel_gan
@@ -45,10 +46,13 @@ from jaxgen.methods.adversarial.progressive import growing
 from jaxgen.methods.adversarial.seqgan import seqgan
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
 from jaxgen.methods.adversarial.vrada import vrada
+from jaxgen.methods.autoregressive.deep_supervision import deeply_supervised
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.flow.integer_flow import integer_flow
+from jaxgen.methods.flow.noisy_flow import noisy_image_flow
+from jaxgen.methods.knowledge.controlled import controlled
 from jaxgen.methods.knowledge.distillation import imitating, rule_distillation
 from jaxgen.methods.knowledge.max_entropy_irl import max_entropy_irl
 from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer, teach
@@ -178,6 +182,14 @@ class Codes(AutoregressiveModel):
         dense = functools.partial(nn.Dense, dtype=self.dtype, param_dtype=jnp.float64)
         h = nn.Dropout(0.2, deterministic=not (self.busy and self.has_rng("dropout")))(nn.tanh(dense(8)(h)))
         return dense(self.levels)(h).astype(jnp.promote_types(h.dtype, jnp.float32)).reshape(*x.shape, self.levels)
+
+
+class Deep(Codes):
+    """Two layers that predict alike."""
+
+    def layer_log_probs(self, x, condition=None):
+        log_prob = self.log_prob(x, condition)
+        return jnp.stack([log_prob, log_prob])
 
 
 class Tags(nn.Module):
@@ -422,6 +434,11 @@ def symbols(**variant):
     return maximum_likelihood(model, event=(4, 4, 1), levels=2)
 
 
+def supervised(**variant):
+    model = make(Deep(2, **variant), **v_busy(variant))
+    return deeply_supervised(model, event=(4, 4, 1), field="image", steps=100, levels=2)
+
+
 def prior_of_codes(**variant):
     codebook = Net(VectorQuantizer(4, decay=0.9))
     still = Tiny((2, 2, 3)), Tiny((4, 4, 1, 1))
@@ -433,6 +450,12 @@ def pixels(busy=False, dtype=None):
     parts = tuple(Coupling(Conditioner(busy=busy, dtype=dtype), swap=swap) for swap in (False, True))
     net = make(Chain((Flatten((4, 4, 1)), *parts, Invert(Flatten((4, 4, 1))))), busy=busy)
     return image_flow(net, event_shape=(4, 4, 1), levels=2)
+
+
+def noisy_pixels(busy=False, dtype=None):
+    parts = tuple(Coupling(Conditioner(busy=busy, dtype=dtype), swap=swap) for swap in (False, True))
+    net = make(Chain((Flatten((4, 4, 1)), *parts, Invert(Flatten((4, 4, 1))))), busy=busy)
+    return noisy_image_flow(net, event_shape=(4, 4, 1), noise=0.1)
 
 
 def couplings(busy=False, dtype=None):
@@ -479,6 +502,34 @@ def tagged(**variant):
     )  # fmt: skip
 
 
+class Worded(nn.Module):
+    """Logits of four symbols, given z and a code."""
+
+    dtype: Any = None
+    busy: bool = False
+
+    @nn.compact
+    def __call__(self, z, code, *, train=False):
+        return Tiny((4, 3), self.dtype, self.busy)(z, code, train=train)
+
+
+def told_codes(**variant):
+    one = make(Told(**variant), **v_busy(variant))
+    nets = tiny(2, heads=2, **variant), make(Worded(**variant), **v_busy(variant)), one
+    return controlled(*nets, vocabulary=3, classes=(2,), latent_size=2)
+
+
+class Told(nn.Module):
+    """Logits of one attribute of two classes."""
+
+    dtype: Any = None
+    busy: bool = False
+
+    @nn.compact
+    def __call__(self, x, *, train=False):
+        return (Tiny((2,), self.dtype, self.busy)(x, train=train),)
+
+
 def remembered(**variant):
     return recorded(game()(**variant), lambda view: view("critic", jnp.ones((1, 4, 4, 1)))[0], frames=4, shape=())
 
@@ -497,6 +548,14 @@ def adapted(**variant):
 
 def translated(**variant):
     return cyclegan(tiny(4, 4, 1, **variant), tiny(4, 4, 1, **variant), tiny(**variant), pool=20)
+
+
+def filmed(**variant):
+    critics = {
+        "spatial": Critic(tiny(**variant), some_frames(2)),
+        "temporal": Critic(tiny(**variant), all_pooled),
+    }
+    return dvdgan(tiny(3, 4, 4, 1, **variant), critics, adversarial.hinge, prior=priors.normal(3))
 
 
 def grown(resolution):
@@ -564,6 +623,11 @@ def sequences():
     return {"tokens": np.stack([(first + i * (first > 0)) % 3 for i in range(4)], 1).astype(np.int32)}
 
 
+def coded_sequences():
+    tokens = sequences()["tokens"]
+    return {"tokens": tokens, "attributes": np.where(np.arange(EXAMPLES) % 3, tokens[:, 0] > 0, -1)[:, None]}
+
+
 def tags():
     tokens = np.random.default_rng(0).integers(1, 3, (EXAMPLES, 4)).astype(np.int32)
     return {"tokens": tokens, "label": tokens}
@@ -598,6 +662,11 @@ def series():
 
 def pairs():
     return Dataset.streams(a=dataset(signed()), b=dataset({"image": -signed(32, seed=1)["image"]}))
+
+
+def clips():
+    x = signed()["image"]
+    return {"video": np.stack([x, np.roll(x, 1, axis=1), np.roll(x, 2, axis=1)], axis=1)}
 
 
 # Methods that draw noise, or look at a batch as a whole, are other ones when a batch is cut into micro-batches.
@@ -651,7 +720,9 @@ TABLE = {
     "vq-vae": Row(coded, falls="reconstruction/loss", without=(*NOISY, "samples")),
     "vq-vae's prior": Row(prior_of_codes, falls="prior/loss"),
     "maximum likelihood": Row(symbols, levels, falls="likelihood/loss"),
+    "deep supervision": Row(supervised, levels, falls="likelihood/loss"),
     "image flow": Row(pixels, levels, falls="likelihood/loss", without=NOISY),
+    "noisy flow": Row(noisy_pixels, signed, falls="likelihood/loss", without=NOISY),
     "flow": Row(couplings, vectors, falls="likelihood/loss"),
     "idf": Row(
         # Not by Adam: of two levels gradients of ±c may cancel but for rounding, of which it makes whole steps.
@@ -665,6 +736,7 @@ TABLE = {
     "rule distillation": Row(student, falls="student/loss", without=("samples",)),
     "imitating": Row(imitated, falls="student/loss", without=("samples",)),
     "sequence distillation": Row(tagged, tags, falls="student/loss", without=("samples",)),
+    "controlled text": Row(told_codes, coded_sequences, falls="generator/nats", without=NOISY),
     "teach": Row(lambda **v: teach(autoencoder(**v), Constraint(1.0, ink), proposals=16), without=NOISY),
     "steer": Row(
         lambda **v: steer(autoencoder(**v), Constraint(1.0, ink), through="decoder", proposals=16), without=NOISY
@@ -683,6 +755,7 @@ TABLE = {
         without=(*NOISY, "samples"),
     ),
     "cyclegan": Row(translated, pairs, falls="generators/cycle", without=(*NOISY, "samples")),
+    "dvdgan": Row(filmed, clips, without=NOISY),
     "progressive 2": Row(grown(2), signed, without=(*NOISY, "busy", "bfloat16")),
     "progressive 4": Row(grown(4), signed, without=(*NOISY, "busy", "bfloat16")),
     "likelihood": Row(lambda **v: likelihood(make(Causal(**v), **v_busy(v)), length=4), sequences, "likelihood/loss"),
