@@ -65,6 +65,7 @@ class Row:
 _SHORT = "--steps 3000 --batch-size 100"
 _BOUNDS = ("iw_nats", "negative_elbo_nats")
 _BITS = ("bits_per_dim",)
+_CLUSTERS = ("bits_per_dim", "clusters", "clusters_purity", "clusters_information")
 _SAMPLES = ("frechet_distance", "precision", "recall")
 _EVALUATED = "--features classifier --samples 1000"
 
@@ -74,8 +75,9 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
         (
             Row("vae", "digits", _BITS),
             Row("structured_vae", "digits", _BITS, "--prior normal"),
-            Row("structured_vae", "digits", _BITS),
-            Row("structured_vae", "digits", _BITS, "--prior tree"),
+            Row("structured_vae", "digits", _CLUSTERS, "--prior mixture --components 16"),
+            Row("tree_vae", "digits", _CLUSTERS),
+            Row("structured_vae", "digits", _CLUSTERS),
             Row("hierarchical_vae", "digits", _BITS),
             Row("vq_vae", "digits", (*_BITS, "codes_used")),
             Row("realnvp", "digits", _BITS),

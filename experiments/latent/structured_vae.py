@@ -1,21 +1,28 @@
-"""A variational autoencoder whose prior is learned: a mixture of Gaussians, a VampPrior, or a tree of clusters.
+"""A variational autoencoder whose prior is learned: a mixture of Gaussians, or a VampPrior.
 
-`jaxgen train structured_vae`; `--prior` chooses another.
+`jaxgen train structured_vae`; `--prior` chooses another. Where there are labels, which training does not see, classes
+are compared with the prior's components.
 """
 
 import dataclasses
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
+import jax.numpy as jnp
+import numpy as np
 import optax
+from sklearn.cluster import KMeans
+from sklearn.metrics import normalized_mutual_info_score
 
 from head import Head, binarized, cosine, levels, signed
-from jaxgen.core import Net
+from jaxgen.core import Array, Evaluation, Net, View
 from jaxgen.experiment import Experiment
 from jaxgen.likelihoods import bernoulli, discretized_logistic
-from jaxgen.losses.tree import Process
+from jaxgen.losses.mixture import gaussian_log_joint
 from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.vae import vae
-from jaxgen.models.latent.priors import MixturePrior, PseudoInputs, TreePrior
+from jaxgen.metrics.matching import purity
+from jaxgen.models.latent.priors import MixturePrior, PseudoInputs
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training.schedule import Schedule
 
@@ -33,12 +40,10 @@ class Config(Head):
     """Share of Adam's step size that is left at the end of a cosine."""
     likelihood: Literal["discretized_logistic", "bernoulli"] = "discretized_logistic"
     """Of pixels' levels, or of pixels of 0 and 1, to which images are then binarized, the same way in every run."""
-    prior: Literal["normal", "mixture", "vamp", "tree"] = "vamp"
-    """Of z: standard normal, Gaussians of its own, the encoder's posteriors of learned inputs, or a tree's leaves."""
+    prior: Literal["normal", "mixture", "vamp"] = "vamp"
+    """Of z: standard normal, Gaussians of its own, or the encoder's posteriors of learned inputs."""
     components: int = 50
     """Of mixture and VampPrior."""
-    branching: tuple[int, ...] = (4, 4)
-    """Children of the tree's nodes, level by level."""
     latent_size: int = 16
     """Length of z."""
     hidden: int = 256
@@ -62,21 +67,50 @@ def experiment(config: Config) -> Experiment:
         "normal": lambda: None,
         "mixture": lambda: priors.gaussian_mixture(Net(MixturePrior(config.components, config.latent_size), optimizer)),
         "vamp": lambda: priors.vamp(Net(PseudoInputs(config.components, 0.0 if binary else -1.0), optimizer)),
-        "tree": lambda: priors.tree(
-            Net(TreePrior(Process(config.branching, data_variance=0.25), config.latent_size, len(data.train)))
-        ),
     }
+    prior = choices[config.prior]()
     decoder = MLPDecoder(data.spec["image"].shape, layers, outputs=likelihood.outputs, dtype=config.dtype)
+    method = vae(
+        Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.999),
+        Net(decoder, optimizer, ema_decay=0.999),
+        likelihood,
+        latent_size=config.latent_size,
+        prior=prior,
+    )
+    if prior is not None and "label" in data.spec:
+        method = dataclasses.replace(method, evaluations=(clusters(prior, config.components),))
     return Experiment(
-        method=vae(
-            Net(MLPEncoder(config.latent_size, layers, config.dtype), optimizer, ema_decay=0.999),
-            Net(decoder, optimizer, ema_decay=0.999),
-            likelihood,
-            latent_size=config.latent_size,
-            prior=choices[config.prior](),
-        ),
+        method=method,
         data=data,
         schedule=Schedule(config.steps, log_every=100, sample_every=1000, checkpoint_every=1000, steps_per_call=10),
         batch_size=config.batch_size,
         seed=config.seed,
     )
+
+
+def clusters(prior: priors.Prior, count: int) -> Evaluation:
+    """Held-out images by the likeliest component of their latents' means: how pure components are of classes, and what
+    they tell of them (mutual information over the mean entropy); beside as many clusters of pixels."""
+
+    def component(view: View, images: Array) -> Array:
+        return jnp.argmax(gaussian_log_joint(view("encoder", images)[0], prior.components(view)), axis=-1)
+
+    def compute(model: Any, data: Any) -> Mapping[str, float]:
+        test = data.test[np.arange(len(data.test))]
+        return figures(model.apply(component, test["image"]), test["label"])
+
+    def k_means(model: Any, data: Any) -> Mapping[str, float]:
+        train, test = (x[np.arange(min(len(x), 10_000))] for x in (data.train, data.test))
+        pixels = [part["image"].reshape(len(part["image"]), -1) for part in (train, test)]
+        found = KMeans(count, n_init=10, random_state=0).fit(pixels[0]).predict(pixels[1])
+        return figures(found, test["label"])
+
+    def figures(found: np.ndarray, labels: np.ndarray) -> Mapping[str, float]:
+        information = normalized_mutual_info_score(labels, found)
+        return {
+            "clusters": float(len(np.unique(found))),
+            "clusters_purity": purity(found, labels),
+            "clusters_information": float(information),
+        }
+
+    return Evaluation("clusters", compute, nulls={"untrained": compute, "k_means": k_means})

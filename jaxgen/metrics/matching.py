@@ -17,3 +17,15 @@ def matched_accuracy(groups: np.ndarray, labels: np.ndarray) -> float:
     shared = np.zeros((np.max(groups) + 1, np.max(labels) + 1))
     np.add.at(shared, (groups, labels), 1)
     return float(shared[linear_sum_assignment(shared, maximize=True)].sum() / len(labels))
+
+
+def purity(groups: np.ndarray, labels: np.ndarray) -> float:
+    """The share of examples that are of their group's commonest class; 1 where every example is a group.
+
+    Args:
+      groups: `[count]`, whole numbers from 0.
+      labels: `[count]`, likewise.
+    """
+    shared = np.zeros((np.max(groups) + 1, np.max(labels) + 1))
+    np.add.at(shared, (groups, labels), 1)
+    return float(shared.max(1).sum() / len(labels))

@@ -11,6 +11,7 @@ _MARKS = {  # of a name with several of these words, the first here decides
     "data_copying": "→ 0.5",  # as new examples are; towards 0 there are copies
     "accuracy": "↑",
     "inception_score": "↑",
+    "purity": "↑",
     "precision": "↑",
     "recall": "↑",
     "density": "↑",

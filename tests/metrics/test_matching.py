@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 
-from jaxgen.metrics.matching import matched_accuracy
+from jaxgen.metrics.matching import matched_accuracy, purity
 
 
 def test_it_is_the_best_of_all_permutations():
@@ -23,3 +23,9 @@ def test_renamed_classes_are_matched_and_a_constant_has_the_largest_class():
 
 def test_one_class_in_two_groups_is_half_right():
     assert matched_accuracy(np.array([0, 1, 0, 1]), np.zeros(4, int)) == 0.5
+
+
+def test_purity_counts_each_group_s_commonest_class():
+    groups, labels = np.array([0, 0, 0, 2, 2, 2, 2]), np.array([1, 1, 0, 0, 2, 2, 1])
+    assert purity(groups, labels) == 4 / 7
+    assert purity(np.arange(7), labels) == 1
