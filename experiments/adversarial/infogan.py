@@ -11,8 +11,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import optax
-from sklearn.cluster import KMeans
 
+from clusters import k_means
 from games import OTHER, Game, played
 from head import signed, strided
 from jaxgen.core import Array, Evaluation, Net, View
@@ -58,7 +58,7 @@ def experiment(config: Config) -> Experiment:
     )
     if "label" in data.spec:
         figure = Evaluation(
-            "matched", matched, nulls={"untrained": matched, "k_means": functools.partial(k_means, count)}
+            "matched", matched, nulls={"untrained": matched, "k_means": functools.partial(of_pixels, count)}
         )
         method = dataclasses.replace(method, evaluations=(figure,))
     return played(config, data, method)
@@ -70,12 +70,9 @@ def matched(model: Any, data: Any) -> Mapping[str, float]:
     return {"matched_accuracy": matched_accuracy(model.apply(_category, test["image"]), test["label"])}
 
 
-def k_means(count: int, model: Any, data: Any) -> Mapping[str, float]:
+def of_pixels(count: int, model: Any, data: Any) -> Mapping[str, float]:
     """The same of as many clusters of pixels."""
-    train, test = (data[np.arange(min(len(data), 10_000))] for data in (data.train, data.test))
-    found = KMeans(count, n_init=10, random_state=0).fit(train["image"].reshape(len(train["image"]), -1))
-    groups = found.predict(test["image"].reshape(len(test["image"]), -1))
-    return {"matched_accuracy": matched_accuracy(groups, test["label"])}
+    return {"matched_accuracy": matched_accuracy(k_means(count, data), data.test[np.arange(len(data.test))]["label"])}
 
 
 def _category(view: View, images: Array) -> Array:

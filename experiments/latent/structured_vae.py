@@ -11,9 +11,9 @@ from typing import Any, Literal
 import jax.numpy as jnp
 import numpy as np
 import optax
-from sklearn.cluster import KMeans
 from sklearn.metrics import normalized_mutual_info_score
 
+from clusters import k_means
 from head import Head, binarized, cosine, levels, signed
 from jaxgen.core import Array, Evaluation, Net, View
 from jaxgen.experiment import Experiment
@@ -99,11 +99,8 @@ def clusters(prior: priors.Prior, count: int) -> Evaluation:
         test = data.test[np.arange(len(data.test))]
         return figures(model.apply(component, test["image"]), test["label"])
 
-    def k_means(model: Any, data: Any) -> Mapping[str, float]:
-        train, test = (x[np.arange(min(len(x), 10_000))] for x in (data.train, data.test))
-        pixels = [part["image"].reshape(len(part["image"]), -1) for part in (train, test)]
-        found = KMeans(count, n_init=10, random_state=0).fit(pixels[0]).predict(pixels[1])
-        return figures(found, test["label"])
+    def of_pixels(model: Any, data: Any) -> Mapping[str, float]:
+        return figures(k_means(count, data), data.test[np.arange(len(data.test))]["label"])
 
     def figures(found: np.ndarray, labels: np.ndarray) -> Mapping[str, float]:
         information = normalized_mutual_info_score(labels, found)
@@ -113,4 +110,4 @@ def clusters(prior: priors.Prior, count: int) -> Evaluation:
             "clusters_information": float(information),
         }
 
-    return Evaluation("clusters", compute, nulls={"untrained": compute, "k_means": k_means})
+    return Evaluation("clusters", compute, nulls={"untrained": compute, "k_means": of_pixels})
