@@ -45,7 +45,7 @@ def experiment(config: Config) -> Experiment:
     method = classification(
         Net(MLP(world.actions, (64, 64), dtype=config.dtype), optax.adam(config.learning_rate)), inputs="observation"
     )
-    figure = expected_return(world, limit=limit, actor="classifier")
+    figure = expected_return(world, expert, limit=limit, actor="classifier")
     return Experiment(
         method=dataclasses.replace(method, name="behavioural cloning", evaluations=(figure,)),
         data=demonstrations(config.data, world, expert, trajectories=config.trajectories, limit=limit),

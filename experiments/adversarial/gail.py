@@ -71,7 +71,7 @@ def experiment(config: Config) -> Experiment:
         entropy=config.entropy,
     )
     return Experiment(
-        method=dataclasses.replace(method, evaluations=(expected_return(world, limit=limit, every=50),)),
+        method=dataclasses.replace(method, evaluations=(expected_return(world, expert, limit=limit, every=50),)),
         data=data,
         schedule=Schedule(config.steps, log_every=10, checkpoint_every=100),
         batch_size=config.batch_size,

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen.core import Array, Evaluation, View
-from jaxgen.environment import Environment, Played, returns
+from jaxgen.environment import Act, Environment, Played, returns
 from jaxgen.losses.arrays import at_least_float32
 
 
@@ -39,17 +39,22 @@ def over_steps(function: Callable[[Array], Array], x: Array) -> Array:
 
 
 def expected_return(
-    world: Environment, *, limit: int, actor: str = "actor", episodes: int = 100, every: int | None = None
+    world: Environment, expert: Act, *, limit: int, actor: str = "actor", episodes: int = 100, every: int | None = None
 ) -> Evaluation:
-    """What the policy earns in an episode, drawing its actions; beside the untrained one's, drawn and most likely.
+    """What the policy earns in an episode, drawing its actions; beside the expert and the untrained policy, whose
+    actions are drawn, or most likely.
 
     Args:
       world: the environment.
+      expert: who is imitated.
       limit: steps of an episode at most.
       actor: the network of `observations -> logits`.
       episodes: whose mean it is.
       every: steps between evaluations.
     """
+
+    def earned(act: Act) -> Array:
+        return jnp.mean(returns(world, act, jax.random.key(0), count=episodes, limit=limit))
 
     def mean(greedy: bool) -> Callable[[View], Array]:
         def of(view: View) -> Array:
@@ -57,7 +62,7 @@ def expected_return(
                 logits = log_policy(view, seen, actor)
                 return jnp.argmax(logits, -1) if greedy else jax.random.categorical(key, logits)
 
-            return jnp.mean(returns(world, act, jax.random.key(0), count=episodes, limit=limit))
+            return earned(act)
 
         return of
 
@@ -67,6 +72,7 @@ def expected_return(
         lambda model, data: {"return": float(model.apply(drawn))},
         every,
         {
+            "expert": lambda model, data: {"return": float(model.apply(lambda view: earned(expert)))},
             "untrained": lambda model, data: {"return": float(model.apply(drawn))},
             "untrained_argmax": lambda model, data: {"return": float(model.apply(likely))},
         },
