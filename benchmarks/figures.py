@@ -66,6 +66,7 @@ _SHORT = "--steps 3000 --batch-size 100"
 _BOUNDS = ("iw_nats", "negative_elbo_nats")
 _BITS = ("bits_per_dim",)
 _CLUSTERS = ("bits_per_dim", "clusters", "clusters_purity", "clusters_information")
+_REWRITTEN = ("rewritten_attributes", "rewritten_content", "rewritten_grammatical")
 _SAMPLES = ("frechet_distance", "precision", "recall")
 _EVALUATED = "--features classifier --samples 1000"
 
@@ -82,7 +83,13 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
             Row("vq_vae", "digits", (*_BITS, "codes_used")),
             Row("realnvp", "digits", _BITS),
             Row("glow", "digits", _BITS),
+            Row("tarflow", "digits", _BITS),
+            Row("jet", "digits", _BITS),
+            Row("idf", "digits", _BITS),
             Row("gated_pixelcnn", "digits", _BITS),
+            Row("pixelcnn_pp", "digits", _BITS),
+            Row("pixelsnail", "digits", _BITS),
+            Row("image_transformer", "digits", _BITS),
         ),
     ),
     "mnist_latent": (
@@ -140,8 +147,14 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
         "Sequences of symbols by a game.",
         (
             Row("gumbel", "arithmetic", ("grammar_valid",), only=True),
-            Row("seqgan", "lstm_oracle", ("oracle_nats",), only=True),
+            Row("seqgan", "lstm_oracle", ("oracle_nats", "nats_per_symbol"), only=True),
+            Row("controlled_text", "attribute_grammar", _REWRITTEN, only=True),
         ),
+    ),
+    "video": (
+        "Clips of a ball between walls, whose law of motion is known: how far the velocities of three frames differ "
+        "where no wall is near, pixels a frame.",
+        (Row("dvdgan", "ball", ("motion_velocity_error", "motion_speed", "motion_appearance_error")),),
     ),
     "digits_samples": (
         "Digits: 1,000 samples beside the held-out ones by a classifier's features.",
