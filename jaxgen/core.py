@@ -129,6 +129,8 @@ class Method:
       log_prob: `(view, batch, key) -> [batch]`, nats of each example, of whole numbers that are dequantized a lower
         bound from one draw; None for a method that has no density.
       evidence: what bounds log p(x) from both sides; None where it is exact, or there is none.
+      nulls: `data -> {null control: {metric: number}}`, what `evaluate`'s means are without any network, such as those
+        of `jaxgen.methods.nulls`; None where nothing is known.
     """
 
     name: str
@@ -144,6 +146,7 @@ class Method:
     takes: Fields = dataclasses.field(default_factory=dict)
     log_prob: Callable[[View, Batch, Array], Array] | None = None
     evidence: Evidence | None = None
+    nulls: Callable[[Any], Mapping[str, Mapping[str, float]]] | None = None
 
     @property
     def batches_per_step(self) -> int:

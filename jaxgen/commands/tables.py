@@ -18,12 +18,13 @@ from jaxgen.training.trainer import Trainer
 
 
 def held_out_figures(experiment: Experiment, trainer: Trainer, state: TrainState, folder: RunFolder) -> dict[str, Any]:
-    """What `eval.json` holds: means over held-out examples, figures of whole sets, and what either is untrained."""
+    """What `eval.json` holds: means over held-out examples, figures of whole sets, and either's null controls."""
     stage, mesh = trainer.stage, trainer.mesh
     evaluations = Evaluations(trainer, folder)
     found = experiment.evaluate(state, mesh, stage)
-    for name, value in evaluations.of_untrained(experiment.held_out(mesh, stage)).items():
-        found["figures"][name]["untrained"] = value
+    nulls = evaluations.of_examples(experiment.held_out(mesh, stage))
+    for name, figure in found["figures"].items():
+        figure["nulls"] = {null: values[name] for null, values in nulls.items() if name in values}
     return {**found, "stage": stage, "whole_sets": evaluations.at_the_end(state)}
 
 
@@ -45,13 +46,15 @@ def figures_table(evaluation: dict[str, Any]) -> Table:
     table.add_column("standard error", justify="right")
     table.add_column("null controls")
     for name, figure in evaluation["figures"].items():
-        error, null = figure["standard_error"], figure.get("untrained")
-        beside = "" if null is None else f"untrained {_shown(null)}"
-        table.add_row(titled(name), _shown(figure["mean"]), "" if error is None else f"{error:.4f}", beside)
+        error = figure["standard_error"]
+        table.add_row(titled(name), _shown(figure["mean"]), "" if error is None else f"{error:.4f}", _beside(figure))
     for name, figure in {**evaluation.get("whole_sets", {}), **evaluation.get("drawn", {})}.items():
-        beside = ", ".join(f"{null} {_shown(value)}" for null, value in figure["nulls"].items())
-        table.add_row(titled(name), _shown(figure["value"]), "", beside)
+        table.add_row(titled(name), _shown(figure["value"]), "", _beside(figure))
     return table
+
+
+def _beside(figure: dict[str, Any]) -> str:
+    return ", ".join(f"{null} {_shown(value)}" for null, value in figure["nulls"].items())
 
 
 def _shown(value: float | None) -> str:

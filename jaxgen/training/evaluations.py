@@ -16,7 +16,8 @@ from jaxgen.training.model import Model
 from jaxgen.training.run_folder import RunFolder, write_json
 from jaxgen.training.trainer import Trainer
 
-_UNTRAINED = "untrained"  # of the figures that are means over examples
+# Of figures that are means over examples: before the first step, and what the method has without any network.
+_UNTRAINED, _WITHOUT = "untrained", "without a network"
 
 
 class Evaluations:
@@ -66,14 +67,17 @@ class Evaluations:
                 found[name] = {"value": value, "nulls": beside, "seconds": seconds}
         return found
 
-    def of_untrained(self, batches: Iterable[Masked]) -> dict[str, float]:
-        """Means of the method's own figures over the batches before its first step: what training is worth."""
-        kept = self._kept()
+    def of_examples(self, batches: Iterable[Masked]) -> dict[str, dict[str, float]]:
+        """Null control -> means over the batches: before the first step, and of what the method names beside it."""
+        kept, without = self._kept(), self._trainer.method.nulls
         if _UNTRAINED not in kept:
             figures = self._figures(self._untrained().state, batches)
             kept[_UNTRAINED] = {name: figure["mean"] for name, figure in figures.items()}
             self._keep(kept)
-        return kept[_UNTRAINED]
+        if without is not None and _WITHOUT not in kept:
+            kept[_WITHOUT] = {null: _numbers(figures) for null, figures in without(self._trainer.data).items()}
+            self._keep(kept)
+        return {_UNTRAINED: kept[_UNTRAINED], **kept.get(_WITHOUT, {})}
 
     def _untrained(self) -> Model:
         return self._of(self._settled(self._trainer.init(starts=False)))

@@ -36,6 +36,12 @@ def slope(model, data):
     return {"slope": COMPUTED[-1], "slope_examples": len(data.test)}
 
 
+def mean_of_all(data):
+    """The error of the straight line of slope 0, for want of a network, and a figure that the method has not."""
+    COMPUTED.append("mean")
+    return {"constant": {"error": float(np.mean((2 * data.test[np.arange(16)]["x"]) ** 2)), "bits": 7.0}}
+
+
 def method(**evaluation):
     def loss(view, batch, key):
         return jnp.mean((view("line", batch["x"]) - 2 * batch["x"]) ** 2), Aux()
@@ -49,6 +55,7 @@ def method(**evaluation):
         None,
         lambda view, batch, key: {"error": (view("line", batch["x"]) - 2 * batch["x"])[:, 0] ** 2},
         evaluations=(Evaluation("slope", **{"compute": slope, "every": 4, "nulls": nulls, **evaluation}),),
+        nulls=mean_of_all,
     )
 
 
@@ -88,15 +95,18 @@ def test_null_controls_stand_beside_the_figures_and_are_computed_once(tmp_path):
     first = held_out_figures(one, trainer, state, folder)
     assert first["whole_sets"]["slope"]["nulls"] == {"untrained": 0.0, "constant": 1.0}
     assert first["whole_sets"]["slope_examples"]["value"] == 16
-    assert first["figures"]["error"]["untrained"] == pytest.approx(4 * np.mean(X**2), rel=1e-5)
-    assert first["figures"]["error"]["mean"] < first["figures"]["error"]["untrained"] / 2
+    error = first["figures"]["error"]
+    assert error["nulls"] == pytest.approx(dict.fromkeys(("untrained", "constant"), 4 * np.mean(X**2)), rel=1e-5)
+    assert error["mean"] < error["nulls"]["untrained"] / 2
     computed = len(COMPUTED)
     again = held_out_figures(one, trainer, state, folder)
     assert len(COMPUTED) == computed + 1  # the figure itself; its controls are in the run folder
     assert again["whole_sets"]["slope"]["nulls"] == first["whole_sets"]["slope"]["nulls"]
+    assert again["figures"]["error"]["nulls"] == error["nulls"]
     said = io.StringIO()
     Console(file=said, width=120).print(figures_table(first))
     assert "untrained 0.0000, constant 1.0000" in said.getvalue()
+    assert f"untrained {error['nulls']['untrained']:.4f}, constant {error['nulls']['constant']:.4f}" in said.getvalue()
 
 
 def test_early_stopping_may_watch_a_whole_set(tmp_path):

@@ -20,6 +20,7 @@ from jaxgen.errors import UserError
 from jaxgen.fields import Field
 from jaxgen.fields import label as label_of
 from jaxgen.methods.fits import check, check_output
+from jaxgen.methods.nulls import density_nulls
 
 
 def maximum_likelihood(
@@ -114,5 +115,6 @@ def maximum_likelihood(
         evaluate=evaluate,
         code=Code("autoregressive", field, Field(0, levels - 1, levels), coder, batch=256),
         log_prob=log_prob,
+        nulls=density_nulls(field, Field(0, levels - 1, levels)),
         takes={field: Field(0, levels - 1, levels)} | ({"label": label_of(classes)} if classes else {}),
     )

@@ -17,6 +17,7 @@ from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, 
 from jaxgen.fields import Field, image, label
 from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
 from jaxgen.methods.fits import check
+from jaxgen.methods.nulls import density_nulls
 
 INVERSION_LIMIT = 1e-3  # a quarter of a cell of 256-level images in [0, 1)
 
@@ -47,8 +48,10 @@ def flow(net: Net, *, event_shape: tuple[int, ...]) -> Method:
         return {"log_likelihood_nats": log_prob(view, batch, key)}
 
     latents = Latents(_prior(event_shape), lambda view, z, key: _to_data(view, z), encode)
-    phases = (Phase("likelihood", ("flow",), loss),)
-    return Method("Flow", {"flow": net}, phases, init, latents, evaluate, takes={"x": Field()}, log_prob=log_prob)
+    phases, nulls = (Phase("likelihood", ("flow",), loss),), density_nulls("x", Field())
+    return Method(
+        "Flow", {"flow": net}, phases, init, latents, evaluate, takes={"x": Field()}, log_prob=log_prob, nulls=nulls
+    )
 
 
 def image_flow(
@@ -139,7 +142,8 @@ def image_flow(
     latents = Latents(prior, decode, encode)
     phases = (Phase("likelihood", tuple(nets), loss),)
     takes = {"image": image(levels)} | ({} if classes is None else {"label": label(classes)})
-    return Method("Flow", nets, phases, init, latents, evaluate, watch, takes=takes, log_prob=log_prob)
+    nulls = density_nulls("image", image(levels))
+    return Method("Flow", nets, phases, init, latents, evaluate, watch, takes=takes, log_prob=log_prob, nulls=nulls)
 
 
 def _uniformly(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:

@@ -18,6 +18,7 @@ from jaxgen.codec.integer_flow import IntegerFlow
 from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
 from jaxgen.fields import image
 from jaxgen.methods.fits import check
+from jaxgen.methods.nulls import density_nulls
 
 
 def integer_flow(net: Net) -> Method:
@@ -68,4 +69,5 @@ def integer_flow(net: Net) -> Method:
         evaluate=evaluate,
         code=Code("integer flow", "image", takes, coder, batch=256),
         takes={"image": takes},
+        nulls=density_nulls("image", takes),
     )

@@ -15,6 +15,7 @@ from jaxgen.core import Apply, Array, Batch, Evidence, Latents, Method, Module, 
 from jaxgen.fields import image
 from jaxgen.losses import importance, variational
 from jaxgen.losses.ancestral import Draw, Replay
+from jaxgen.methods.nulls import density_nulls
 
 
 def recognize(apply: Apply, x: Array, key: Array, draws: int) -> Draw:
@@ -74,6 +75,7 @@ def belief_network(
         evaluate=evaluate(evaluation_draws, chunk),
         evidence=Evidence(log_weight),
         takes={"image": image(2)},
+        nulls=density_nulls("image", image(2)),
     )
 
 

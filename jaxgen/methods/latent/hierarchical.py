@@ -17,6 +17,7 @@ from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
 from jaxgen.losses.levels import Levels
 from jaxgen.methods.fits import check
+from jaxgen.methods.nulls import density_nulls
 
 
 def hierarchical_vae(
@@ -91,5 +92,6 @@ def hierarchical_vae(
         latents=Latents(draw, decode),
         evaluate=evaluate,
         takes={"image": likelihood.images},
+        nulls=density_nulls("image", likelihood.takes),
         evidence=Evidence(log_weight),
     )

@@ -21,6 +21,7 @@ from jaxgen.methods.fits import check, check_encoder, check_output
 from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.bits_back import bits_back
 from jaxgen.methods.latent.priors import Prior
+from jaxgen.methods.nulls import density_nulls
 
 
 def ancestral_sampler(likelihood: Likelihood, *, latent_size: int) -> Callable[[View, Array, int], Array]:
@@ -160,5 +161,6 @@ def vae(
         evaluate=evaluate,
         code=bits_back(likelihood, latent_size) if posterior is None and prior is None else None,
         takes={"image": likelihood.images},
+        nulls=density_nulls("image", likelihood.takes),
         evidence=Evidence(log_weight, encode, gaussian if posterior is None else None, log_joint, simulate),
     )

@@ -16,6 +16,7 @@ from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, 
 from jaxgen.likelihoods import Likelihood
 from jaxgen.methods.fits import check, check_output
 from jaxgen.methods.latent.codes import USES
+from jaxgen.methods.nulls import density_nulls
 
 
 def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *, beta: float = 0.25) -> Method:
@@ -114,6 +115,7 @@ def code_prior(
         evaluate=evaluate,
         evaluations=(USES,),
         takes={"image": likelihood.images},
+        nulls=density_nulls("image", likelihood.takes),
     )
 
 
