@@ -200,7 +200,9 @@ def figures(entries: Any) -> list[Figure]:
         mean, error = entry.get("mean", entry.get("value")), entry.get("standard_error")
         mean, error = rounded(mean, error)
         nulls = entry.get("nulls", {"untrained": entry["untrained"]} if "untrained" in entry else {})
-        beside = ", ".join(f"{null} {show(x)}" for null, x in (nulls if isinstance(nulls, Mapping) else {}).items())
+        beside = ", ".join(
+            f"{null} {rounded(x)[0]}" for null, x in (nulls if isinstance(nulls, Mapping) else {}).items()
+        )
         unit = str(entry.get("unit") or "")
         result.append(Figure(name.replace("_", " "), mean, error, unit, beside, better(name)))
     return result
