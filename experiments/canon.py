@@ -94,6 +94,27 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="game_value",
+        family="games on paper",
+        title="The best discriminator, and what the game is then worth",
+        text="Of data and a mixture of data with something else, the best discriminator is p / (p + "
+        "q), and the value of the game is 2 JSD - log 4. Trained discriminators come near both "
+        "for every share of the mixture, and none gets beyond.",
+        alt="Left, three trained discriminators lying on their dashed optima over the data's "
+        "Gaussian. Right, circles of trained values on a dotted curve that rises from -1.386 nats "
+        "with the share of something else.",
+        experiment="game_value",
+        picture="drawings/value.png",
+        claims=(
+            Claim("nats by which a trained value is short of the best at most", "value_short", most=0.02),
+            Claim("by which one is beyond it at most", "value_beyond", most=1e-4),
+            Claim("what the game is worth where both are alike, -log 4 = -1.386", "value_of_equals", -1.4, -1.38),
+        ),
+        remark="Where generated and real examples are alike the discriminator says one half, and the "
+        "value is -log 4, not 0.",
+        cost="quick",
+    ),
+    Illustration(
         name="gan_1d",
         family="games on paper",
         title="A game on the line",
@@ -143,6 +164,93 @@ FIGURES = (
             Claim("standard deviation of AC-GAN's classes, of the data 1", "spread_acgan", most=0.9),
             Claim("of TAC-GAN's", "spread_tacgan", 0.85, 1.15),
         ),
+    ),
+    Illustration(
+        name="gradient_variance",
+        family="latent variables on paper",
+        title="Reparametrization against the score function",
+        text="Both estimate the same gradient of E x², and one draw of the score function's has a "
+        "hundred times the variance at theta = 4. A baseline, what x² is on average, takes away "
+        "most of that and not all.",
+        alt="Left, variances of three estimators against theta on a logarithmic axis, circles on "
+        "dotted truths: flat at 4, and two that rise. Right, three descents, one smooth and two "
+        "noisy.",
+        experiment="gradient_variance",
+        picture="drawings/variance.png",
+        claims=(
+            Claim(
+                "score function's variance over reparametrization's at theta = 4; in truth 123.75",
+                "variance_ratio",
+                115,
+                132,
+            ),
+            Claim("with a baseline; in truth 34.5", "variance_ratio_baseline", 32, 37),
+            Claim("largest relative error of a variance", "variance_error", most=0.06),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="importance_sampling",
+        family="latent variables on paper",
+        title="Prior sampling fails with the dimension",
+        text="A thousand draws of the prior tell log p(x) well in one dimension and miss it by tens of "
+        "nats in thirty-two, for none of them is where x came from. Draws of a learned q are "
+        "there, and nearly all of them count.",
+        alt="Left, nats short of log p(x) against the dimension: the prior's line climbs to thirty, "
+        "the proposal's stays at zero. Right, the effective share of draws, which falls to a "
+        "thousandth for the prior.",
+        experiment="importance_sampling",
+        picture="drawings/estimates.png",
+        claims=(
+            Claim("nats short with draws of the prior in 1 dimension", "short_prior_1_dimension", -0.05, 0.05),
+            Claim("in 32 dimensions", "short_prior", least=10),
+            Claim("with draws of the learned q in 32 dimensions", "short_proposal", most=0.05),
+            Claim("effective share of the learned q's draws", "share_proposal", least=0.95),
+            Claim("learned slope, of the posterior 0.8", "slope", 0.79, 0.81),
+        ),
+        remark="What the bound is a bound of is log p(x). An unbiased estimate of p(x) is, in its "
+        "logarithm, too small on average.",
+        cost="quick",
+    ),
+    Illustration(
+        name="three_gaussians",
+        family="latent variables on paper",
+        title="A mixture of three Gaussians, by EM and by gradients",
+        text="From one start, expectation-maximization and gradient ascent come to the same mixture. "
+        "EM never loses likelihood in a move, and has no step size to choose.",
+        alt="Two scatter plots with the same three ellipses, and a plot of log-likelihood over moves "
+        "in which EM's line is up at once and the gradient's later.",
+        experiment="three_gaussians",
+        picture="drawings/mixtures.png",
+        claims=(
+            Claim("nats a point at the end of EM", "em_nats_per_point", -3.34, -3.31),
+            Claim("nats by which the gradient's end differs", "ways_apart", most=1e-3),
+            Claim("least rise in a move of EM", "least_rise", least=-1e-5),
+            Claim("moves of EM until within 0.001 nats", "em_moves", most=30),
+            Claim("of the gradient", "gradient_moves", least=50),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="relaxation",
+        family="latent variables on paper",
+        title="Gumbel-softmax temperatures",
+        text="A bit relaxed at a low temperature is nearly 0 or 1, and at a high one anything between; "
+        "rounded, it is a one as often at any of them. What is learned of relaxed draws is off by "
+        "more the hotter they are, while an estimator without bias is right.",
+        alt="Left, histograms of relaxed bits: two peaks at low temperature, a hump at high. Right, "
+        "learned probabilities over training: one reaches the dotted truth, the others stay "
+        "above, in the order of temperature.",
+        experiment="relaxation",
+        picture="drawings/relaxed.png",
+        claims=(
+            Claim("error of the unbiased estimator's probability", "unbiased_error", most=0.01),
+            Claim("at temperature 0.05", "error_at_0.05", most=0.06),
+            Claim("at temperature 0.1", "error_at_0.1", 0.04, 0.09),
+            Claim("at temperature 1", "error_at_1.0", 0.1, 0.16),
+            Claim("share of ones at probability 0.3, rounded, at any temperature", "rounded_ones_most", 0.28, 0.32),
+        ),
+        cost="quick",
     ),
     Illustration(
         name="mode_collapse",
@@ -417,6 +525,36 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="denoising",
+        family="latent",
+        title="A denoising autoencoder",
+        text="Digits seen through noise, and given back without. What is left of the noise is a "
+        "fraction of what was added.",
+        alt="Three rows of digits: clean, covered by noise, and clean again.",
+        experiment="autoencoder",
+        picture="drawings/denoised.png",
+        claims=(Claim("squared error of what is given back, where noise added 16", "denoising_error", most=8.0),),
+        cost="quick",
+    ),
+    Illustration(
+        name="holes",
+        family="latent",
+        title="The holes of an autoencoder's plane",
+        text="Nothing tells an autoencoder where codes should lie, and between them are places that "
+        "decode to no digit. A prior is what a variational one has against that.",
+        alt="Codes of digits in ten colours in streaks across a plane, a map of the distance to the "
+        "nearest digit with bright patches, and what places decode to.",
+        experiment="autoencoder",
+        options="--latent-size 2 --noise 0",
+        picture="drawings/holes.png",
+        claims=(
+            Claim(
+                "share of the plane farther from every digit than 95 % of reconstructions", "share_of_holes", least=0.05
+            ),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="wake_sleep",
         family="latent",
         title="Dreams of a sigmoid belief network",
@@ -468,6 +606,31 @@ FIGURES = (
             Claim("rate and distortion, bits a dimension", "bits_per_dim", most=2.5),
             Claim("words in use, of 64", "codes_used", least=16),
         ),
+    ),
+    Illustration(
+        name="flow_jacobians",
+        family="flow",
+        title="Jacobians that are cheap",
+        text="A coupling leaves half of x alone and moves the other elements one by one, MADE's masks "
+        "let each element see those before it, and a planar layer bends along one direction. That "
+        "is why their determinants cost next to nothing.",
+        alt="Three matrices of coloured squares: an identity with a block below it, a lower triangle, and a dense one.",
+        experiment="flow_jacobians",
+        picture="drawings/jacobians.png",
+        claims=(
+            Claim("elements that a coupling leaves alone, of 8", "coupling_left_alone", 4, 4),
+            Claim("largest entry beside the diagonal among the others", "coupling_off_diagonal", 0, 0),
+            Claim("largest entry above the autoregressive diagonal", "autoregressive_above_diagonal", 0, 0),
+            Claim("below it", "autoregressive_below_diagonal", least=0.1),
+            Claim("first singular value of the planar layer's Jacobian less the identity", "planar_bend", least=0.1),
+            Claim(
+                "second singular value of the planar layer's Jacobian less the identity",
+                "planar_second_bend",
+                most=1e-4,
+            ),
+            Claim("largest error of a layer's own log-determinant", "log_det_error", most=1e-4),
+        ),
+        cost="quick",
     ),
     Illustration(
         name="planar_1",

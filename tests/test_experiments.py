@@ -23,7 +23,8 @@ from jaxgen.training.sharding import make_mesh, replicated
 EXPERIMENTS = {path.stem: found for path in sorted(folder().glob("*/*.py")) if (found := describe(path))}
 ALL = [pytest.param(name, data, id=f"{name}-{data}") for name, found in EXPERIMENTS.items() for data in found.measured]
 # A flow's own path is float32, and some are no more than that; some games are played by numbers.
-WITHOUT_NETWORKS = {"planar", "radial", "saturation", "xy_game"}
+WITHOUT_NETWORKS = {"planar", "radial", "saturation", "xy_game", "gradient_variance", "importance_sampling"}
+WITHOUT_NETWORKS |= {"relaxation", "three_gaussians"}
 MESH = make_mesh(devices=jax.devices()[:1])
 
 

@@ -3,6 +3,9 @@
 import jax
 import numpy as np
 import pytest
+from numpy.polynomial.hermite_e import hermegauss
+from scipy import integrate, optimize, special, stats
+from sklearn.mixture import GaussianMixture
 
 from jaxgen.core import view_of
 from jaxgen.experiment import ExperimentFile
@@ -103,3 +106,88 @@ def test_an_auxiliary_classifier_draws_classes_apart_and_its_twin_does_not(drawi
     spread = drawing("acgan_bias").std(-1).mean(-1)  # of data whose classes have 1
     assert spread[0] < 0.85
     assert 0.85 < spread[1] < 1.15
+
+
+@pytest.mark.slow
+def test_variances_of_gradients_are_those_of_quadrature(drawing):
+    found = drawing("gradient_variance", steps=300)
+    noise, weight = hermegauss(12)  # exact for these polynomials
+    weight = weight / weight.sum()
+    for theta, of_theta in zip(np.linspace(0, 4, 9), found["variance"].T, strict=True):
+        x = theta + noise
+        ways = (2 * x, x**2 * noise, (x**2 - theta**2 - 1) * noise)
+        for way, variance in zip(ways, of_theta, strict=True):
+            assert weight @ way == pytest.approx(2 * theta, abs=1e-9)  # all of the gradient of theta^2 + 1
+            assert variance == pytest.approx(weight @ way**2 - (2 * theta) ** 2, rel=0.06)
+    assert np.abs(found["path"][-1, 0]) < 0.5
+
+
+@pytest.mark.slow
+def test_em_and_gradients_reach_the_mixture_that_another_library_finds(drawing):
+    found = drawing("three_gaussians")
+    module = ExperimentFile.load(find("three_gaussians")).module
+    model = GaussianMixture(
+        3, covariance_type="diag", tol=1e-9, max_iter=1000, reg_covar=0, weights_init=np.ones(3) / 3,
+        means_init=module.MEANS, precisions_init=np.ones((3, 2)),
+    )  # fmt: skip
+    best = model.fit(np.float64(module.POINTS)).score(np.float64(module.POINTS))
+    np.testing.assert_allclose(found["course"][-1], best, atol=1e-4)
+    np.testing.assert_allclose(found["EM"].means, model.means_, atol=1e-2)
+    assert np.diff(found["course"][:, 0]).min() > -1e-5  # no move of EM loses anything
+
+
+@pytest.mark.slow
+def test_a_relaxed_bit_settles_where_its_own_gradient_vanishes_and_not_at_the_truth(drawing):
+    found = drawing("relaxation")["course"][-1]
+    assert found[0] == pytest.approx(special.expit(10 * (0.45**2 - 0.55**2)), abs=5e-3)
+    noise = special.logit((np.arange(200_000) + 0.5) / 200_000)
+
+    def gradient(logit, temperature):
+        z = special.expit((logit + noise) / temperature)
+        slope = z * (1 - z) / temperature
+        return np.mean((-20 * (z - 0.45) - logit) * slope - z) + special.expit(logit)
+
+    for temperature, probability in zip((0.05, 0.1, 0.3, 1.0), found[1:], strict=True):
+        settled = special.expit(optimize.brentq(gradient, -2, 2, args=(temperature,)))
+        assert probability == pytest.approx(settled, abs=0.02)
+
+
+@pytest.mark.slow
+def test_jacobians_of_flows_have_the_shapes_that_make_them_cheap(drawing):
+    found = drawing("flow_jacobians", steps=500)
+    coupling, autoregressive, planar = np.float64(found["jacobian"])
+    exact = [np.linalg.slogdet(jacobian)[1] for jacobian in (coupling, autoregressive, planar)]
+    np.testing.assert_allclose(found["log_det"], exact, atol=1e-4)
+    np.testing.assert_array_equal(coupling[:4], np.eye(8)[:4])  # one half stays
+    np.testing.assert_array_equal(coupling[4:, 4:], np.diag(np.diag(coupling[4:, 4:])))
+    assert np.abs(coupling[4:, :4]).max() > 0.1
+    np.testing.assert_array_equal(np.triu(autoregressive, 1), 0)
+    assert np.abs(np.tril(autoregressive, -1)).max() > 0.1
+    bends = np.linalg.svd(planar - np.eye(8), compute_uv=False)
+    assert bends[0] > 0.1
+    assert bends[1] < 1e-4
+
+
+@pytest.mark.slow
+def test_draws_of_the_prior_miss_what_draws_of_the_posterior_find(drawing):
+    found = drawing("importance_sampling", steps=1000)
+    assert found["slope"] == pytest.approx(1 / 1.25, abs=0.01)  # Bayes' rule for Gaussians
+    assert found["variance"] == pytest.approx(0.25 / 1.25, abs=0.01)
+    assert np.abs(found["prior"][0].mean()) < 0.05  # in one dimension a thousand draws are enough
+    assert found["prior"][-1].mean() > 10
+    assert np.abs(found["proposal"]).max() < 0.05
+
+
+@pytest.mark.slow
+def test_discriminators_of_mixtures_reach_what_the_game_is_worth(drawing):
+    found = drawing("game_value", steps=1500)
+    module = ExperimentFile.load(find("game_value")).module
+    for share, value in zip(module.SHARES, module.values(found), strict=True):
+
+        def best(x, share=share):
+            p = stats.norm.pdf(x)
+            q = (1 - share) * p + share * stats.norm.pdf(x, 3, 0.5)
+            return special.xlogy(p, p / (p + q)) + special.xlogy(q, q / (p + q))
+
+        assert value == pytest.approx(integrate.quad(best, -8, 8, limit=200)[0], abs=0.02)
+        assert value < integrate.quad(best, -8, 8, limit=200)[0] + 1e-4  # none does better
