@@ -129,9 +129,15 @@ def orthogonality(kernel: ArrayLike, *, norms: bool = False, output_axis: int = 
     Returns:
       `[]`.
     """
-    (kernel,) = at_least_float32(kernel)
-    w = jnp.moveaxis(kernel, output_axis, -1).reshape(-1, kernel.shape[output_axis])
-    gram, eye = w.T @ w, jnp.eye(w.shape[1], dtype=w.dtype)
+    (w,) = at_least_float32(kernel)
+    outputs = output_axis % w.ndim
+    inputs = [axis for axis in range(w.ndim) if axis != outputs]
+    filters = w.shape[outputs]
+    if 2 * w.size <= filters**2:  # twice as many filters as inputs: |WWᵀ| = |WᵀW| is the smaller matrix's
+        squares = jnp.sum(jnp.square(w), inputs)
+        lengths = 2.0 * jnp.sum(squares) - filters if norms else jnp.sum(jnp.square(squares))
+        return jnp.sum(jnp.square(jnp.tensordot(w, w, ([outputs], [outputs])))) - lengths
+    gram, eye = jnp.tensordot(w, w, (inputs, inputs)), jnp.eye(filters, dtype=w.dtype)
     return jnp.sum(jnp.square(gram - eye if norms else gram * (1.0 - eye)))
 
 

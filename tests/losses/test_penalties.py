@@ -124,18 +124,21 @@ def test_unpaired_batches_are_refused():
 
 
 def test_orthogonality_looks_at_angles_alone_unless_lengths_are_asked_for(x64):
+    for kernel in (RNG.normal(size=(2, 2, 3, 4)), RNG.normal(size=(2, 1, 1, 5))):  # fewer filters than inputs, and more
+        filters = kernel.reshape(-1, kernel.shape[-1]).T
+        angles = sum((a @ b) ** 2 for i, a in enumerate(filters) for j, b in enumerate(filters) if i != j)
+        lengths = sum((a @ a - 1) ** 2 for a in filters)
+        np.testing.assert_allclose(penalties.orthogonality(kernel), angles, rtol=1e-12)
+        np.testing.assert_allclose(penalties.orthogonality(kernel, norms=True), angles + lengths, rtol=1e-12)
+        check_grads(penalties.orthogonality, (kernel,), order=1, modes=["rev"])
     kernel = RNG.normal(size=(2, 2, 3, 4))
-    filters = [kernel[..., i].ravel() for i in range(4)]
+    filters = kernel.reshape(-1, 4).T
     angles = sum((a @ b) ** 2 for i, a in enumerate(filters) for j, b in enumerate(filters) if i != j)
-    lengths = sum((a @ a - 1) ** 2 for a in filters)
-    np.testing.assert_allclose(penalties.orthogonality(kernel), angles, rtol=1e-12)
-    np.testing.assert_allclose(penalties.orthogonality(kernel, norms=True), angles + lengths, rtol=1e-12)
     transposed = kernel.swapaxes(2, 3)
     np.testing.assert_allclose(penalties.orthogonality(transposed, output_axis=-2), angles, rtol=1e-12)
     basis = np.linalg.qr(RNG.normal(size=(12, 4)))[0].reshape(2, 2, 3, 4)
     np.testing.assert_allclose(penalties.orthogonality(3 * basis), 0, atol=1e-24)
     np.testing.assert_allclose(penalties.orthogonality(3 * basis, norms=True), 4 * 8**2, rtol=1e-12)
-    check_grads(penalties.orthogonality, (kernel,), order=1, modes=["rev"])
 
 
 def test_mode_seeking_of_a_linear_generator_is_the_inverse_of_its_slope(x64):
