@@ -17,7 +17,7 @@ import pytest
 from jaxgen import cli
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
-from jaxgen.training import distributed
+from jaxgen.training import distributed, process
 from jaxgen.training.checkpoint import Checkpoints
 from jaxgen.training.sharding import make_mesh
 
@@ -61,13 +61,13 @@ def place(tmp_path_factory):
     return folder
 
 
-def start(place, run, count, *options, own=(), folders=()):
+def start(place, run, count, *options, own=(), folders=(), cache="cache"):
     """The same command as `count` processes, but for options of their `own` and the folders that they are in."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
     # Queued steps of several processes need more threads than two cores give XLA.
-    environment = os.environ | {"NPROC": "16", "JAX_COMPILATION_CACHE_DIR": str(place / "cache")}
+    environment = os.environ | {"NPROC": "16"} | ({"JAX_COMPILATION_CACHE_DIR": str(place / cache)} if cache else {})
     command = [sys.executable, "-m", "jaxgen", "train", place / "small.py", "--run-dir", run, *options]
     command += ["--coordinator", address, "--num-processes", str(count), "--process-id"]
     return [
@@ -181,6 +181,27 @@ def test_when_one_dies_the_others_stop_and_all_together_lose_nothing(place, alon
     trained(place, run, 2)
     chex.assert_trees_all_equal(restored(place, run), restored(place, two))
     assert rows(run) == rows(two)
+
+
+@pytest.mark.slow
+def test_processes_keep_their_programs_in_the_run_folder_that_they_share(place, monkeypatch):
+    """Where only the first writes: in a folder of its own, the other would compile again at every start."""
+    home, run = place / "home", place / "sharing"
+    monkeypatch.setenv("XDG_CACHE_HOME", str(home))
+    codes, texts = finish(start(place, run, 2, "--steps", "20", cache=None))
+    assert codes == [0, 0], texts
+    kept = {path.name for path in (run / "compiled").iterdir()}
+    assert any(name.startswith("jit_call") for name in kept)
+    assert not any(name.startswith("jit_call") for name in os.listdir(home / "jaxgen"))
+
+
+def test_programs_are_shared_unless_the_user_has_said_where(monkeypatch, tmp_path):
+    monkeypatch.delenv("JAX_COMPILATION_CACHE_DIR", raising=False)
+    process.share_compiled(tmp_path)
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", "elsewhere")
+    process.share_compiled(tmp_path / "another")
+    assert jax.config.jax_compilation_cache_dir == str(tmp_path)
 
 
 def refused(processes):

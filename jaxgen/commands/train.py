@@ -116,6 +116,8 @@ def _train(
     multihost_utils.sync_global_devices("jaxgen has checked the run")
     with contextlib.ExitStack() as held:
         on_first_process(lambda: _take(folder, settings, options.fresh, held))
+        if jax.process_count() > 1:
+            process.share_compiled(folder.compiled)
         shared = f"name a folder that all share with --run-dir, which {folder.path} is not"
         check_agreement(lambda: {"the run folder's content": folder.token()}, shared)
         what = f"{', then '.join(stage.method.name for stage in experiment.plan)} on {experiment.data.name}"

@@ -4,9 +4,11 @@ import ctypes
 import math
 import os
 import sys
+from pathlib import Path
 
 import jax
 import platformdirs
+from jax.experimental.compilation_cache import compilation_cache
 from jax.sharding import Mesh
 
 from jaxgen.core import TrainState
@@ -26,6 +28,16 @@ def configure() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
     _keep_freed_memory()
+
+
+def share_compiled(folder: Path) -> None:
+    """Keeps compiled programs where all processes look for them, unless JAX_COMPILATION_CACHE_DIR names another place.
+
+    Only process 0 writes them: in folders of their own the others would compile again at every start.
+    """
+    if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+        jax.config.update("jax_compilation_cache_dir", str(folder))
+        compilation_cache.reset_cache()  # it has opened the user's
 
 
 def check_devices() -> None:

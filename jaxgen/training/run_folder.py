@@ -22,7 +22,8 @@ class RunFolder:
     """`config.json`, `metrics.jsonl`, TensorBoard events, `checkpoints/`, `samples/`, `eval.json` and `report.html`.
 
     And `drawings/` where the experiment has any, `rollbacks.json` where batches were skipped, `checkpoints/damaged/`
-    where files were broken; `.lock`, which is empty, belongs to whoever trains there.
+    where files were broken, `compiled/` where several processes share programs; `.lock`, which is empty, belongs to
+    whoever trains there.
     """
 
     path: Path
@@ -74,6 +75,10 @@ class RunFolder:
     @property
     def drawings(self) -> Path:
         return self.path / "drawings"
+
+    @property
+    def compiled(self) -> Path:
+        return self.path / "compiled"
 
     @property
     def exists(self) -> bool:
