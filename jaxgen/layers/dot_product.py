@@ -1,24 +1,36 @@
 """Dot-product attention by the device's best kernel.
 
-On NVIDIA GPUs cuDNN's fused one, where it takes the arrays, which writes no logits to memory (Dao et al. 2022,
-"FlashAttention"); elsewhere XLA's products and softmax, which `jax.nn.dot_product_attention` chooses everywhere.
+Where they take the arrays, kernels that write no logits to memory (Dao et al. 2022, "FlashAttention"): cuDNN's on
+NVIDIA GPUs, that of JAX's Pallas on TPUs. Elsewhere XLA's products and softmax, which `jax.nn.dot_product_attention`
+chooses everywhere.
 """
 
 import functools
-from typing import Any
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.dtypes import float0
+from jax.sharding import PartitionSpec
 
 from jaxgen import target
 
 _MOST = 128  # numbers in a head that cuDNN takes on every GPU it supports
+_BLOCKS = (512, 256, 128)  # queries and keys at a time of a TPU's kernel; the lengths are multiples of one
+
+Implementation = Literal["cudnn", "pallas", "xla"]
+How = tuple[bool, float | None]  # whether it is causal, and the scale
 
 
 def attend(
-    query: jax.Array, key: jax.Array, value: jax.Array, *, causal: bool = False, scale: float | None = None
+    query: jax.Array,
+    key: jax.Array,
+    value: jax.Array,
+    *,
+    causal: bool = False,
+    scale: float | None = None,
+    cudnn: bool = True,
 ) -> jax.Array:
     """softmax(scale·QKᵀ)·V, the softmax in float32.
 
@@ -28,49 +40,90 @@ def attend(
       value: of the key's shape.
       causal: whether a query sees only keys that are not behind it.
       scale: of the logits; None is 1/√size.
+      cudnn: whether cuDNN may compute it.
 
     Returns:
-      Of the query's shape. Reverse mode of any order works; forward mode does not where cuDNN computes.
+      Of the query's shape. Reverse mode of any order works; forward mode does not where a kernel computes.
     """
-    how = (causal, scale)
-    return _fused(how, query, key, value) if _fits(query) else _attention("xla", how, query, key, value)
+    how, best = (causal, scale), _best(query, key)
+    if best == "xla" or (best == "cudnn" and not cudnn):
+        return _attention("xla", how, query, key, value)
+    return _fused(best, how, query, key, value)
 
 
-def _fits(query: jax.Array) -> bool:
-    """Whether cuDNN computes it: half precision, on a GPU of its generations."""
+def _best(query: jax.Array, key: jax.Array) -> Implementation:
+    """cuDNN takes half precision, on GPUs of its generations; the TPU's kernel whole blocks, of a step's mesh."""
     size = query.shape[-1]
+    if target.platform() == "tpu":
+        whole = not any(length % _BLOCKS[-1] for length in (query.shape[1], key.shape[1]))
+        return "pallas" if whole and _batch_axes(query) is not None else "xla"
     if target.platform() != "gpu" or query.dtype not in (jnp.bfloat16, jnp.float16) or size % 8 or size > _MOST:
-        return False
+        return "xla"
     generation = str(getattr(jax.devices()[0], "compute_capability", ""))  # "9.0"; of AMD's GPUs "gfx942"
-    return generation[:1].isdigit() and float(generation) >= 8.0
+    return "cudnn" if generation[:1].isdigit() and float(generation) >= 8.0 else "xla"
 
 
-def _attention(implementation: Any, how: tuple[bool, float | None], *qkv: jax.Array) -> jax.Array:
+def _attention(implementation: Implementation, how: How, *qkv: jax.Array) -> jax.Array:
+    if implementation == "pallas":
+        return _flash(how, *qkv)
     return jax.nn.dot_product_attention(*qkv, is_causal=how[0], scale=how[1], implementation=implementation)
 
 
-def _pull_plainly(how: tuple[bool, float | None], *qkv_and_gradient: jax.Array) -> tuple[jax.Array, ...]:
+def _batch_axes(query: jax.Array) -> PartitionSpec | None:
+    """Over which of the mesh's axes examples are split; None where there is no mesh, or it does not divide them."""
+    mesh = target.mesh()
+    if mesh is None or query.shape[0] % mesh.size or mesh.shape["tensor"] > 1:
+        return None
+    return PartitionSpec(mesh.axis_names[:-1])
+
+
+def _flash(how: How, *qkv: jax.Array) -> jax.Array:
+    """By each device of its own examples: the compiler cannot split a kernel."""
+    from jax.experimental.pallas.ops.tpu import flash_attention as pallas  # a second to import, and for TPUs alone
+
+    mesh, examples = target.mesh(), _batch_axes(qkv[0])
+    assert mesh is not None
+    assert examples is not None
+    causal, scale = how
+    queries, keys = (next(n for n in _BLOCKS if x.shape[1] % n == 0) for x in qkv[:2])
+    blocks = pallas.BlockSizes(
+        block_b=1, block_q=queries, block_k_major=keys, block_k=keys,
+        block_q_major_dkv=queries, block_k_major_dkv=keys, block_k_dkv=keys, block_q_dkv=queries,
+        # It writes the queries' sums as often as a block has keys.
+        block_k_major_dq=_BLOCKS[-1], block_k_dq=_BLOCKS[-1], block_q_dq=queries,
+    )  # fmt: skip
+    scale = qkv[0].shape[-1] ** -0.5 if scale is None else scale
+
+    @functools.partial(jax.shard_map, mesh=mesh, in_specs=examples, out_specs=examples, check_vma=False)
+    def of_examples(*qkv: jax.Array) -> jax.Array:
+        heads_first = (x.swapaxes(1, 2) for x in qkv)
+        return pallas.flash_attention(*heads_first, causal=causal, sm_scale=scale, block_sizes=blocks).swapaxes(1, 2)
+
+    return of_examples(*qkv)
+
+
+def _pull_plainly(how: How, *qkv_and_gradient: jax.Array) -> tuple[jax.Array, ...]:
     *qkv, gradient = qkv_and_gradient
     return jax.vjp(functools.partial(_attention, "xla", how), *qkv)[1](gradient)
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _fused(how: tuple[bool, float | None], *qkv: jax.Array) -> jax.Array:
-    return _attention("cudnn", how, *qkv)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
+def _fused(kernel: Implementation, how: How, *qkv: jax.Array) -> jax.Array:
+    return _attention(kernel, how, *qkv)
 
 
-# cuDNN's gradient has no gradient of its own: XLA's, of the same function, takes its place.
+# A kernel's gradient has no gradient of its own: XLA's, of the same function, takes its place.
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
-def _pull(how: tuple[bool, float | None], pull: Any, *qkv_and_gradient: jax.Array) -> tuple[jax.Array, ...]:
+def _pull(how: How, pull: Any, *qkv_and_gradient: jax.Array) -> tuple[jax.Array, ...]:
     return pull(qkv_and_gradient[-1])
 
 
-def _forward(how: Any, *qkv: jax.Array) -> tuple[jax.Array, Any]:
-    value, pull = jax.vjp(functools.partial(_attention, "cudnn", how), *qkv)
+def _forward(kernel: Implementation, how: How, *qkv: jax.Array) -> tuple[jax.Array, Any]:
+    value, pull = jax.vjp(functools.partial(_attention, kernel, how), *qkv)
     return value, (pull, qkv)
 
 
-def _pull_backward(how: Any, kept: Any, gradients: tuple[jax.Array, ...]) -> tuple[Any, ...]:
+def _pull_backward(how: How, kept: Any, gradients: tuple[jax.Array, ...]) -> tuple[Any, ...]:
     pull, *rest = kept
     nothing = jax.tree.map(
         lambda x: np.zeros(x.shape, x.dtype if jnp.issubdtype(x.dtype, jnp.inexact) else float0), pull
@@ -78,5 +131,5 @@ def _pull_backward(how: Any, kept: Any, gradients: tuple[jax.Array, ...]) -> tup
     return nothing, *jax.vjp(functools.partial(_pull_plainly, how), *rest)[1](gradients)
 
 
-_fused.defvjp(_forward, lambda how, kept, gradient: _pull(how, kept[0], *kept[1], gradient))
+_fused.defvjp(_forward, lambda kernel, how, kept, gradient: _pull(how, kept[0], *kept[1], gradient))
 _pull.defvjp(lambda how, *arguments: (_pull(how, *arguments), arguments), _pull_backward)

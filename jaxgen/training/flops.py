@@ -15,7 +15,8 @@ from jax.interpreters import partial_eval
 def count_flops(jaxpr: Any) -> int:
     """Multiplications and additions in the matrix products and convolutions of a jaxpr, all devices together.
 
-    A `scan` counts its body `length` times, a `cond` its dearest branch, a `while`, whose length is unknown, once.
+    A `scan` counts its body `length` times, a Pallas kernel its body at each place of its grid, a `shard_map` on each
+    device, a `cond` its dearest branch, a `while`, whose length is unknown, once.
     What no result depends on, such as a first layer's gradient in its input, XLA leaves out, and so does the count.
     """
     return flops_by_kind(jaxpr).total()
@@ -57,7 +58,9 @@ def _equation(equation: Any) -> collections.Counter[str]:
     inner = [_count(sub) for sub in core.jaxprs_in_params(params)]
     if name == "cond":
         return max(inner, key=collections.Counter.total)
-    times = params.get("length", 1)
+    # A scan's length; a sharded function's devices; how often a kernel runs.
+    grid = params["grid_mapping"].grid if name == "pallas_call" else ()
+    times = params.get("length", 1) * (params["mesh"].size if name == "shard_map" else 1) * math.prod(grid)
     total = sum(inner, collections.Counter())
     return collections.Counter({kind: count * times for kind, count in total.items()})
 

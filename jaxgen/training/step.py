@@ -103,7 +103,7 @@ def compile_step(step: Step, mesh: Mesh, shardings: TrainState, due: Sequence[Du
 
     def call(state: TrainState, batches: Batch, key: Array) -> tuple[TrainState, Metrics]:
         parts: list[Metrics] = []
-        with target.tracing_for(mesh.devices.flat[0].platform):
+        with target.tracing_for(mesh.devices.flat[0].platform, mesh):
             for phases, start, stop in runs(due):
                 some = jax.tree.map(lambda x, a=start, b=stop: x[a:b], batches)
                 state, metrics = loops.scan(lambda s, batch, p=phases: step(s, batch, key, p), state, some)

@@ -1,15 +1,22 @@
-"""Attention against the softmax written out; the fused kernel's place is taken by XLA's, as no test here has a GPU."""
+"""Attention against the softmax written out.
 
+No test here has a GPU: XLA's attention takes the place of its kernel. The TPU's kernel is interpreted.
+"""
+
+import contextlib
 import functools
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.experimental.pallas import tpu as pallas
 
 from jaxgen import target
 from jaxgen.layers import dot_product
 from jaxgen.layers.dot_product import attend
+from jaxgen.training.flops import flops_by_kind
+from jaxgen.training.sharding import make_mesh
 
 Q, K, V, G = (jax.random.normal(key, (2, 6, 2, 8)) for key in jax.random.split(jax.random.key(0), 4))
 
@@ -44,7 +51,7 @@ def fused(monkeypatch):
     monkeypatch.setattr(
         dot_product, "_attention", lambda how, *rest: kernel(*rest[1:]) if how == "cudnn" else attention(how, *rest)
     )
-    monkeypatch.setattr(dot_product, "_fits", lambda query: True)
+    monkeypatch.setattr(dot_product, "_best", lambda query, key: "cudnn")
     return called
 
 
@@ -70,5 +77,43 @@ def test_the_kernel_s_gradient_is_used_and_second_order_does_without_it(fused):
 
 def test_kernels_are_for_gpus_and_half_precision():
     with target.tracing_for("gpu"):  # this process has none, whatever it traces for
-        assert not dot_product._fits(Q.astype(jnp.bfloat16))
-    assert not dot_product._fits(Q)
+        assert dot_product._best(Q.astype(jnp.bfloat16), K) == "xla"
+    assert dot_product._best(Q, K) == "xla"
+
+
+@contextlib.contextmanager
+def on_a_slice():
+    """As a step of two TPUs is traced, whose kernels the CPU interprets."""
+    with target.tracing_for("tpu", make_mesh(devices=jax.devices()[:2])), pallas.force_tpu_interpret_mode():
+        yield
+
+
+LONG = [
+    jax.random.normal(key, (2, length, 1, 8))
+    for key, length in zip(jax.random.split(jax.random.key(1), 4), (256, 128, 128, 256), strict=True)
+]
+
+
+def test_a_tpu_s_kernel_and_its_gradient_are_the_softmax_written_out():
+    *qkv, g = LONG
+
+    def pulled(q, k, v):
+        mixed, pull = jax.vjp(lambda *qkv: attend(*qkv, scale=0.3), q, k, v)
+        return mixed, pull(g)
+
+    with on_a_slice():
+        found = jax.jit(pulled)(*qkv)
+    truth, pull = jax.vjp(lambda *qkv: written_out(*qkv, scale=0.3), *qkv)
+    jax.tree.map(functools.partial(np.testing.assert_allclose, rtol=1e-4, atol=1e-5), found, (truth, pull(g)))
+
+
+def test_a_tpu_s_kernel_takes_whole_blocks_of_every_device_s_examples_and_is_counted():
+    q, k, v, _ = LONG
+    plain = flops_by_kind(jax.make_jaxpr(attend)(q, k, v))
+    with on_a_slice():
+        assert dot_product._best(q, k) == "pallas"
+        assert dot_product._best(q[:1], k[:1]) == "xla"
+        assert dot_product._best(q[:, :200], k) == "xla"
+        assert flops_by_kind(jax.make_jaxpr(attend)(q, k, v)) == plain
+    with target.tracing_for("tpu"):  # a kernel cannot be split by the compiler, who alone knows over what
+        assert dot_product._best(q, k) == "xla"
