@@ -14,6 +14,7 @@ LEAVES = {
     "rows",
     "console",
     "target",
+    "parts",
     "loops",
     "files",
     "chips",

@@ -17,10 +17,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen.dtypes import promote_dtype
+from flax.linen.dtypes import canonicalize_dtype, promote_dtype
 from jax import lax
 
-from jaxgen import target
+from jaxgen import parts, target
 from jaxgen.errors import UserError
 from jaxgen.layers import winograd
 from jaxgen.layers.matrix import at_every_pixel
@@ -251,8 +251,9 @@ class Conv(nn.Module):
 
     def _apply(self, function: Callable, x: jax.Array, kernel: jax.Array) -> jax.Array:
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
-        x, kernel, bias = promote_dtype(x, kernel, bias, dtype=self.dtype)
-        y = function(x, kernel, tuple(self.strides), self.padding)
+        dtype = canonicalize_dtype(x, kernel, bias, dtype=self.dtype)
+        x, bias = promote_dtype(x, bias, dtype=dtype)
+        y = function(x, parts.whole(kernel, dtype), tuple(self.strides), self.padding)
         return y if bias is None else y + bias
 
 

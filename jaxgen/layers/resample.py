@@ -47,8 +47,11 @@ def _check_even(x: jax.Array) -> None:
 
 
 def _doubling(kernel: jax.Array) -> jax.Array:
-    """The transposed convolution's kernel `[4, 4, out, in]` that convolves an enlarged image by `[3, 3, in, out]`."""
-    return _spread(jnp.flip(kernel, (0, 1))).swapaxes(2, 3)
+    """Of a kernel `[3, 3, in, out]` the `[4, 4, in, out]` of a transposed convolution that convolves an enlarged image.
+
+    Its last two axes are still to be exchanged, once it is whole: parts along one would become parts along the other.
+    """
+    return _spread(jnp.flip(kernel, (0, 1)))
 
 
 def _halving(kernel: jax.Array) -> jax.Array:
@@ -80,7 +83,9 @@ class ResampledConv(Conv):
 
     def _apply(self, function: Callable, x: jax.Array, kernel: jax.Array) -> jax.Array:
         if self.resample == "up":
-            return super()._apply(lambda x, kernel, *_: conv_transpose(x, kernel, (2, 2)), x, _doubling(kernel))
+            return super()._apply(
+                lambda x, kernel, *_: conv_transpose(x, kernel.swapaxes(2, 3), (2, 2)), x, _doubling(kernel)
+            )
         if self.resample == "down":
             _check_even(x)
             return super()._apply(lambda x, kernel, *_: conv(x, kernel, (2, 2)), x, _halving(kernel))

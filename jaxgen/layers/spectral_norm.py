@@ -18,9 +18,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen.dtypes import promote_dtype
+from flax.linen.dtypes import canonicalize_dtype, promote_dtype
 from jax import lax
 
+from jaxgen import parts
 from jaxgen.layers.conv import Conv, ConvTranspose
 from jaxgen.layers.matrix import at_every_pixel
 
@@ -36,15 +37,17 @@ def normalized(module: nn.Module, weight: jax.Array, output_axis: int = -1) -> j
       output_axis: W's rows; all other axes are its columns.
 
     Returns:
-      Of the weight's shape.
+      Of the weight's shape; in parts, where devices share work on weights, for `parts.whole`.
     """
-    transposed = jnp.moveaxis(weight, output_axis, -1).reshape(-1, weight.shape[output_axis])
-    draw = functools.partial(nn.initializers.normal(), shape=transposed.shape[1:], dtype=weight.dtype)
+    weight = parts.split(weight)
+    outputs = output_axis % weight.ndim
+    inputs = [axis for axis in range(weight.ndim) if axis != outputs]  # never merged: a part along one would be none
+    draw = functools.partial(nn.initializers.normal(), shape=(weight.shape[outputs],), dtype=weight.dtype)
     u = module.variable("spectral", "u", lambda: _unit(draw(module.make_rng("params")), 0.0))
     sigma = module.variable("spectral", "sigma", lambda: jnp.ones((), weight.dtype))
     left = lax.stop_gradient(u.value)
-    right = _unit(jnp.matmul(lax.stop_gradient(transposed), left, precision=_HIGHEST), 0.0)
-    image = jnp.matmul(right, transposed, precision=_HIGHEST)  # W·v
+    right = _unit(jnp.tensordot(lax.stop_gradient(weight), left, ([outputs], [0]), precision=_HIGHEST), 0.0)
+    image = jnp.tensordot(right, weight, (list(range(len(inputs))), inputs), precision=_HIGHEST)  # W·v
     iterates = module.is_mutable_collection("spectral") and not module.is_initializing()
     if iterates:
         left = _unit(lax.stop_gradient(image), left)
@@ -56,7 +59,7 @@ def normalized(module: nn.Module, weight: jax.Array, output_axis: int = -1) -> j
 
 def _unit(x: jax.Array, otherwise: jax.Array | float) -> jax.Array:
     """x / |x|, or `otherwise` where x is zero."""
-    length = jnp.linalg.norm(x)
+    length = jnp.linalg.norm(x.ravel())
     return jnp.where(length > 0, x / jnp.where(length > 0, length, 1.0), otherwise)
 
 
@@ -93,8 +96,9 @@ class SpectralDense(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         kernel = self.param("kernel", self.kernel_init, (x.shape[-1], self.features), jnp.float32)
         bias = self.param("bias", nn.initializers.zeros, (self.features,), jnp.float32) if self.use_bias else None
-        x, kernel, bias = promote_dtype(x, normalized(self, kernel), bias, dtype=self.dtype)
-        y = at_every_pixel(x, kernel)
+        dtype = canonicalize_dtype(x, kernel, bias, dtype=self.dtype)
+        x, bias = promote_dtype(x, bias, dtype=dtype)
+        y = at_every_pixel(x, parts.whole(normalized(self, kernel), dtype))
         return y if bias is None else y + bias
 
 
@@ -116,5 +120,4 @@ class SpectralEmbed(nn.Module):
     @nn.compact
     def __call__(self, labels: jax.Array) -> jax.Array:
         table = self.param("embedding", self.embedding_init, (self.classes, self.features), jnp.float32)
-        (table,) = promote_dtype(normalized(self, table), dtype=self.dtype)
-        return table[labels]
+        return parts.whole(normalized(self, table), self.dtype or table.dtype)[labels]

@@ -15,6 +15,7 @@ import jax
 from jax.experimental import mesh_utils
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from jaxgen import parts
 from jaxgen.core import Place, TrainState, Variables
 from jaxgen.errors import UserError
 
@@ -143,7 +144,7 @@ def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainS
                 unused.discard(pattern)
                 _check_fits(name, leaf.shape, pattern, spec, mesh)
                 return NamedSharding(mesh, spec)
-        axes = ("fsdp", "zero1") if _UPDATED_ONLY.match(name) else ("fsdp",)
+        axes = parts.AXES if _UPDATED_ONLY.match(name) else ("fsdp",)
         return NamedSharding(mesh, _rule(leaf.shape, {axis: mesh.shape[axis] for axis in axes}))
 
     shardings = jax.tree_util.tree_map_with_path(sharding, state)
@@ -184,10 +185,10 @@ def placement(mesh: Mesh, shardings: TrainState) -> Place:
       shardings: of the state's leaves.
     """
     split = batch_sharding(mesh)
-    parts = batch_shards(mesh)
+    shards = batch_shards(mesh)
 
     def examples(x: Any) -> Any:
-        divides = isinstance(x, jax.Array) and x.ndim and x.shape[0] % parts == 0
+        divides = isinstance(x, jax.Array) and x.ndim and x.shape[0] % shards == 0
         return jax.lax.with_sharding_constraint(x, split) if divides else x
 
     def place(name: str, variables: Variables, inputs: tuple[Any, ...]) -> tuple[Variables, tuple[Any, ...]]:
@@ -216,18 +217,7 @@ def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
 
 
 def _rule(shape: tuple[int, ...], sizes: Mapping[str, int]) -> PartitionSpec:
-    """Over as many of the mesh's axes as divide evenly; the first comes first."""
-    spec: list[tuple[str, ...]] = [()] * len(shape)
-    if math.prod(shape) >= MIN_SHARDED:
-        for name, size in sizes.items():
-            left = [extent // math.prod(sizes[n] for n in spec[axis]) for axis, extent in enumerate(shape)]
-            taken = [axis for axis, names in enumerate(spec) if names]
-            divisible = [axis for axis in taken or range(len(shape)) if left[axis] % size == 0]
-            if size > 1 and divisible:
-                largest = max(divisible, key=lambda axis: (shape[axis], axis))
-                spec[largest] = (*spec[largest], name)
-    used = max((axis + 1 for axis, names in enumerate(spec) if names), default=0)
-    return PartitionSpec(*[names[0] if len(names) == 1 else names or None for names in spec[:used]])
+    return parts.rule(shape, sizes) if math.prod(shape) >= MIN_SHARDED else PartitionSpec()
 
 
 def _axes(names: str | tuple[str, ...] | None) -> tuple[str, ...]:
@@ -242,9 +232,9 @@ def _check_fits(name: str, shape: tuple[int, ...], pattern: str, spec: Partition
     for size, names in zip(shape, spec, strict=False):
         if unknown := [axis for axis in _axes(names) if axis not in AXES]:
             raise UserError(f"sharding pattern {pattern!r} names axis {unknown[0]!r}; there are {', '.join(AXES)}.")
-        parts = math.prod(mesh.shape[axis] for axis in _axes(names))
-        if size % parts:
+        shards = math.prod(mesh.shape[axis] for axis in _axes(names))
+        if size % shards:
             raise UserError(
-                f"sharding pattern {pattern!r} splits {name}, {list(shape)}, into {parts} along an axis of {size}; "
+                f"sharding pattern {pattern!r} splits {name}, {list(shape)}, into {shards} along an axis of {size}; "
                 "choose a mesh whose axes divide it."
             )

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 import jax
 import jax.numpy as jnp
 
+from jaxgen import parts
 from jaxgen.core import Array, Aux, View, Weight
 from jaxgen.losses import penalties
 
@@ -84,7 +85,11 @@ def orthogonal(weight: Weight, *, network: str = "generator", norms: bool = Fals
     def term(game: Game, key: Array) -> Array:
         leaves = jax.tree_util.tree_leaves_with_path(game.view.params[network])
         kernels = [(leaf, _OUTPUT_AXES[path[-1].key]) for path, leaf in leaves if path[-1].key in _OUTPUT_AXES]
-        terms = [penalties.orthogonality(kernel, norms=norms, output_axis=axis) for kernel, axis in kernels]
+        # In parts along the inputs, sums over which are small matrices.
+        terms = [
+            penalties.orthogonality(parts.split(kernel, -3 - axis), norms=norms, output_axis=axis)
+            for kernel, axis in kernels
+        ]
         return sum(terms, jnp.zeros(()))
 
     return weighted(weight, term)
