@@ -1,16 +1,16 @@
 """What a training step will need and take on devices that are not at hand, from compiling it for them."""
 
-import contextlib
 import dataclasses
 import math
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import jax
 
 from jaxgen.aot.collectives import Collective, collectives
+from jaxgen.aot.compiled import Compiled, Memory
 from jaxgen.aot.explain import Moved, explain
 from jaxgen.aot.hlo import Program
 from jaxgen.aot.roofline import Roofline, roofline
@@ -24,30 +24,6 @@ from jaxgen.training.trainer import Trainer
 LARGEST = 5  # movers of memory traffic that are named
 _GIB = 2**30
 T = TypeVar("T")
-
-
-@dataclasses.dataclass(frozen=True)
-class Memory:
-    """Bytes of one device's memory, as the compiler has planned it.
-
-    Attributes:
-      arguments: state, batch and key.
-      temporaries: what lives only during the step.
-      outputs: the new state and metrics.
-      donated: outputs that take the place of arguments.
-      code: the program itself.
-    """
-
-    arguments: int
-    temporaries: int
-    outputs: int
-    donated: int
-    code: int
-
-    @property
-    def total(self) -> int:
-        """All of it at once."""
-        return self.arguments + self.temporaries + self.outputs - self.donated + self.code
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,6 +41,7 @@ class Prediction:
       communication: the collectives; None where they could not be read.
       roofline: seconds; None where the chip's peaks are not known.
       unread: a sentence for each thing that could not be read.
+      kept: whether an earlier call had compiled the same program.
     """
 
     topology: Topology
@@ -77,6 +54,7 @@ class Prediction:
     communication: list[Collective] | None
     roofline: Roofline | None
     unread: tuple[str, ...] = ()
+    kept: bool = False
 
     @property
     def moved(self) -> float | None:
@@ -132,14 +110,12 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
     start = time.perf_counter()
     traced = trainer.trace()
     try:
-        with _no_compilation_cache():
-            compiled = traced.lower().compile()
+        compiled = Compiled.of(traced, mesh, topology)
     except jax.errors.JaxRuntimeError as error:
         if not str(error).startswith("RESOURCE_EXHAUSTED"):
             raise
         raise UserError(_does_not_fit(str(error), trainer, topology)) from error
     seconds = time.perf_counter() - start
-    planned: Any = compiled.memory_analysis()
     unread: list[str] = []
 
     def read(what: str, function: Callable[..., T], *args: Any) -> T | None:
@@ -150,7 +126,7 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
             unread.append(f"{what} could not be read from this compiler's program: {error}.")
             return None
 
-    program = read("Instructions", Program.parse, compiled.as_text() or "")
+    program = read("Instructions", Program.parse, compiled.text)
     talk = read("Collectives", collectives, program, mesh, topology.slices)
     moved = read("Memory traffic", explain, program, [phase.name for phase in trainer.method.phases])
     starts = read("Operations", lambda program: sum(times for _, times, _ in moves(program)), program)
@@ -166,30 +142,14 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
         mesh=dict(mesh.shape),
         images=trainer.images_per_step,
         compile_seconds=seconds,
-        memory=Memory(
-            arguments=planned.argument_size_in_bytes,
-            temporaries=planned.temp_size_in_bytes,
-            outputs=planned.output_size_in_bytes,
-            donated=planned.alias_size_in_bytes,
-            code=planned.generated_code_size_in_bytes,
-        ),
+        memory=compiled.memory,
         flops=flops,
         traffic=traffic,
         communication=communication,
         roofline=times,
         unread=tuple(unread),
+        kept=compiled.kept,
     )
-
-
-@contextlib.contextmanager
-def _no_compilation_cache() -> Iterator[None]:
-    """A program for devices that are not there cannot be read back: JAX warns of each that it finds in its cache."""
-    before: Any = jax.config.jax_enable_compilation_cache  # pyright: ignore[reportAttributeAccessIssue]
-    jax.config.update("jax_enable_compilation_cache", False)
-    try:
-        yield
-    finally:
-        jax.config.update("jax_enable_compilation_cache", before)
 
 
 def _does_not_fit(message: str, trainer: Trainer, topology: Topology) -> str:

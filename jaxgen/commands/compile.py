@@ -128,8 +128,9 @@ def _explained(prediction: Prediction) -> list[Table | str]:
 
 def _verdict(prediction: Prediction) -> str:
     roofline = prediction.roofline
+    how = "Compiled earlier, and read" if prediction.kept else "Compiled"
     compiled = " ".join(
-        [f"Compiled in {prediction.compile_seconds:.0f} s by {prediction.topology.compiler}.", *prediction.unread]
+        [f"{how} in {prediction.compile_seconds:.0f} s by {prediction.topology.compiler}.", *prediction.unread]
     )
     if roofline is None:
         return f"{compiled} No peaks are published for these devices, so no time is predicted."
