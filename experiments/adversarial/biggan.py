@@ -71,5 +71,6 @@ def experiment(config: Config) -> Experiment:
         critic_steps=config.critic_steps,
         classes=count,
         generator_regularizers=(orthogonal(1e-4),),
+        together=True,
     )
     return played(config, data, method)

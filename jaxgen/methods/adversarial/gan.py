@@ -30,6 +30,7 @@ def gan(
     critic_regularizers: Sequence[Regularizer] = (),
     generator_regularizers: Sequence[Regularizer] = (),
     augmentations: Sequence[Augmentation] = (),
+    together: bool = False,
     field: str = "image",
 ) -> Method:
     """A GAN on the batch field `image` `[batch, height, width, channels]` in [-1, 1].
@@ -45,10 +46,12 @@ def gan(
       critic_regularizers: what is added to the critic's loss.
       generator_regularizers: what is added to the generator's loss.
       augmentations: what both real and generated images go through, in order, before the critic sees them.
+      together: whether the critic learns from real and generated examples in one pass: faster, and not for critics that
+        normalize by the batch.
       field: the batch field of the data, where that is not images.
     """
     prior = prior if classes is None else joint(prior, categorical(classes))
-    players = Players(prior, classes is not None, augmentations)
+    players = Players(prior, classes is not None, augmentations, together)
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 4)

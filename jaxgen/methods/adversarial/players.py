@@ -31,11 +31,14 @@ class Players:
       prior: of the latents.
       conditional: whether both networks see the batch field `label` too, the generator after what the prior gives.
       augmentations: what images go through, in order, before the critic sees them.
+      together: whether the critic learns from real and generated examples in one pass, which reads its weights once; a
+        batch normalization would see both kinds.
     """
 
     prior: Prior
     conditional: bool = False
     augmentations: Sequence[Augmentation] = ()
+    together: bool = False
 
     def latents(self, key: Array, count: int, batch: Batch | None) -> dict[str, Array]:
         """Draws of the prior, under the conditions of a batch where there is one."""
@@ -95,8 +98,17 @@ class Players:
     ) -> tuple[tuple[Array, Array], tuple[Any, Any], Variables]:
         """In the critic's own phase: logits and further heads of real and of generated examples, and what moved.
 
-        Every kind is a pass of its own, with its own one of two `keys`, so that batch normalization sees one kind.
+        Unless they are judged together, every kind is a pass of its own, with its own one of two `keys`, so that batch
+        normalization sees one kind.
         """
+        if self.together:
+            # Real and generated take turns, so that every device keeps its own.
+            images, conditions = jax.tree.map(
+                _in_turns, (game.real, self.condition(batch)), (game.fake, self.condition(batch))
+            )
+            logits, heads, moved = self.judge(view, images, conditions, keys[0])
+            real, fake = ((logits[kind::2], jax.tree.map(lambda x, k=kind: x[k::2], heads)) for kind in (0, 1))
+            return (real[0], fake[0]), (real[1], fake[1]), moved
         real, real_heads, moved = self.judge(view, game.real, batch, keys[0])
         fake, fake_heads, moved = self.judge(view.with_variables("critic", moved), game.fake, batch, keys[1])
         return (real, fake), (real_heads, fake_heads), moved
@@ -162,6 +174,11 @@ def check_heads(method: str, module: Module, variables: Variables, images: Array
 def taken(field: str, classes: int | None = None) -> Fields:
     """What a game takes: images in [-1, 1], another field whatever its values, and labels where there are classes."""
     return {field: SIGNED if field == "image" else Field()} | ({} if classes is None else {"label": label(classes)})
+
+
+def _in_turns(a: Array, b: Array) -> Array:
+    """`[batch, ...]` each to a, b, a, b, ... `[2 batch, ...]`."""
+    return jnp.stack([a, b], 1).reshape(-1, *a.shape[1:])
 
 
 def heads_of(output: Any) -> tuple[Array, tuple[Any, ...]]:

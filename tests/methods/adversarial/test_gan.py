@@ -310,23 +310,39 @@ def test_the_orthogonal_regularizer_knows_the_filters_of_a_transposed_convolutio
     assert regularizers.orthogonal(3.0)(game, KEY)[0] == pytest.approx(3 * angles, rel=1e-5)
 
 
-def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classes():
-    class Table(nn.Module):
-        @nn.compact
-        def __call__(self, z, label, *, train):
-            return nn.Embed(3, 1, embedding_init=nn.initializers.zeros, name="table")(label) + 0.1 * z
+class Table(nn.Module):
+    """A point for each label, and some noise."""
 
-    class Projection(nn.Module):
-        @nn.compact
-        def __call__(self, x, label, *, train):
-            return (nn.Embed(3, 1, embedding_init=nn.initializers.zeros)(label) * x)[:, 0]
+    @nn.compact
+    def __call__(self, z, label, *, train):
+        return nn.Embed(3, 1, embedding_init=nn.initializers.zeros, name="table")(label) + 0.1 * z
 
-    label = np.array([0, 2] * 32)
-    batch = {"image": np.array([[-1.0], [2.0]] * 32, np.float32), "label": label}
-    method = gan(
+
+class Projection(nn.Module):
+    """A slope for each label."""
+
+    @nn.compact
+    def __call__(self, x, label, *, train):
+        return (nn.Embed(3, 1, embedding_init=nn.initializers.zeros)(label) * x)[:, 0]
+
+
+def conditional(**settings):
+    return gan(
         Net(Table(), optax.sgd(0.1)), Net(Projection(), optax.sgd(0.1)), adversarial.non_saturating, prior=normal(1),
-        classes=3, critic_regularizers=[regularizers.r1(1.0)],
+        classes=3, critic_regularizers=[regularizers.r1(1.0)], **settings,
     )  # fmt: skip
+
+
+def test_a_critic_that_judges_both_kinds_in_one_pass_learns_the_same():
+    batch = {"image": np.array([[-1.0], [2.0], [0.5], [3.0]], np.float32), "label": np.array([0, 2, 1, 0])}
+    (apart, logged), (together, same) = (course(conditional(together=each), 3, batch) for each in (False, True))
+    chex.assert_trees_all_close((together, same), (apart, logged), rtol=1e-5, atol=1e-7)
+    assert abs(logged["critic/real"][-1] - logged["critic/fake"][-1]) > 0.01
+
+
+def test_a_conditional_gan_learns_from_the_batch_s_labels_and_samples_all_classes():
+    batch = {"image": np.array([[-1.0], [2.0]] * 32, np.float32), "label": np.array([0, 2] * 32)}
+    method = conditional()
     state = play(method, 1500, batch)
     # Nobody saw label 1: neither player moves its row, and R1 leaves it where it is.
     np.testing.assert_allclose(state.nets["generator"].params["table"]["embedding"][:, 0], [-1, 0, 2], atol=0.1)
