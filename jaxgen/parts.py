@@ -49,13 +49,12 @@ def _sharding(shape: tuple[int, ...], axis: int | None = None) -> NamedSharding 
     if mesh is None or mesh.shape["tensor"] > 1 or math.prod(shape) < _SMALLEST:
         return None
     sizes = {name: mesh.shape[name] for name in AXES}
+    count = math.prod(sizes.values())
     if axis is None:
         spec = rule(shape, sizes)
     else:
-        spec = (
-            PartitionSpec(*[None] * (axis % len(shape)), AXES) if shape[axis] % math.prod(sizes.values()) == 0 else ()
-        )
-    return NamedSharding(mesh, spec) if math.prod(sizes.values()) > 1 and any(spec) else None
+        spec = PartitionSpec(*[None] * (axis % len(shape)), AXES) if shape[axis] % count == 0 else PartitionSpec()
+    return NamedSharding(mesh, spec) if count > 1 and any(spec) else None
 
 
 def rule(shape: tuple[int, ...], sizes: Mapping[str, int]) -> PartitionSpec:
