@@ -3,7 +3,8 @@
 Williams, Waterman & Patterson 2009, "Roofline"; for collectives on a torus, and for the two ends, Austin et al. 2025,
 "How to Scale Your Model", chapters 1 and 3. These are predictions. The lower end has every part at its published peak,
 perfectly overlapped, without latency; the upper end has them in turn, at what others have reached, and pays for every
-message's way and every operation's start. `benchmarks/predicted.json` holds them against published measurements.
+message's way and every operation's start. `benchmarks/predicted_and_measured.json` holds them against published
+measurements.
 """
 
 import dataclasses

@@ -16,6 +16,7 @@ from jaxgen.commands.options import Compile
 from jaxgen.console import Console
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
+from jaxgen.training.sharding import described
 
 
 def main(args: Sequence[str]) -> None:
@@ -55,7 +56,7 @@ def _predict(experiment: Experiment, topology: Topology, options: Compile) -> Pr
 
 def _tables(name: str, prediction: Prediction) -> list[Table]:
     memory, chip = prediction.memory, prediction.topology.chip
-    mesh = ", ".join(f"{axis} {size}" for axis, size in prediction.mesh.items() if size > 1) or "one device"
+    mesh = described(prediction.mesh)
     need = Table(title=f"{name} on {prediction.topology} ({mesh}), {prediction.images} images a step: predictions")
     need.add_column("memory of a chip")
     need.add_column("", justify="right")

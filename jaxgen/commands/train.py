@@ -38,7 +38,7 @@ from jaxgen.training.loop import train
 from jaxgen.training.preemption import sigterm_raises
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import paced
-from jaxgen.training.sharding import shardings_of
+from jaxgen.training.sharding import described, shardings_of
 from jaxgen.training.starts import from_run
 from jaxgen.training.trainer import Trainer
 
@@ -121,7 +121,10 @@ def _train(
         shared = f"name a folder that all share with --run-dir, which {folder.path} is not"
         check_agreement(lambda: {"the run folder's content": folder.token()}, shared)
         what = f"{', then '.join(stage.method.name for stage in experiment.plan)} on {experiment.data.name}"
-        console.print(f"Training {settings['experiment']} ({what}) in {folder.path}", markup=False, soft_wrap=True)
+        over = f" over {described(mesh.shape)}" if mesh.size > 1 else ""
+        console.print(
+            f"Training {settings['experiment']} ({what}) in {folder.path}{over}", markup=False, soft_wrap=True
+        )
         rollbacks = _ROLLBACKS if options.on_nonfinite == "rollback" else 0
         return _train_to_the_end(experiment, trainers, folder, settings, console, rollbacks)
 

@@ -103,6 +103,11 @@ def are_there(devices: Sequence[Any]) -> str:
     return f"{count} (JAX_NUM_CPU_DEVICES=N makes N)" if devices[0].platform == "cpu" else count
 
 
+def described(axes: Mapping[str, int]) -> str:
+    """Of a mesh's axes and their sizes those with several devices, as in "data 2, zero1 128"; else "one device"."""
+    return ", ".join(f"{axis} {size}" for axis, size in axes.items() if size > 1) or "one device"
+
+
 def replicated(mesh: Mesh) -> NamedSharding:
     """Every device holds the whole array."""
     return NamedSharding(mesh, PartitionSpec())
