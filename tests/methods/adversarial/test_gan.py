@@ -302,7 +302,7 @@ def test_the_orthogonal_regularizer_knows_the_filters_of_a_transposed_convolutio
             return ConvTranspose(1, (2, 2), kernel_init=nn.initializers.normal())(x)
 
     method = gan(Net(Generator()), Net(Line()), adversarial.hinge, prior=normal(2))
-    params = init_state(method, KEY, {"image": np.zeros((4, 4), np.float32)}).nets["generator"].params
+    params = init_state(method, KEY, {"image": np.zeros((4, 1, 1, 1), np.float32)}).nets["generator"].params
     game = SimpleNamespace(view=SimpleNamespace(params={"generator": params}, weight=lambda weight: weight))
     kernel = np.asarray(params["SpectralConvTranspose_0"]["transposed_kernel"])
     filters = [kernel[:, :, i].ravel() for i in range(5)]  # and the one of the other layer, which is alone
