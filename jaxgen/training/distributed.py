@@ -7,12 +7,13 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 import jax
 import numpy as np
+from jax._src.clusters import ClusterEnv  # which JAX has nowhere else
 from jax.experimental import multihost_utils
 
 from jaxgen.console import say
@@ -43,9 +44,12 @@ def join(
     missing = [name for name, value in given.items() if value is None]
     if missing and len(missing) < len(given):
         raise UserError(f"{missing[0]} is missing; coordinator, num_processes and process_id are given together.")
+    local_devices = None
+    if detect and coordinator is None:
+        coordinator, process_count, process_id, local_devices = _detected(timeout)
+        if process_count == 1:
+            return
     if coordinator is None:
-        if detect:
-            _detect(timeout)
         return
     assert process_count is not None  # or it would be missing
     assert process_id is not None
@@ -62,6 +66,7 @@ def join(
             coordinator,
             process_count,
             process_id,
+            local_devices,
             cluster_detection_method="deactivate",
             heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
             initialization_timeout=timeout,
@@ -165,15 +170,12 @@ def _end(code: int) -> NoReturn:
     os._exit(code)
 
 
-def _detect(timeout: int) -> None:
-    try:
-        jax.distributed.initialize(heartbeat_timeout_seconds=_HEARTBEAT_SECONDS, initialization_timeout=timeout)
-    except ValueError as error:
-        if "coordinator_address should be defined" not in str(error):
-            raise
-    except RuntimeError as error:
-        if not _came_too_late(error):
-            raise
+def _detected(timeout: int) -> tuple[str | None, int | None, int | None, Sequence[int] | None]:
+    """What the cluster says of the coordinator, how many processes there are, which this is, and its devices.
+
+    `jax.distributed.initialize` asks the same, but goes on to wait without a word and to end in a stack of C++.
+    """
+    return ClusterEnv.auto_detect_unset_distributed_params(None, None, None, None, None, timeout)
 
 
 def _came_too_late(error: RuntimeError) -> bool:

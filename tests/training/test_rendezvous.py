@@ -1,6 +1,7 @@
 """Processes that wait for one another: who is missing is said, and nobody waits in silence or for ever (FAULTS 17)."""
 
 import concurrent.futures
+import os
 import signal
 import socket
 import subprocess
@@ -9,7 +10,7 @@ import sys
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.training import rendezvous
+from jaxgen.training import distributed, rendezvous
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_strangers_are_nobody(port, sent):
 def test_signals_are_heard_while_waiting(port, number):
     code = f"""
 import signal
-from jaxgen.training import rendezvous
+from jaxgen.training import distributed, rendezvous
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell's background job ignores
 rendezvous._SILENCE = 0.1
 rendezvous.meet("127.0.0.1", {port}, 2, 0, timeout=100, say=lambda sentence: print(sentence, flush=True))
@@ -113,3 +114,41 @@ rendezvous.meet("127.0.0.1", {port}, 2, 0, timeout=100, say=lambda sentence: pri
         assert alone.stdout.readline() == "waiting for process 1 of 2, for 100 s at most.\n"
         alone.send_signal(number)
         assert alone.wait(timeout=20) in (-number, 1)
+
+
+def cluster(kind, port, index):
+    """The environment of process `index` of two, as a cluster makes it."""
+    slurm = {"JOB_ID": port, "STEP_NODELIST": "127.0.0.1", "NTASKS": 2, "PROCID": index, "LOCALID": index}
+    ompi = {"WORLD_SIZE": 2, "WORLD_RANK": index, "WORLD_LOCAL_RANK": index}
+    own = {
+        "slurm": {f"SLURM_{name}": value for name, value in slurm.items()},
+        "ompi": {"OMPI_MCA_orte_hnp_uri": "1531576320.0;tcp://127.0.0.1:59577"}
+        | {f"OMPI_COMM_{name}": value for name, value in ompi.items()},
+    }
+    return {name: str(value) for name, value in (own[kind] | {"JAX_COORDINATOR_PORT": port}).items()}
+
+
+@pytest.mark.parametrize("kind", ["slurm", "ompi"])
+def test_who_is_missing_of_a_cluster_that_is_found_is_said_too(kind, port, monkeypatch, capsys):
+    for name, value in cluster(kind, port, 0).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(UserError, match="process 1 of 2 did not come within 1 s; start it, or raise join_timeout"):
+        distributed.join(None, None, None, detect=True, timeout=1)
+    assert "waiting for process 1 of 2, for 1 s at most." in capsys.readouterr().err
+    distributed.join(None, None, None, detect=False)  # trains alone
+
+
+@pytest.mark.slow
+def test_a_cluster_that_is_found_trains_together(port):
+    code = "import jax; from jaxgen.training import distributed as d; d.join(None, None, None, detect=True); "
+    code += "print(jax.process_index(), jax.process_count(), jax.device_count())"
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env={**os.environ, **cluster("slurm", port, index), "XLA_FLAGS": ""},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for index in range(2)
+    ]
+    assert [process.communicate(timeout=120)[0].split() for process in processes] == [["0", "2", "2"], ["1", "2", "2"]]
