@@ -94,6 +94,23 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="hinge_margin",
+        family="games on paper",
+        title="The hinge loss as the widest margin",
+        text="A linear critic that is trained by the hinge loss ends as the support vector machine of "
+        "real and generated points. Three of eighty points hold the margin, and the others could "
+        "be anywhere beyond it.",
+        alt="Two clouds of points, a line between them and two dashed lines beside it, on which three "
+        "circled points lie.",
+        experiment="hinge_margin",
+        picture="drawings/margin.png",
+        claims=(
+            Claim("width of the margin; of a support vector machine 1.3825", "margin", 1.36, 1.40),
+            Claim("points that hold it", "support", 3, 3),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="game_value",
         family="games on paper",
         title="The best discriminator, and what the game is then worth",

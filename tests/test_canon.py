@@ -104,7 +104,8 @@ def finished(tmp_path, monkeypatch):
 
 
 def test_a_finished_run_is_taken_where_it_is(finished, jaxgen, capsys):
-    finished("runs/xy_game/nothing/seed=1", seed=1)  # of other settings
+    finished("runs/xy_game/nothing/another", distance=9.0, seed=1)  # of other settings
+    finished("figures/runs/xy_game-0", distance=9.0)  # of other code
     finished("runs/xy_game/nothing/default")
     assert jaxgen("figures", "--only", "xy_game") == 0
     page = Path("figures/index.html").read_text()
@@ -113,7 +114,7 @@ def test_a_finished_run_is_taken_where_it_is(finished, jaxgen, capsys):
     stored = json.loads(Path("figures/figures.json").read_text())["xy_game"]
     assert stored["seconds"] == 75
     assert stored["numbers"]["simultaneous.radius"] == 1.64463
-    assert not Path("figures/runs").exists()  # nothing was trained
+    assert len(list(Path("figures/runs").iterdir())) == 1  # nothing was trained
 
 
 def test_a_figure_that_does_not_show_what_it_claims_fails(finished, jaxgen, capsys):

@@ -6,6 +6,7 @@ import pytest
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import integrate, optimize, special, stats
 from sklearn.mixture import GaussianMixture
+from sklearn.svm import SVC
 
 from jaxgen.core import view_of
 from jaxgen.experiment import ExperimentFile
@@ -191,3 +192,14 @@ def test_discriminators_of_mixtures_reach_what_the_game_is_worth(drawing):
 
         assert value == pytest.approx(integrate.quad(best, -8, 8, limit=200)[0], abs=0.02)
         assert value < integrate.quad(best, -8, 8, limit=200)[0] + 1e-4  # none does better
+
+
+@pytest.mark.slow
+def test_the_critic_of_the_hinge_loss_is_the_support_vector_machine_of_another_library(drawing):
+    found = drawing("hinge_margin")
+    module = ExperimentFile.load(find("hinge_margin")).module
+    x = np.concatenate([module.REAL, module.FAKE]).astype(np.float64)
+    machine = SVC(kernel="linear", C=1 / (40 * 1e-3), tol=1e-8).fit(x, np.repeat([1, -1], 40))
+    np.testing.assert_allclose(found["slope"], machine.coef_[0], atol=0.02)
+    assert found["offset"] == pytest.approx(machine.intercept_[0], abs=0.02)
+    assert module.numbers(found)["support"] == len(machine.support_)

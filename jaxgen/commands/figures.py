@@ -47,10 +47,11 @@ class Planned:
     own: Path
 
     def found(self, finished: Mapping[Path, Mapping[str, Any]]) -> Path | None:
-        """A finished run of these settings: this command's own, else another."""
+        """A finished run of these settings: this command's own, if it is of this code, else one that a user trained."""
         if self.own in finished:
             return self.own
-        return next((folder for folder, config in finished.items() if self._same(config)), None)
+        others = (folder for folder in finished if folder.parent != self.own.parent)
+        return next((folder for folder in others if self._same(finished[folder])), None)
 
     def _same(self, config: Mapping[str, Any]) -> bool:
         return config["experiment"] == self.figure.experiment and {**self.defaults, **config["config"]} == self.settings
