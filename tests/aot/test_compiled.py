@@ -34,7 +34,9 @@ def test_a_second_call_reads_what_the_first_compiled():
 
 
 @pytest.mark.parametrize(
-    "changed", [{"function": jnp.cos}, {"devices": (1, 0)}, {"topology": Topology.parse("cpu:4")}], ids=str
+    "changed",
+    [{"function": jnp.cos}, {"devices": (1, 0)}, {"topology": Topology.parse("cpu:4")}],
+    ids=lambda changed: next(iter(changed)),
 )
 def test_what_decides_about_the_program_is_in_its_name(changed):
     find()
