@@ -33,7 +33,7 @@ class Config(Networks):
 
     data: Literal["ball", "moving_digits"] = "ball"
     """What moves: a disc, or scikit-learn's digits."""
-    steps: int = 6000
+    steps: int = 4000
     """Training steps."""
     batch_size: int = 16
     """Clips in a batch."""

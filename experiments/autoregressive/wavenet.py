@@ -6,9 +6,10 @@
 import dataclasses
 
 from jaxgen.data.notes import notes
-from jaxgen.data.sound import sound
+from jaxgen.data.sound import from_mu_law, sound
 from jaxgen.experiment import Experiment
 from jaxgen.models.autoregressive.wavenet import WaveNet
+from jaxgen.report.sequences import spectrogram_drawing
 from symbols import LEVELS, Symbols, fitted
 
 NEEDS = "sound"
@@ -44,4 +45,5 @@ def experiment(config: Config) -> Experiment:
     dilations = tuple(2**layer for layer in range(config.layers))
     model = WaveNet(LEVELS, config.width, config.skip, dilations, dtype=config.dtype)
     data = notes(length=config.length) if config.data == "notes" else sound(config.data, length=config.length)
-    return fitted(config, data, model, field="sound")
+    made = fitted(config, data, model, field="sound")
+    return dataclasses.replace(made, drawings={"spectrograms": spectrogram_drawing(made.method, from_mu_law)})

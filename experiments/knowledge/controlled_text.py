@@ -28,7 +28,7 @@ SENTENCES = 500  # of the figures
 class Config(Networks):
     """Settings."""
 
-    steps: int = 6000
+    steps: int = 4000
     """Training steps."""
     learning_rate: float = 2e-3
     """Adam's step size at the start; it decays to nothing along a cosine."""

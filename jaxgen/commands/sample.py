@@ -27,6 +27,7 @@ from jaxgen.quality.measure import signed_images
 from jaxgen.report.grid import save_samples
 from jaxgen.report.labels import Labels
 from jaxgen.report.page import write_report
+from jaxgen.report.sequences import as_text
 from jaxgen.training import process
 from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.sharding import shardings_of
@@ -51,6 +52,8 @@ def main(args: Sequence[str]) -> None:
         content = io.BytesIO()
         np.savez_compressed(content, samples=samples)
         write_atomically(options.out, content.getvalue())
+    elif options.out.suffix.lower() == ".txt":
+        write_atomically(options.out, as_text(samples).encode())
     else:
         title = f"{run.settings['experiment']} at step {int(run.state.step)}: {labels.title}"
         save_samples(options.out, samples, columns=columns, labels=dataclasses.replace(labels, title=title))

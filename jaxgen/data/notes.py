@@ -1,7 +1,6 @@
 """Notes that are computed: harmonics of a pitch that die away, and noise, whose entropy no model gets below."""
 
 import numpy as np
-from scipy import special, stats
 
 from jaxgen.data.computed import generated
 from jaxgen.data.sound import from_mu_law, mu_law
@@ -42,6 +41,8 @@ def noise_bits(clean: np.ndarray) -> np.ndarray:
     Returns:
       float64, of the same shape.
     """
+    from scipy import special, stats  # imported late: training does without
+
     edges = from_mu_law(np.arange(1, 256) - 0.5)
     below = stats.norm.cdf((edges - np.asarray(clean, np.float64)[..., None]) / NOISE)
     ends = [(0, 0)] * np.ndim(clean)

@@ -24,29 +24,31 @@ def test_sentences_say_what_they_were_drawn_to_say_each_as_often():
     codes = np.bincount([4 * a + 2 * b + c for a, b, c in (each.attributes for each in said)], minlength=8)
     assert stats.chisquare(codes).pvalue > 1e-3
     contents = {each.content for each in said}
-    assert len(contents) == 6 * 5 * 6
+    assert len(contents) == 6 * 5
+    for pair in ((0, 1), (0, 2), (1, 2)):  # any two decide the third
+        assert len({tuple(content[i] for i in pair) for content in contents}) == 6 * 5
 
 
 def test_the_entropy_is_the_logarithm_of_how_many_sentences_there_are():
     slots = [grammar.SUBJECTS, grammar.ADVERBS, grammar.STEMS, grammar.SUFFIXES, ("the",)]
     slots += [sum(grammar.ADJECTIVES, ()), sum(grammar.NOUNS, ())]
     assert len(set(itertools.chain(*slots))) == sum(map(len, slots))
-    everything = list(itertools.product(*slots))
-    np.testing.assert_allclose(grammar.ENTROPY, math.log(len(everything)))
-    assert all(parsed(numbered(" ".join(words))) for words in everything[::97])
+    said = [parsed(numbered(" ".join(words))) for words in itertools.product(*slots)]
+    np.testing.assert_allclose(grammar.ENTROPY, math.log(sum(each is not None for each in said)))
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "", "he", "he enjoy -ed the dull", "he enjoy the dull soup", "dull enjoy -ed the he soup",
-        "he enjoy -ed the dull soup soup", "he enjoy -ed -s the dull soup", "he really enjoy -ed the soup dull",
+        "", "he", "he enjoy -ed the dull", "he want -ed the dull soup", "he enjoy the dull soup",
+        "dull enjoy -ed the he soup", "he enjoy -ed the dull soup soup", "he enjoy -ed -s the dull soup",
+        "he really mention -ed the soup dull",
     ],
 )  # fmt: skip
 def test_what_is_no_sentence_is_told(text):
     assert parsed(numbered(text)) is None
     assert parsed(numbered("he enjoy -ed the dull soup")).attributes == (0, 0, 0)
-    assert parsed(numbered("we often want -s the fine plot")).content == ("we", "often", "want")
+    assert parsed(numbered("we often enjoy -s the fine plot")).content == ("we", "often", "enjoy")
     assert parsed([NUMBERS["he"], 0, *numbered("enjoy -ed the dull soup")[:5]]) is None  # a hole
     assert len(WORDS) == len(NUMBERS)
 
