@@ -47,6 +47,7 @@ from jaxgen.methods.adversarial.seqgan import seqgan
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
 from jaxgen.methods.adversarial.vrada import vrada
 from jaxgen.methods.autoregressive.deep_supervision import deeply_supervised
+from jaxgen.methods.autoregressive.depth_upscaling import depth_upscaled
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow, image_flow
@@ -439,6 +440,16 @@ def supervised(**variant):
     return deeply_supervised(model, event=(4, 4, 1), field="image", steps=100, levels=2)
 
 
+def deepened(**variant):
+    model = make(Codes(2, **variant), **v_busy(variant))
+    return depth_upscaled(model, event=(4, 4, 1), levels=4, coarse=2)
+
+
+def four_levels():
+    x = images()
+    return {**x, "image": 3 * x["image"].astype(np.int32)}
+
+
 def prior_of_codes(**variant):
     codebook = Net(VectorQuantizer(4, decay=0.9))
     still = Tiny((2, 2, 3)), Tiny((4, 4, 1, 1))
@@ -720,6 +731,7 @@ TABLE = {
     "vq-vae": Row(coded, falls="reconstruction/loss", without=(*NOISY, "samples")),
     "vq-vae's prior": Row(prior_of_codes, falls="prior/loss"),
     "maximum likelihood": Row(symbols, levels, falls="likelihood/loss"),
+    "depth upscaling": Row(deepened, four_levels, falls="likelihood/loss"),
     "deep supervision": Row(supervised, levels, falls="likelihood/loss"),
     "image flow": Row(pixels, levels, falls="likelihood/loss", without=NOISY),
     "noisy flow": Row(noisy_pixels, signed, falls="likelihood/loss", without=NOISY),
