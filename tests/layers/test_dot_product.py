@@ -90,7 +90,7 @@ def on_a_slice():
 
 LONG = [
     jax.random.normal(key, (2, length, 1, 8))
-    for key, length in zip(jax.random.split(jax.random.key(1), 4), (256, 128, 128, 256), strict=True)
+    for key, length in zip(jax.random.split(jax.random.key(1), 4), (384, 128, 128, 384), strict=True)
 ]
 
 
