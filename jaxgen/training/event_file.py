@@ -4,6 +4,7 @@ tensorboardX's own writer has a thread, which a full disk ends, and then trainin
 """
 
 import contextlib
+import itertools
 import json
 import os
 import socket
@@ -38,6 +39,9 @@ with _without("torch"):  # which tensorboardX would import, for seconds, whereve
     from tensorboardX.summary import hparams, scalar
 
 
+_numbers = itertools.count()  # of this process's files, some of which begin in one second
+
+
 class EventFile:
     """One new event file in a folder.
 
@@ -48,7 +52,8 @@ class EventFile:
     """
 
     def __init__(self, folder: Path, start_step: int | None = None):
-        name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}"
+        # As TensorBoard begins its own: others tell by the whole seconds and the host which files are a run's.
+        name = f"events.out.tfevents.{time.time():.0f}.{socket.gethostname()}.{next(_numbers):03}.{os.getpid()}"
         self._file = AppendedFile(folder / name)
         self._append(file_version="brain.Event:2")
         if start_step is not None:

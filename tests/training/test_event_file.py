@@ -1,5 +1,8 @@
 """TensorBoard's event file holds what tensorboardX's own writer would have written."""
 
+import os
+import re
+import socket
 import struct
 import subprocess
 import sys
@@ -48,6 +51,15 @@ def test_the_events_are_those_of_tensorboardx(tmp_path):
         mine, other = ([event for event in events(folder) if event.HasField(field)] for folder in (ours, theirs))
         assert mine == other
         assert mine
+
+
+def test_a_file_is_named_by_whole_seconds_and_the_host_and_each_has_a_name(tmp_path):
+    for _ in range(3):
+        EventFile(tmp_path).close()
+    names = [path.name for path in tmp_path.iterdir()]
+    pattern = rf"events\.out\.tfevents\.\d{{10}}\.{re.escape(socket.gethostname())}\.\d{{3}}\.{os.getpid()}"
+    assert len(names) == 3
+    assert all(re.fullmatch(pattern, name) for name in names)
 
 
 def test_tensorboard_reads_scalars_pictures_and_settings_back(tmp_path):
