@@ -84,3 +84,20 @@ def test_the_bound_takes_its_latent_and_its_divergence_from_the_flow():
     assert figures["kl_nats"].mean() == pytest.approx(2.0, abs=0.05)
     assert (figures["kl_nats"] - figures["negative_elbo_nats"]).mean() == pytest.approx(2.0, abs=0.03)
     np.testing.assert_allclose(method.latents.encode(view, batch), 2.0)
+
+
+class Narrow:
+    def apply(self, variables, x):
+        return jnp.ones_like(x), jnp.full_like(x, np.log(0.25))
+
+
+def test_the_latent_s_variance_is_the_exponential_of_what_the_encoder_says():
+    """E z^2 of N(1, 1/4) is 1.25, and it is 1/2 (1 + 1/4 - 1 + log 4) from the standard normal."""
+    nets = {"encoder": Net(Narrow()), "decoder": Net(Decoder())}
+    square = Likelihood(lambda x, mean, _: jnp.square(mean[:, 0]), lambda mean, _: mean, lambda key, mean, _: mean)
+    method = vae(**nets, likelihood=square, latent_size=1)
+    nothing = {name: {} for name in nets}
+    view = View(nets, nothing, nothing, dict.fromkeys(nets), jnp.zeros((), int))
+    figures = method.evaluate(view, {"image": jnp.zeros((20_000, 1))}, KEY)
+    assert -figures["reconstruction_nats"].mean() == pytest.approx(1.25, abs=0.03)
+    assert figures["kl_nats"].mean() == pytest.approx((0.25 + np.log(4)) / 2, abs=1e-5)
