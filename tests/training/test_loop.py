@@ -18,7 +18,7 @@ from rich.console import Console
 
 from jaxgen.core import Aux
 from jaxgen.errors import NonFiniteError, Preempted, UserError
-from jaxgen.training.evaluate import evaluate, sampler
+from jaxgen.training.evaluate import evaluate, of_examples, sampler
 from jaxgen.training.logging import MetricLog
 from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
@@ -348,6 +348,16 @@ def test_evaluation_is_the_mean_over_real_examples(regression):
     figures = evaluate(trainer.method, state, batches, trainer.mesh)
     assert figures["error"]["mean"] == pytest.approx(float(errors.mean()), rel=1e-5)
     assert figures["error"]["standard_error"] == pytest.approx(float(errors.std(ddof=1) / 6**0.5), rel=1e-5)
+
+
+def test_every_batch_of_an_evaluation_has_its_own_noise_the_same_each_time(regression):
+    trainer, _ = regression()
+    state, batches = trainer.init(), [({"x": jnp.zeros((4, 1))}, jnp.ones(4))] * 3
+    noise = lambda view, batch, key: {"noise": jax.random.normal(key, (4,))}  # noqa: E731
+    drawn = of_examples(trainer.method, noise, trainer.mesh, shardings_of(state))
+    first = drawn(state, batches)["noise"]
+    assert len(np.unique(first)) == 12
+    np.testing.assert_array_equal(drawn(state, batches)["noise"], first)
 
 
 def test_evaluation_and_samples_use_the_averaged_weights(regression):

@@ -405,6 +405,31 @@ def test_power_iterations_move_in_the_critic_s_phase_alone():
     assert "generator/spectral_norm" not in metrics  # which has no such layer
 
 
+def test_a_generator_learns_by_the_critic_s_norms_as_its_phase_left_them():
+    class Generator(nn.Module):
+        @nn.compact
+        def __call__(self, z, *, train):
+            return jnp.broadcast_to(self.param("point", nn.initializers.ones, (3,)), (len(z), 3))
+
+    class Critic(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):
+            return jnp.sum(SpectralDense(4, name="hidden")(x), axis=1)
+
+    critic = Critic()
+    method = gan(Net(Generator()), Net(critic), adversarial.wasserstein, prior=normal(1))
+    batch = {"image": np.zeros((8, 3), np.float32)}
+    state = init_state(method, KEY, batch)
+    value, _ = method.phases[1].loss(view_of(method, state), batch, KEY)
+    found = state.nets["critic"]
+    still = critic.apply({"params": found.params, **found.variables}, jnp.ones((1, 3)), train=True)
+    moved, _ = critic.apply(
+        {"params": found.params, **found.variables}, jnp.ones((1, 3)), train=True, mutable=["spectral"]
+    )
+    assert value == pytest.approx(-float(still[0]), rel=1e-5)
+    assert value != pytest.approx(-float(moved[0]), rel=1e-2)
+
+
 def test_a_generator_s_power_iterations_move_in_its_own_phase_alone():
     class Generator(nn.Module):
         @nn.compact
