@@ -405,6 +405,24 @@ def test_power_iterations_move_in_the_critic_s_phase_alone():
     assert "generator/spectral_norm" not in metrics  # which has no such layer
 
 
+def test_a_critic_s_batch_statistics_are_of_real_and_then_of_generated_examples():
+    class Generator(nn.Module):
+        @nn.compact
+        def __call__(self, z, *, train):
+            return jnp.ones((len(z), 1)) * self.param("one", nn.initializers.ones, ())
+
+    class Critic(nn.Module):
+        @nn.compact
+        def __call__(self, x, *, train):
+            return nn.BatchNorm(use_running_average=not train, momentum=0.9)(x)[:, 0]
+
+    method = gan(Net(Generator()), Net(Critic()), adversarial.wasserstein, prior=normal(1))
+    batch = {"image": np.full((8, 1), 2.0, np.float32)}
+    _, aux = method.phases[0].loss(view_of(method, init_state(method, KEY, batch)), batch, KEY)
+    mean = aux.variables["critic"]["batch_stats"]["BatchNorm_0"]["mean"]
+    np.testing.assert_allclose(mean, 0.9 * (0.1 * 2) + 0.1 * 1, rtol=1e-5)
+
+
 def test_a_generator_learns_by_the_critic_s_norms_as_its_phase_left_them():
     class Generator(nn.Module):
         @nn.compact
