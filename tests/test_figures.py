@@ -111,7 +111,7 @@ def test_missing_runs_are_made_once_and_recorded(figures, monkeypatch, tmp_path,
     figures.main(seeds=2, out=tmp_path / "runs")
     first, second = measured.read(tmp_path / "figures.jsonl")
     assert (first.seed, second.seed, second.steps, second.setting) == (0, 1, 20, row.setting)
-    assert second.figures["bits_per_dim"].keys() == {"", "untrained"}
+    assert second.figures["bits_per_dim"].keys() == {"", "untrained", "independent pixels", "Gaussian"}
     assert "2 of 3 seeds" in capsys.readouterr().out
     made = (tmp_path / "figures.jsonl").read_text()
     figures.main(seeds=2, out=tmp_path / "runs")
