@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from jaxgen.rounding import rounded
+
 SEEDS = 3  # that a setting is to have
 
 
@@ -82,13 +84,9 @@ def controls(runs: Sequence[Measured], name: str) -> dict[str, str]:
 
 
 def value(values: Sequence[float], spread: bool = True) -> str:
-    """Mean ± standard deviation by n - 1: two digits of the deviation, or four of a mean that stands alone."""
-    mean = statistics.fmean(values)
-    deviation = statistics.stdev(values) if len(values) > 1 else 0.0
-    if not (spread and deviation):
-        return f"{mean:,.4g}" if abs(mean) < 1e4 else f"{mean:,.0f}"
-    places = next((n for n in range(6) if round(deviation, n) >= 10 ** (1 - n)), 6)
-    return f"{mean:,.{places}f} ± {deviation:,.{places}f}"
+    """Mean ± standard deviation by n - 1; the mean alone where there is none, or it is not asked for."""
+    deviation = statistics.stdev(values) if spread and len(values) > 1 else 0.0
+    return " ± ".join(filter(None, rounded(statistics.fmean(values), deviation)))
 
 
 def count(runs: Sequence[Measured]) -> str:

@@ -24,6 +24,7 @@ LEAVES = {
     "shipped",
     "environment",
     "measured",
+    "rounding",
 }  # import nothing of jaxgen but one another; anyone may import them
 ALLOWED = {
     "core": {"view", "figures"},

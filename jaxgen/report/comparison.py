@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jaxgen.errors import UserError
-from jaxgen.report.curves import is_number
 from jaxgen.report.directions import titled
-from jaxgen.report.page import inside, read_json, rounded, show
+from jaxgen.report.page import inside, read_json
+from jaxgen.rounding import is_number, rounded, show
 from jaxgen.rows import Row, read_rows
 
 

@@ -5,9 +5,11 @@ import itertools
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
+
+from jaxgen.rounding import is_number, number
 
 WIDTH, HEIGHT = 330, 204  # the SVG's own units; about pixels, since a chart is shown about as wide
 TOP, BOTTOM = 12, 24
@@ -71,13 +73,6 @@ class Series:
     x: np.ndarray
     y: np.ndarray
     left_out: int
-
-
-def number(value: float) -> str:
-    """Three significant digits, or all digits of the integer part where there are more: 0.693, 12.3, 4,081, 2.1e-05."""
-    if value != 0 and not 1e-3 <= abs(value) < 1e9:
-        return f"{value:.2g}"
-    return f"{value:,.0f}" if abs(value) >= 999.5 else f"{value:.3g}"
 
 
 def panels(rows: Iterable[Mapping[str, Any]], stages: Mapping[str, float] = MappingProxyType({})) -> list[Panel]:
@@ -149,11 +144,6 @@ def collect(rows: Iterable[Mapping[str, Any]]) -> list[Series]:
         if finite.any():
             series.append(Series(name, x[finite], y[finite], int((~finite).sum())))
     return series
-
-
-def is_number(value: Any) -> TypeGuard[float]:
-    """Whether a value from JSON is a number that a float can hold (true and false are not)."""
-    return isinstance(value, float) or (type(value) is int and abs(value) < 2**1023)
 
 
 def labels(names: Sequence[str]) -> tuple[str, list[str]]:

@@ -11,7 +11,8 @@ from typing import Literal
 from jaxgen.files import write_atomically
 from jaxgen.report.comparison import Recorded
 from jaxgen.report.curves import Panel, panels
-from jaxgen.report.page import Picture, date, embed, inside, read_json, render, rounded
+from jaxgen.report.page import Picture, date, embed, inside, read_json, render
+from jaxgen.rounding import rounded
 
 
 @dataclasses.dataclass(frozen=True)

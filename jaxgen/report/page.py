@@ -7,7 +7,6 @@ import functools
 import io
 import itertools
 import json
-import math
 import os
 import pathlib
 import re
@@ -20,8 +19,9 @@ import PIL.Image
 
 from jaxgen.errors import UserError
 from jaxgen.files import read_regular, write_atomically
-from jaxgen.report.curves import HEIGHT, WIDTH, is_number, number, panels
+from jaxgen.report.curves import HEIGHT, WIDTH, panels
 from jaxgen.report.directions import better
+from jaxgen.rounding import is_number, rounded, show
 from jaxgen.rows import read_rows
 
 MOST_PICTURES = 24
@@ -208,16 +208,6 @@ def figures(entries: Any) -> list[Figure]:
     return result
 
 
-def rounded(mean: Any, error: Any = None) -> tuple[str, str]:
-    """A mean with as many places as its error, which has two digits; four digits where none is known."""
-    if not is_number(mean):
-        return show(mean), ""
-    if is_number(error) and math.isfinite(mean) and 0 < error < math.inf:
-        places = min(max(0, 1 - math.floor(math.log10(error))), 6)
-        return f"{mean:,.{places}f}", f"{error:,.{places}f}"
-    return f"{mean:,.4g}" if 1e-3 <= abs(mean) < 1e4 else number(mean), ""
-
-
 def described(samples: Any) -> dict[str, Any]:
     """What was compared with what; empty where it does not say."""
     fields = ("samples", "examples", "split", "training_examples", "training_split", "features")
@@ -237,11 +227,6 @@ def compared(samples: Any) -> list[Figure]:
         )
         for figure in figures(samples.get("figures"))
     ]
-
-
-def show(value: Any) -> str:
-    """A setting as a reader would type it."""
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def date(text: Any) -> str:
