@@ -217,25 +217,28 @@ def _jaxgen(*args: str) -> None:
 
 def table(rows: Sequence[Row], runs: Mapping[tuple[str, str, str, str], list[Measured]]) -> str:
     """Rows of Markdown: a row without a run says so, and the first figure stands beside the row's above, in pairs."""
-    lines, above = (
-        ["| experiment | figures | null controls | less the row above | seeds |", "|---|---|---|---|---|"],
-        [],
-    )
+    above: Sequence[Measured] = []
+    lines = ["| experiment | figures | null controls | less the row above | seeds |", "|---|---|---|---|---|"]
     for row in rows:
         found = runs.get(row.setting, [])
-        command = f"`{row.command}`"
         if not found:
-            lines.append(f"| {command} | not yet run | | | 0 of {measured.SEEDS} |")
+            lines.append(f"| `{row.command}` | not yet run | | | 0 of {measured.SEEDS} |")
         else:
-            names = found[0].figures
-            values = (f"{titled(name)} {measured.value([each.figures[name][''] for each in found])}" for name in names)
-            nulls = (
-                f"{null} {text}" for name in list(names)[:1] for null, text in measured.controls(found, name).items()
+            names = list(found[0].figures)
+            values = [f"{titled(name)} {measured.value([run.figures[name][''] for run in found])}" for name in names]
+            cells = "; ".join(values), _controls(found, names), _difference(found, above)
+            lines.append(
+                f"| `{row.command}` | {' | '.join(cells)} | {measured.count(found)}, {measured.seconds(found)} |"
             )
-            cells = "; ".join(values), ", ".join(nulls), _difference(found, above)
-            lines.append(f"| {command} | {' | '.join(cells)} | {measured.count(found)}, {measured.seconds(found)} |")
         above = found
     return "\n".join(lines)
+
+
+def _controls(found: Sequence[Measured], names: Sequence[str]) -> str:
+    """What null controls got: of the first figure, and with their names of the others."""
+    texts = {name: ", ".join(f"{null} {x}" for null, x in measured.controls(found, name).items()) for name in names}
+    first, *others = names
+    return "; ".join(filter(None, [texts[first], *(f"{name}: {texts[name]}" for name in others if texts[name])]))
 
 
 def _difference(found: Sequence[Measured], above: Sequence[Measured]) -> str:
