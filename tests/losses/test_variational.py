@@ -50,6 +50,12 @@ def test_gaussian_kl_is_per_example():
     np.testing.assert_allclose(variational.gaussian_kl(mean, jnp.zeros_like(mean)), [0.5, 0.0, 12.5], rtol=1e-6)
 
 
+def test_free_bits_of_a_batch_are_by_the_mean_of_those_that_are_there():
+    # The mean of 2 and 4 is above the minimum, that of all four rows below it.
+    kl, there = jnp.array([[2.0], [4.0], [0.0], [0.0]]), [True, True, False, False]
+    np.testing.assert_array_equal(variational.free_bits(kl, minimum=2.0, where=there), [2, 4, 0, 0])
+
+
 def test_bernoulli_and_gaussian_log_prob_match_scipy(x64):
     rng = np.random.default_rng(0)
     logits, mean, log_variance = rng.normal(size=(3, 4, 5, 2)) * 3

@@ -7,6 +7,7 @@ from scipy.spatial.distance import cdist, pdist
 
 from jaxgen.metrics.classes import intra_class_diversity
 from jaxgen.metrics.coverage import gaussian_modes
+from jaxgen.metrics.distances import squared_distances
 from jaxgen.metrics.memorization import nearest_neighbors
 from jaxgen.metrics.precision_recall import precision_recall, squared_radii
 
@@ -47,6 +48,13 @@ def sets(request):
     samples, real = (SETS[request.param](count).astype(np.float32) for count in (150, 180))
     samples[::3] = real[:50]
     return samples, real, cdist(samples.astype(float), real.astype(float))
+
+
+def test_squares_of_float32_are_taken_from_the_mean():
+    # From the origin they would be differences of numbers near 2 million, of which float32 keeps an eighth.
+    x, y = np.split((300 + np.random.default_rng(1).normal(size=(90, 16))).astype(np.float32), [40])
+    expected = cdist(x.astype(float), y.astype(float)) ** 2
+    np.testing.assert_allclose(jax.jit(squared_distances)(x, y), expected, rtol=1e-4)
 
 
 def true_radii(x):

@@ -81,7 +81,9 @@ def test_a_port_in_use_is_not_blamed_on_process_0(port):
     ]
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 14, b"jaxgen\0\0"], ids=repr)
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\0" * 14, b"jaxgen\0\0", b"nobody\0\0\0\2\0\0\0\1"], ids=repr
+)
 def test_strangers_are_nobody(port, sent):
     def knock():
         for _ in range(50):
