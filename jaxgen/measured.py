@@ -28,7 +28,7 @@ class Measured:
         interrupted, and went on.
       config: first digits of the hash of all settings but the seed.
       commit: of the code, first digits.
-      machine: what computed.
+      machine: what computed: devices, cores of the CPU, jax, with commas between.
       date: of the end, UTC.
     """
 
@@ -95,7 +95,18 @@ def count(runs: Sequence[Measured]) -> str:
 
 
 def seconds(runs: Sequence[Measured]) -> str:
-    """Processor time from the least to the most."""
+    """Processor time from the least to the most; what was not computed by CPUs alone is told apart, by its device."""
+    found: dict[str, list[Measured]] = {}
+    for run in runs:
+        found.setdefault(run.machine.split(",")[0].removesuffix(" x1"), []).append(run)
+    parts = []
+    for device, each in found.items():
+        count = f"{len(each)} in " if len(found) > 1 else ""
+        parts.append(count + _span(each) + ("" if device.startswith("cpu") else f" with {device}"))
+    return ", ".join(parts)
+
+
+def _span(runs: Sequence[Measured]) -> str:
     known = [run.seconds for run in runs if run.seconds is not None]
     if not known:
         return "interrupted"

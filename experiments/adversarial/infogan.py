@@ -37,6 +37,8 @@ class Config(Game):
     """Adam's step size for the critic; the generator's is five times as large."""
     categories: int = 10
     """Values of the category."""
+    numbers: float = 0.1
+    """Weight of what is read of the two numbers; the category's is 1."""
 
 
 PRESETS = {"digits": Config(), "other": Config(**OTHER)}
@@ -45,7 +47,7 @@ PRESETS = {"digits": Config(), "other": Config(**OTHER)}
 def experiment(config: Config) -> Experiment:
     """The paper's rates."""
     data, count = signed(strided(config.load())), config.categories
-    codes = [category("category", count), interval("first"), interval("second")]
+    codes = [category("category", count), *(interval(name, config.numbers) for name in ("first", "second"))]
     outputs = {"category": count, "first": 2, "second": 2}
     slow, fast = (optax.adam(rate * config.learning_rate, b1=0.5) for rate in (1, 5))
     critic = Heads(Trunk(config.width, config.dtype), outputs, hidden=128, dtype=config.dtype)

@@ -33,6 +33,7 @@ class Code:
       log_q: `(the head's outputs [batch, n], the generator's input) -> [batch]`, what is said of the code, in nats.
       log_p: `input -> [batch]`, its log-probability or density under the prior.
       read: the head's outputs to latents, as likely as any.
+      weight: of its information in the game.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Code:
     log_q: Callable[[Array, Array], Array]
     log_p: Callable[[Array], Array]
     read: Callable[[Array], Array]
+    weight: float = 1.0
 
 
 def category(name: str, classes: int) -> Code:
@@ -55,8 +57,11 @@ def category(name: str, classes: int) -> Code:
     )
 
 
-def interval(name: str) -> Code:
-    """A number uniform on [-1, 1]; the head gives a Gaussian's mean and log-variance, two outputs."""
+def interval(name: str, weight: float = 1.0) -> Code:
+    """A number uniform on [-1, 1]; the head gives a Gaussian's mean and log-variance, two outputs.
+
+    There is no end to what can be said of a number; the paper has a weight of 1 for categories, and less for numbers.
+    """
     return Code(
         name,
         priors.uniform(1, name),
@@ -64,6 +69,7 @@ def interval(name: str) -> Code:
         lambda outputs, code: gaussian_log_prob(code, outputs[:, :1], outputs[:, 1:]),
         lambda code: jnp.full(code.shape[:1], -math.log(2)),
         lambda outputs: jax.scipy.special.ndtri((jnp.clip(outputs[:, :1], -0.999, 0.999) + 1) / 2),
+        weight,
     )
 
 
@@ -74,7 +80,6 @@ def infogan(
     *,
     noise: Prior,
     codes: Sequence[Code],
-    weight: float = 1.0,
     field: str = "image",
 ) -> Method:
     """An InfoGAN on the batch field `field`.
@@ -85,7 +90,6 @@ def infogan(
       loss: the functions of logits.
       noise: the latents that nobody reads.
       codes: those that are read.
-      weight: of the information; the paper has 1 for categories and less where numbers are as large as the game's.
       field: the batch field of the data.
     """
     players = Players(priors.joint(noise, *(code.prior for code in codes)))
@@ -100,7 +104,8 @@ def infogan(
 
     def informed(heads: Mapping[str, Array], latents: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
         found = {name: jnp.mean(nats) for name, nats in information(heads, latents).items()}
-        return -weight * sum(found.values(), jnp.zeros(())), {f"information_{name}": x for name, x in found.items()}
+        paid = sum((code.weight * found[code.name] for code in codes), jnp.zeros(()))
+        return -paid, {f"information_{name}": x for name, x in found.items()}
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 3)

@@ -43,11 +43,14 @@ class Reader(nn.Module):
         return trunk[:, 1], {"bit": jnp.stack([0 * log_odds, log_odds], 1), "number": number}
 
 
+def game(weight):
+    codes = [category("bit", 2), interval("number", weight)]
+    return infogan(Net(Channel()), Net(Reader(), optax.sgd(0.1)), adversarial.hinge, noise=normal(2), codes=codes)
+
+
 @pytest.fixture(scope="module")
 def method():
-    codes = [category("bit", 2), interval("number")]
-    sgd = optax.sgd(0.1)
-    return infogan(Net(Channel()), Net(Reader(), sgd), adversarial.hinge, noise=normal(2), codes=codes, weight=0.5)
+    return game(0.5)
 
 
 @pytest.mark.slow
@@ -71,6 +74,15 @@ def test_who_reads_worse_is_told_less(method):
         value = float(method.evaluate(wrong, BATCH, KEY)["information_bit_nats"].mean())
         assert value < right
         assert value == pytest.approx(0, abs=1e-6) if odds == 0 else True
+
+
+@pytest.mark.parametrize("phase", [0, 1])
+def test_what_is_read_counts_by_the_weight_of_its_code(method, phase):
+    view = view_of(method, init_state(method, KEY, BATCH))
+    (without, aux), (twice, _) = (game(weight).phases[phase].loss(view, BATCH, KEY) for weight in (0.0, 2.0))
+    bit, number = (float(aux.metrics[f"information_{name}"]) for name in ("bit", "number"))
+    assert float(without - twice) == pytest.approx(2 * number, rel=1e-4)
+    assert abs(number - bit) > 0.1
 
 
 def test_the_trunk_is_moved_by_what_it_reads_in_the_critic_s_phase(method):
