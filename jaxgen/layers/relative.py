@@ -8,6 +8,7 @@ from flax import linen as nn
 from jax.typing import DTypeLike
 
 from jaxgen.errors import UserError
+from jaxgen.layers.recomputed import LayerNorm, gelu
 
 
 def sinusoids(places: jax.Array, width: int, base: float = 10_000.0) -> jax.Array:
@@ -45,7 +46,7 @@ class RelativeBlock(nn.Module):
             return nn.DenseGeneral(features, axis, use_bias=bias, kernel_init=init, dtype=self.dtype)
 
         small = (2 * self.depth) ** -0.5
-        self.before, self.between = nn.LayerNorm(use_bias=False), nn.LayerNorm(use_bias=False)
+        self.before, self.between = (LayerNorm(use_bias=False, dtype=self.dtype) for _ in range(2))
         self.query, self.key, self.value = (dense(head, bias=False) for _ in range(3))
         self.distance = dense(head, bias=False)
         self.to_content = self.param("to_content", nn.initializers.normal(0.02), head)
@@ -79,7 +80,7 @@ class RelativeBlock(nn.Module):
         logits = (content + place).astype(jnp.promote_types(query.dtype, jnp.float32)) * query.shape[-1] ** -0.5
         weights = jax.nn.softmax(jnp.where(distance >= 0, logits, -jnp.inf)).astype(query.dtype)
         x = x + self._dropped(self.mix(jnp.einsum("bhqk,bkhd->bqhd", weights, value)))
-        return x + self._dropped(self.back(nn.gelu(self.up(self.between(x)))))
+        return x + self._dropped(self.back(gelu(self.up(self.between(x)))))
 
     def _dropped(self, y: jax.Array) -> jax.Array:
         return self.drop(y, deterministic=not self.has_rng("dropout"))

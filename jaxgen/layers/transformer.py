@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 
 from jaxgen.errors import UserError
 from jaxgen.layers.attention_patterns import Causal, Pattern
+from jaxgen.layers.recomputed import LayerNorm, gelu
 from jaxgen.layers.rotary import rotary
 
 
@@ -60,8 +61,11 @@ class Block(nn.Module):
         def dropped(y: jax.Array) -> jax.Array:
             return nn.Dropout(self.dropout, deterministic=not self.has_rng("dropout"))(y)
 
+        def norm(x: jax.Array, name: str) -> jax.Array:
+            return LayerNorm(use_bias=False, dtype=self.dtype, name=name)(x)
+
         small = (2 * self.depth) ** -0.5
-        y = nn.LayerNorm(use_bias=False)(x)
+        y = norm(x, "LayerNorm_0")
         query, key, value = (dense((self.heads, width // self.heads), name)(y) for name in ("query", "key", "value"))
         if self.rotate:
             query, key = rotary(query, positions), rotary(key, positions)
@@ -75,7 +79,7 @@ class Block(nn.Module):
             seen = self.attend.sees(positions, jnp.arange(cache[0].shape[1]))
             y = jax.nn.dot_product_attention(query, *cache, mask=seen[None, None, None, :])
         x = x + dropped(dense(width, "mix", small, (-2, -1))(y))
-        y = nn.gelu(dense(4 * width, "up")(nn.LayerNorm(use_bias=False)(x)))
+        y = gelu(dense(4 * width, "up")(norm(x, "LayerNorm_1")))
         return x + dropped(dense(width, "back", small)(y)), cache
 
 
