@@ -161,10 +161,14 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
         ),
     ),
     "imitation": (
-        "Imitation of 4 episodes of an expert: mean return of 100 episodes of 200 steps.",
+        "Imitation of 4 episodes of an expert, or of as many as are asked for: mean return of 100 episodes of 200 steps.",
         (
+            Row("cloning", "pendulum", ("return",), "--trajectories 1"),
+            Row("gail", "pendulum", ("return",), "--trajectories 1"),
             Row("cloning", "pendulum", ("return",)),
             Row("gail", "pendulum", ("return",)),
+            Row("cloning", "pendulum", ("return",), "--trajectories 10"),
+            Row("gail", "pendulum", ("return",), "--trajectories 10"),
             Row("cloning", "cartpole", ("return",)),
             Row("gail", "cartpole", ("return",)),
         ),
