@@ -161,7 +161,7 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
         ),
     ),
     "imitation": (
-        "Imitation of 4 episodes of an expert, or of as many as are asked for: mean return of 100 episodes of 200 steps.",
+        "Imitation of 4 episodes of an expert, or as many as asked for: mean return of 100 episodes of 200 steps.",
         (
             Row("cloning", "pendulum", ("return",), "--trajectories 1"),
             Row("gail", "pendulum", ("return",), "--trajectories 1"),
