@@ -3,7 +3,8 @@
 `python benchmarks/accelerator.py [--minutes 7] [--out FILE]` needs jax, flax and optax, and PyTorch to compare. Rows
 (`rows.py`) come most important first; each is printed when it is done, and the file holds all that is done so far, so
 that it may be cut off at any moment. Every contender is a process of its own; those of one wave compile at the same
-time, as that takes far longer than timing them, and are timed in turns while nothing else runs.
+time, as that takes far longer than timing them, and are timed in turns while nothing else runs. Of a second run with
+the same `--cache` most is compiled already.
 """
 
 import argparse
@@ -34,6 +35,8 @@ from rows import DETERMINISTIC, ROWS, Row
 
 HERE = Path(__file__).parent
 ROUNDS, ROUND_SECONDS = 5, 0.4
+TIMING = 8.0  # seconds that a contender is likely to take when its turn comes, its profile included
+LATE = 30.0  # seconds that `torch.compile` has when all others of its wave are ready
 PACKAGES = ("jax", "jaxlib", "flax", "optax", "torch")
 
 
@@ -42,10 +45,10 @@ class Failed(Exception):
 
 
 class Child:
-    """A process that answers questions (`on_device.serve`)."""
+    """A process that answers questions (`on_device.serve`); its wave does not wait long for one that may be `late`."""
 
-    def __init__(self, log: Path, *command: str):
-        self.log, self.fate = log, ""
+    def __init__(self, log: Path, *command: str, late: bool = False):
+        self.log, self.late, self.fate = log, late, ""
         self.answers: queue.Queue[Any] = queue.Queue()
         paths = os.pathsep.join(filter(None, (str(HERE.parent), os.environ.get("PYTHONPATH"))))
         share = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TORCHINDUCTOR_COMPILE_THREADS": "4"}  # of one device
@@ -107,6 +110,9 @@ class Results:
 
     def add(self, kind: str, value: Any) -> None:
         self.values.setdefault(kind, []).append(value)
+        self.write()
+
+    def write(self) -> None:
         if self.out is not None:
             fresh = self.out.with_suffix(".part")
             fresh.write_text(json.dumps(self.values, indent=1) + "\n")
@@ -126,7 +132,8 @@ def contenders(row: Row, settings: dict[str, Any], folder: Path) -> dict[str, Ch
     children = {}
     for name, (script, variant) in (ours | theirs).items():
         log = folder / re.sub(r"\W+", "_", f"{row.name} {name}.txt")
-        children[name] = Child(log, str(HERE / script), row.name, variant, json.dumps(settings))
+        command = (str(HERE / script), row.name, variant, json.dumps(settings))
+        children[name] = Child(log, *command, late=variant == "compile")
         children[name].ask("prepare")
     return children
 
@@ -153,12 +160,12 @@ def time_row(row: Row, settings: dict[str, Any], children: dict[str, Child], unt
         result["contenders"][name]["failed"] = str(failure)
         del ready[name]
 
-    per_call = {name: row.steps_per_call if name.startswith("jaxgen") else 1 for name in ready}
     for name in list(ready):
+        steps = result["contenders"][name]["steps"]
         try:
-            ask(name, f"time {per_call[name]}")
-            seconds = ask(name, f"time {2 * per_call[name]}") / 2
-            counts[name] = per_call[name] * max(1, round(ROUND_SECONDS / seconds))
+            ask(name, f"time {steps}")
+            seconds = ask(name, f"time {2 * steps}") / 2
+            counts[name] = steps * max(1, round(ROUND_SECONDS / seconds))
             result["contenders"][name] |= {"rates": []}
         except Failed as failure:
             drop(name, failure)
@@ -218,6 +225,13 @@ def show_kernel(record: dict[str, Any]) -> str:
     return f"{record['name']}: " + "; ".join([*parts, record.get("failed", "")])
 
 
+def keep_compiled(cache: Path) -> str:
+    """Lets contenders keep there what they compile; says whether something is there."""
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(cache / "jax")  # XLA's choices of kernels included
+    os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(cache / "torch")
+    return "used before" if cache.exists() else "empty"
+
+
 def environment() -> dict[str, Any]:
     versions = {}
     for package in PACKAGES:
@@ -231,7 +245,8 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", help="names of rows, such as 'dcgan bf16' (or a part of one); all if none")
     parser.add_argument("--minutes", type=float, default=7, help="after which no new wave starts and the rest is left")
     parser.add_argument("--out", type=Path, help="file for every number, JSON")
-    parser.add_argument("--logs", type=Path, help="folder for what the contenders print")
+    parser.add_argument("--logs", type=Path, help="folder for what the contenders print, and when they got how far")
+    parser.add_argument("--cache", type=Path, help="folder for what is compiled, from which another run takes it")
     parser.add_argument("--toy", action="store_true", help="tiny networks, to see that it runs")
     parser.add_argument("--kernels", action=argparse.BooleanOptionalAction, default=True, help="single operations, too")
     parser.add_argument("--tests", action=argparse.BooleanOptionalAction, default=True, help="the device's tests, too")
@@ -247,13 +262,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     until = time.monotonic() + 60 * options.minutes
     results = Results(options.out, {"environment": environment()})
+    if options.cache is not None:
+        results.values["cache"] = keep_compiled(options.cache.resolve())
+    results.write()  # so that a bad place for the file is known at once
     with contextlib.ExitStack() as stack:
         logs = options.logs or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         logs.mkdir(parents=True, exist_ok=True)
-        tests = start_tests(stack, logs) if options.tests else None
-        for index, (_, wave) in enumerate(groupby(options.rows, key=lambda row: row.wave)):
-            run_wave(list(wave), options.toy, logs, until, results, tests if index == 0 else None)
-            if index == 0 and options.kernels:
+        waves = [list(wave) for _, wave in groupby(options.rows, key=lambda row: row.wave)]
+        for index, wave in enumerate(waves):
+            others = index == min(1, len(waves) - 1)  # the first wave is the dearest to compile
+            tests = start_tests(stack, logs) if others and options.tests else None
+            run_wave(wave, options.toy, logs, until, results, tests)
+            if others and options.kernels:
                 run_kernels(options.toy, logs, until, results)
 
 
@@ -275,8 +295,9 @@ def run_wave(
         wait_until_ready([child for _, _, children in races for child in children.values()], until)
         if others is not None:
             report_tests(others, until, logs, results)
-        for row, settings, children in races:
-            result = time_row(row, settings, children, until)
+        for place, (row, settings, children) in enumerate(races):
+            now = time.monotonic()
+            result = time_row(row, settings, children, now + (until - now) / (len(races) - place))  # its fair share
             for fact in ("device", "peak"):
                 values = [f.pop(fact, None) for f in result["contenders"].values()]
                 result[fact] = next(filter(None, values), None)
@@ -288,16 +309,22 @@ def run_wave(
 
 
 def wait_until_ready(children: list[Child], until: float) -> None:
-    """Returns when every child has answered or ended, or half of the time left is gone."""
+    """Returns when every child has answered or ended, or no longer has the time; those that have not are ended.
+
+    What is left of the time shall do for timing all of them. Those that may be late have `LATE` seconds more than the
+    others need.
+    """
     started = time.monotonic()
-    deadline = started + (until - started) / 2
-    while time.monotonic() < deadline and any(child.answers.empty() for child in children):
+    deadline = max(until - TIMING * len(children), (started + until) / 2)
+    punctual = [child for child in children if not child.late]
+    patience = deadline
+    while time.monotonic() < min(patience, deadline) and any(child.answers.empty() for child in children):
+        if patience == deadline and not any(child.answers.empty() for child in punctual):
+            patience = time.monotonic() + LATE
         time.sleep(0.1)
     for child in children:
-        if child.answers.empty():
-            child.end(
-                f"not ready after {time.monotonic() - started:.0f} s"
-            )  # what still compiles would disturb the others
+        if child.answers.empty():  # what still compiles would disturb the others
+            child.end(f"not ready after {time.monotonic() - started:.0f} s")
 
 
 def run_kernels(toy: bool, logs: Path, until: float, results: Results) -> None:
@@ -316,7 +343,7 @@ def run_kernels(toy: bool, logs: Path, until: float, results: Results) -> None:
 
 
 def start_tests(stack: contextlib.ExitStack, logs: Path) -> subprocess.Popen:
-    """`pytest -m accelerator`, which runs while the first wave compiles."""
+    """`pytest -m accelerator`, which runs while a wave compiles."""
     report = stack.enter_context((logs / "tests.txt").open("w"))
     shared = {
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -29,18 +30,22 @@ from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import regularizers
 from jaxgen.methods.adversarial.gan import gan
+from jaxgen.methods.adversarial.lazy import adam
 from jaxgen.methods.adversarial.priors import normal
+from jaxgen.methods.adversarial.stylegan2 import stylegan2 as style_game
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.flow.flow import image_flow
+from jaxgen.methods.latent.iwae import iwae as weighted
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.adversarial import biggan as big
 from jaxgen.models.adversarial import dcgan as dc
-from jaxgen.models.adversarial import resnet_gan
+from jaxgen.models.adversarial import resnet_gan, stylegan
+from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 from jaxgen.models.autoregressive.transformer import Transformer
 from jaxgen.models.flow import glow as flow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training.flops import count_flops
-from jaxgen.training.pace import due_phases
+from jaxgen.training.pace import Due, calls_of_a_period, due_in_call
 from jaxgen.training.sharding import batch_sharding, make_mesh, replicated, shardings_of
 from jaxgen.training.step import build_step, compile_step, init_state
 
@@ -113,6 +118,44 @@ def mlp_vae(batch: int, dtype: Any, variant: str) -> Network:
     return method, {"image": RNG.integers(0, 2, (batch, 28, 28, 1)).astype(np.float32)}
 
 
+def gated_pixelcnn(batch: int, dtype: Any, variant: str, size: int, width: int, layers: int, kernel: int) -> Network:
+    """As wide and deep as the paper's for 32x32 images."""
+    model, event = GatedPixelCNN(256, width, layers, kernel, dtype=dtype), (size, size, 3)
+    method = maximum_likelihood(Net(model, optax.adam(1e-4)), event=event, levels=256)
+    return method, {"image": RNG.integers(0, 256, (batch, *event)).astype(np.int32)}
+
+
+def iwae(batch: int, dtype: Any, variant: str, draws: int) -> Network:
+    """The paper's network with one layer of latents, 784-200-200-50 and back."""
+    optimizer, hidden = optax.adam(1e-3), (200, 200)
+    method = weighted(
+        Net(MLPEncoder(50, hidden, dtype), optimizer),
+        Net(MLPDecoder((28, 28, 1), hidden, dtype=dtype), optimizer),
+        bernoulli,
+        latent_size=50,
+        draws=draws,
+    )
+    return method, {"image": RNG.integers(0, 2, (batch, 28, 28, 1)).astype(np.float32)}
+
+
+def stylegan2(
+    batch: int, dtype: Any, variant: str, features: list[int], latent_size: int, mapping_layers: int
+) -> Network:
+    """The paper's networks; R1 at every 16th step, the length of paths at every 4th, an average."""
+    mapping = stylegan.Mapping(latent_size, mapping_layers)
+    generator = stylegan.Generator(tuple(features), 3, mapping, dtype=dtype)
+    every = (16, 4)
+    optimizers = [adam(2e-3, b1=0.0, b2=0.99, every=k) for k in every]
+    method = style_game(
+        Net(generator, optimizers[1], ema_decay=0.999, streams=("noise", "mixing")),
+        Net(stylegan.Discriminator(tuple(features), dtype=dtype), optimizers[0]),
+        prior=normal(latent_size),
+        gamma=1.0,
+        every=every,
+    )
+    return method, {"image": images(batch, 4 << (len(features) - 1))}
+
+
 def build(row: Row, settings: Mapping[str, Any], variant: str) -> Network:
     """The row's method and a batch."""
     return globals()[row.network](dtype=jnp.dtype(row.dtype), variant=variant, **settings)
@@ -127,53 +170,85 @@ class Ours:
             os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {DETERMINISTIC}"
 
     def prepare(self) -> dict[str, Any]:
+        self.begun = time.perf_counter()
         method, batch = build(self.row, self.settings, self.variant)
         mesh = make_mesh(devices=jax.devices()[:1])
         state = jax.jit(lambda key: init_state(method, key, batch), out_shardings=replicated(mesh))(jax.random.key(0))
         self.key = jax.device_put(jax.random.key(1), replicated(mesh))
-        self.per_call = self.row.steps_per_call
-        leading = (self.per_call, method.batches_per_step)
+        per_call = self.row.steps_per_call
+        leading = (per_call, method.batches_per_step)
         stacked = jax.tree.map(lambda x: np.broadcast_to(x, (*leading, *x.shape)), batch)
         self.batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
         jax.block_until_ready(state)
+        self._say("initialized")
         start = time.perf_counter()
 
-        def trace() -> Any:
-            due = [due_phases(method, 0)] * self.per_call
-            return compile_step(build_step(method), mesh, shardings_of(state), due).trace(state, self.batches, self.key)
+        def trace(due: tuple[Due, ...]) -> Any:
+            step = compile_step(build_step(method), mesh, shardings_of(state), due)
+            return step.trace(state, self.batches, self.key)
 
-        self.call = trace().lower().compile()
-        seconds = time.perf_counter() - start
-        with mock.patch.object(dot_product, "_best", return_value="xla"):  # products that can be counted
-            flops = count_flops(trace().jaxpr) / self.per_call
+        # What is due in each call, until the same is due again.
+        round_ = [due_in_call(method, step, per_call) for step in calls_of_a_period(method, per_call)]
+        lowered = {due: trace(due).lower() for due in dict.fromkeys(round_)}
+        self._say("traced")
+        with ThreadPoolExecutor() as pool:
+            programs = {due: pool.submit(timed_compile, program) for due, program in lowered.items()}
+            with mock.patch.object(dot_product, "_best", return_value="xla"):  # products that can be counted
+                flops = {due: count_flops(trace(due).jaxpr) for due in programs}
+            compiled = {due: program.result() for due, program in programs.items()}
+        self._say("compiled")
+        self.calls = [compiled[due][0] for due in round_]
+        self.steps = len(round_) * per_call
         self.state = state
-        self.run(1)
+        self.run(self.steps)
+        self._say("ran")
         return {
-            "compile_seconds": seconds,
-            "flops": flops,
+            "compile_seconds": max(end for _, end in compiled.values()) - start,
+            "steps": self.steps,
+            "flops": sum(flops[due] for due in round_) / self.steps,
             "parameters": sum(x.size for net in state.nets.values() for x in jax.tree.leaves(net.params)),
             "device": (kind := jax.devices()[0].device_kind),
             "peak": chip.peaks.get(self.row.dtype) if (chip := chip_of(kind)) else None,
         }
 
+    def _say(self, done: str) -> None:
+        """For the log, which tells of one that was never ready where it had got to."""
+        print(f"{done} after {time.perf_counter() - self.begun:.1f} s", file=sys.stderr, flush=True)
+
     def run(self, count: int) -> None:
-        for _ in range(-(-count // self.per_call)):
-            self.state, self.metrics = self.call(self.state, self.batches, self.key)
+        """So many steps, of whole rounds, in which every phase is due as often as in training."""
+        for _ in range(-(-count // self.steps)):
+            for call in self.calls:
+                self.state, self.metrics = call(self.state, self.batches, self.key)
         jax.block_until_ready(self.state)
         if not all(np.isfinite(x).all() for x in jax.tree.leaves(self.metrics)):
             raise FloatingPointError(f"metrics are not finite: {self.metrics}")
 
     def memory(self) -> int | None:
-        """What the program's arguments, results and temporaries take."""
-        sizes: Any = self.call.memory_analysis()
-        total = sizes.argument_size_in_bytes + sizes.output_size_in_bytes + sizes.temp_size_in_bytes
-        return total - sizes.alias_size_in_bytes
+        """What the arguments, results and temporaries take of the program that takes most."""
+
+        def total(call: Any) -> int:
+            sizes = call.memory_analysis()
+            return (
+                sizes.argument_size_in_bytes
+                + sizes.output_size_in_bytes
+                + sizes.temp_size_in_bytes
+                - sizes.alias_size_in_bytes
+            )
+
+        return max(map(total, self.calls))
 
     def kernels(self) -> list[tuple[str, float]]:
+        steps = self.steps * -(-3 // len(self.calls))  # a round of many calls is enough
         with tempfile.TemporaryDirectory() as folder:
             with jax.profiler.trace(folder, create_perfetto_trace=True):
-                self.run(3 * self.per_call)
-            return dearest(next(Path(folder).rglob("perfetto_trace.json.gz")), 3 * self.per_call)
+                self.run(steps)
+            return dearest(next(Path(folder).rglob("perfetto_trace.json.gz")), steps)
+
+
+def timed_compile(program: Any) -> tuple[Any, float]:
+    """The program, compiled, and when."""
+    return program.compile(), time.perf_counter()
 
 
 def dearest(trace: Path, steps: int, count: int = 40) -> list[tuple[str, float]]:

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from typing import Any
 
 import their_biggan
+import their_iwae
+import their_pixelcnn
 import their_resnet
 import their_transformer
 import theirs
@@ -67,6 +69,22 @@ def mlp_vae(compile: Compile, batch: int) -> Network:
     return theirs.mlp_vae(compile, batch)
 
 
+def gated_pixelcnn(compile: Compile, batch: int, size: int, width: int, layers: int, kernel: int) -> Network:
+    net = theirs.channels_last(their_pixelcnn.GatedPixelCNN(256, width, layers, kernel))
+    optimizer = theirs.adam(net, 1e-4)
+    symbols = torch.randint(0, 256, (batch, 3, size, size))
+    loss = compile(lambda x: net(x))
+    return net, lambda: theirs.descend(optimizer, loss, symbols)
+
+
+def iwae(compile: Compile, batch: int, draws: int) -> Network:
+    net = their_iwae.IWAE(draws)
+    optimizer = theirs.adam(net, 1e-3)
+    pixels = torch.randint(0, 2, (batch, 784)).float()
+    loss = compile(lambda x: net(x))
+    return net, lambda: theirs.descend(optimizer, loss, pixels)
+
+
 class Theirs:
     """A row's step on the GPU, or the CPU where there is none."""
 
@@ -99,6 +117,7 @@ class Theirs:
             torch.cuda.reset_peak_memory_stats()
         return {
             "compile_seconds": seconds,
+            "steps": 1,
             "flops": flops,
             "parameters": sum(parameter.numel() for parameter in net.parameters()),
         }
