@@ -18,6 +18,8 @@ MISTAKES = {
     "wrong net": ("nn.Dense(config.hidden)", "nn.Dens(config.hidden)", "experiment {} fails in line {} (AttributeE"),
     "metric": ("jnp.zeros(())", "jnp.zeros(3)", "phase 'fit' returns metric of shape [3]; return a number"),
     "loss": ("jnp.mean(", "(", "phase 'fit' returns loss of shape [8, 4]; return a number"),
+    "figure": ("[:, 0]}", ".mean()}", "evaluate: line returns error of shape [] for a batch of 8; return a number"),
+    "short figure": ("[:, 0]}", "[:3, 0]}", "evaluate: line returns error of shape [3] for a batch of 8; return a num"),
     "exit": ("import dataclasses", "import dataclasses, sys\nsys.exit(0)", "experiment {} ends Python, with code 0"),
     "exit 3": ("import dataclasses", "import dataclasses, os\nraise SystemExit('bye')", "ends Python, with code 'bye'"),
     "name": ("import dataclasses", "import dataclasses\nnothing", "experiment {} fails in line {} (NameError: name"),
@@ -49,6 +51,14 @@ def test_a_mistake_in_an_experiment_is_one_sentence(name, jaxgen, capfd, tmp_pat
     line = 1 + text[: text.index(new)].count("\n") + new.count("\n")
     assert message.format(file, line) in refused(jaxgen, capfd, tmp_path, file)
     assert name in ("metric", "loss") or not (tmp_path / "run").exists()
+
+
+def test_figures_that_raise_do_so_before_anything_is_made(jaxgen, tmp_path):
+    """FAULTS 14."""
+    (tmp_path / "own.py").write_text(EXPERIMENT.replace("[:, 0]}", "[:, 0] + 1 / 0}"))
+    with pytest.raises(ZeroDivisionError):
+        jaxgen("train", tmp_path / "own.py", "--run-dir", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 HUGE = "9" * 400

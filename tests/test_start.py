@@ -61,6 +61,7 @@ def test_devices_that_are_not_there_are_one_sentence(platform, tmp_path):
 def test_a_reader_that_has_seen_enough_ends_a_command_quietly():
     ours, theirs = os.pipe()
     os.close(ours)
-    done = subprocess.run([sys.executable, "-m", "jaxgen", "--help"], stdout=theirs, stderr=subprocess.PIPE, text=True)
+    command, buffered = [sys.executable, "-m", "jaxgen", "--help"], {**os.environ, "PYTHONUNBUFFERED": ""}
+    done = subprocess.run(command, stdout=theirs, stderr=subprocess.PIPE, text=True, env=buffered)
     os.close(theirs)
     assert (done.returncode, done.stderr) == (141, "")

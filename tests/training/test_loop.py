@@ -350,6 +350,14 @@ def test_evaluation_is_the_mean_over_real_examples(regression):
     assert figures["error"]["standard_error"] == pytest.approx(float(errors.std(ddof=1) / 6**0.5), rel=1e-5)
 
 
+def test_one_example_has_a_mean_and_no_standard_error(regression):
+    trainer, _ = regression()
+    batches = [({"x": jnp.zeros((8, 1))}, jnp.array([1.0, 0, 0, 0, 0, 0, 0, 0]))]
+    figures = evaluate(trainer.method, trainer.init(), batches, trainer.mesh)
+    assert figures["error"] == {"mean": 1.0, "standard_error": None}
+    assert json.loads(json.dumps(figures, allow_nan=False)) == figures
+
+
 def test_every_batch_of_an_evaluation_has_its_own_noise_the_same_each_time(regression):
     trainer, _ = regression()
     state, batches = trainer.init(), [({"x": jnp.zeros((4, 1))}, jnp.ones(4))] * 3

@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 
 from jaxgen.core import NetState, TrainState
 from jaxgen.errors import UserError
-from jaxgen.training.sharding import make_mesh, state_shardings
+from jaxgen.training.sharding import batch_sharding, batch_shards, make_mesh, state_shardings
 
 
 def state(**shapes):
@@ -125,6 +125,15 @@ def test_what_only_the_update_reads_is_split_over_zero1_beside_fsdp():
     assert found("params", zero1=2, fsdp=2) == [P(None, "fsdp")] * 3 + [P()]
     # A part of what fsdp gives a device, or no part: along another axis it would have to be moved.
     assert found("ema", zero1=2, fsdp=2) == [P(None, ("fsdp", "zero1"))] + [P(None, "fsdp")] * 2 + [P()]
+
+
+@pytest.mark.parametrize(
+    ("axes", "shards"), [({}, 4), ({"zero1": 4}, 4), ({"zero1": 2, "fsdp": 2}, 4), ({"fsdp": 2, "tensor": 2}, 2)]
+)
+def test_a_batch_is_split_over_every_axis_but_tensor(axes, shards):
+    mesh = make_mesh(**axes, devices=jax.devices()[:4])
+    assert batch_shards(mesh) == shards
+    assert batch_sharding(mesh, 2).shard_shape((3, 2, 8, 5)) == (3, 2, 8 // shards, 5)
 
 
 @pytest.mark.parametrize(
