@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jax.typing import DTypeLike
 
+from jaxgen import loops
 from jaxgen.layers.attention_patterns import Causal, Pattern
 from jaxgen.layers.transformer import Block, empty_cache
 from jaxgen.models.autoregressive.contract import AutoregressiveModel, check_class
@@ -24,7 +25,7 @@ def shifted(y: jax.Array, first: jax.Array) -> jax.Array:
 
 
 class Transformer(AutoregressiveModel):
-    """Symbols `[batch, *event]` in raster order; the layers run as one compiled loop.
+    """Symbols `[batch, *event]` in raster order; the layers are one compiled loop where that pays (`jaxgen.loops`).
 
     Attributes:
       width: of the residual stream, a multiple of heads.
@@ -58,6 +59,7 @@ class Transformer(AutoregressiveModel):
             split_rngs={"params": True, "dropout": True},
             in_axes=axes,
             length=self.layers,
+            unroll=loops.written_out(self.layers),
         )
         self.blocks = block(self.heads, self.layers, self.attend, dropout=self.dropout, dtype=self.dtype)
         self.norm = nn.LayerNorm(use_bias=False)
