@@ -54,6 +54,8 @@ def test_divergences_by_dimension_are_the_integrals_and_classes_are_probed_on_th
     apart = RNG.normal(size=(400, 3)) + 8 * label[:, None] * np.array([0, 0, 1])
     assert latent.probe_accuracy(apart, label) > 0.99
     assert latent.probe_accuracy(apart[:, :2], label) < 0.65
+    # Noise of more dimensions than examples: the probe learns its own half by heart.
+    assert latent.probe_accuracy(RNG.normal(size=(400, 300)), label) < 0.65
     axes = latent.principal_axes(apart)
     assert abs(np.corrcoef(axes[:, 0], label)[0, 1]) > 0.95
 
