@@ -57,11 +57,9 @@ def test_the_result_is_the_loop_s():
     np.testing.assert_allclose(loops.scan(multiply, jnp.asarray(x), jnp.asarray(weights))[0], expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize(("platform", "layers", "loops_left"), [("cpu", 3, True), ("gpu", 3, False), ("tpu", 25, True)])
-def test_a_transformer_s_layers_are_written_out_for_accelerators_where_they_are_few(platform, layers, loops_left):
+@pytest.mark.parametrize(("layers", "loops_left"), [(3, False), (25, True)])
+def test_a_transformer_s_layers_are_written_out_where_they_are_few(layers, loops_left):
     model = Transformer(levels=5, width=4, layers=layers, heads=2)
     x = jnp.zeros((2, 3), int)
     variables = jax.eval_shape(model.init, jax.random.key(0), x)
-    with target.tracing_for(platform):
-        text = jax.jit(model.apply).lower(variables, x).as_text()
-    assert ("stablehlo.while" in text) == loops_left
+    assert ("stablehlo.while" in jax.jit(model.apply).lower(variables, x).as_text()) == loops_left

@@ -25,7 +25,7 @@ def shifted(y: jax.Array, first: jax.Array) -> jax.Array:
 
 
 class Transformer(AutoregressiveModel):
-    """Symbols `[batch, *event]` in raster order; the layers are one compiled loop where that pays (`jaxgen.loops`).
+    """Symbols `[batch, *event]` in raster order; many layers are one compiled loop (`jaxgen.loops`).
 
     Attributes:
       width: of the residual stream, a multiple of heads.
