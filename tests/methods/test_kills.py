@@ -1,5 +1,6 @@
-"""Runs that are killed by SIGKILL at a step, at a stage's boundary or in its carry go on bit for bit."""
+"""Runs that SIGKILL ends in the middle of a stage, at its boundary and in the carry go on bit for bit."""
 
+import functools
 import os
 import signal
 import subprocess
@@ -19,60 +20,77 @@ from jaxgen.training.loop import train
 from jaxgen.training.run_folder import RunFolder
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
-from jaxgen.training.stages import Stage
+from jaxgen.training.stages import Stage, carry_over
 from jaxgen.training.trainer import Trainer
 
-STEPS, FIRST = 48, 20
+STEPS = 240  # the stages' together, of which all are as long
 
 
-def experiment(name):
+def experiment(name, carry=carry_over):
     rows = [table.TABLE[row] for row in table.ALGORITHMS[name]]
     data = [row.data() if isinstance(row.data(), Dataset) else table.dataset(row.data()) for row in rows]
-    lengths = (FIRST, None) if len(rows) > 1 else (None,)
-    stages = tuple(Stage(str(i), row.build(), n) for i, (row, n) in enumerate(zip(rows, lengths, strict=True)))
-    schedule = Schedule(STEPS, log_every=8, sample_every=1000, checkpoint_every=7)
+    lengths = [STEPS // len(rows)] * (len(rows) - 1) + [None]
+    stages = tuple(
+        Stage(str(i), row.build(), n, carry=carry) for i, (row, n) in enumerate(zip(rows, lengths, strict=True))
+    )
+    schedule = Schedule(STEPS, log_every=20, sample_every=1000, checkpoint_every=50)
     return Experiment(stages=stages, data=data[0], schedule=schedule, batch_size=16, seed=1)
 
 
-def run(name, path):
+@functools.cache
+def trainers(name, carry=carry_over):
+    return experiment(name, carry).trainers(make_mesh(devices=jax.devices()[:1]))
+
+
+def run(name, path, carry=carry_over):
     folder = RunFolder(path)
     if not folder.exists:
         folder.create({})
-    trainers = experiment(name).trainers(make_mesh(devices=jax.devices()[:1]))
-    return train(trainers, folder, lambda path, samples: None, Console(quiet=True))
+    return train(trainers(name, carry), folder, lambda path, samples: None, Console(quiet=True))
+
+
+def moments(name):
+    """When a run is killed, one time after the other: after so many steps, at a boundary, in a carry."""
+    stages = len(table.ALGORITHMS[name])
+    middles = [str(STEPS * (4 * i + 3) // (4 * stages) + 1) for i in range(stages)]
+    between = [moment for middle in middles for moment in (middle, "boundary", "carry")][:-2]
+    return between if stages > 1 else ["67", *between]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", list(table.ALGORITHMS))
-def test_a_killed_run_goes_on_bit_for_bit(name, tmp_path):
+def test_a_run_killed_again_and_again_goes_on_bit_for_bit(name, tmp_path):
     whole = jax.device_get(run(name, tmp_path / "whole"))
-    for moment in ("17", "41") if len(table.ALGORITHMS[name]) == 1 else ("11", str(FIRST), "carry", "35"):
-        command = [sys.executable, __file__, name, str(tmp_path / moment), moment]
+    for moment in moments(name):
+        command = [sys.executable, __file__, name, str(tmp_path / "killed"), moment]
         killed = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "JAX_NUM_CPU_DEVICES": "4"})
-        assert killed.returncode == -signal.SIGKILL, killed.stderr[-2000:]
-        chex.assert_trees_all_equal(jax.device_get(run(name, tmp_path / moment)), whole)
+        assert killed.returncode == -signal.SIGKILL, (moment, killed.stderr[-2000:])
+    chex.assert_trees_all_equal(jax.device_get(run(name, tmp_path / "killed")), whole)
 
 
 def main(name, path, moment):
-    """Kills this process when so many steps are done, the last checkpoint written, or while a stage is carried into."""
+    """Kills this process after a step, when a finished stage has been saved, or while the next one takes it over."""
 
     def kill(*args, **kwargs):
         os.kill(os.getpid(), signal.SIGKILL)
 
-    program, save, calls = Trainer.program, Checkpoints.save, []
+    program, save = Trainer.program, Checkpoints.save
 
     def counted(self, step):
-        calls.append(1)
-        return kill() if moment != "carry" and len(calls) > int(moment) + 1 else program(self, step)
+        before = self.index * STEPS // len(table.ALGORITHMS[name])
+        return kill() if before + step == int(moment) else program(self, step)
 
     def save_at_once(self, *args):
         save(self, *args)
         self.wait()
 
-    Trainer.program, Checkpoints.save = counted, save_at_once
-    if moment == "carry":
-        Trainer.begin = kill
-    run(name, path)
+    Checkpoints.save = save_at_once  # so that it is certain where the next process goes on
+    if moment == "boundary":
+        finish = Checkpoints.save_and_wait
+        Checkpoints.save_and_wait = lambda *args: kill(finish(*args))
+    elif moment != "carry":
+        Trainer.program = counted
+    run(name, path, kill if moment == "carry" else carry_over)
 
 
 if __name__ == "__main__":

@@ -51,7 +51,7 @@ def kept():
 
 
 @pytest.mark.quick(
-    "gan lazy", "reinforce", "flow", "vae", "likelihood", "rule distillation", "cyclegan", "progressive 2", "wake-sleep"
+    "gan lazy", "reinforce", "flow", "vae", "likelihood", "rule distillation", "cyclegan", "progressive 8", "wake-sleep"
 )
 @rows()
 def test_a_resumed_run_is_bit_for_bit_the_same_and_its_figures_are_of_each_example(name):
@@ -104,7 +104,7 @@ def test_two_micro_batches_are_one_batch(name):
     chex.assert_trees_all_close(two, one, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.quick("gan*", "vae", "wake-sleep", "flow", "likelihood", "progressive 2")
+@pytest.mark.quick("gan*", "vae", "wake-sleep", "flow", "likelihood", "progressive 8")
 @rows(but="samples")
 def test_samples_are_drawn_by_the_seed_alone(name):
     one = trainer(name)
