@@ -22,7 +22,7 @@ import pytest
 from jax.sharding import PartitionSpec as P
 from rich.console import Console
 
-from jaxgen import from_run
+from jaxgen import from_run, load_run
 from jaxgen.core import Aux, Method, Net, Phase
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
@@ -315,6 +315,24 @@ def test_networks_start_from_another_run_which_may_then_be_deleted(whole, tmp_pa
     other = dataclasses.replace(method("first", features=5), nets={"line": wide})
     with pytest.raises(UserError, match="network 'line' cannot start from 'line' of .*: bias, kernel differ in"):
         run(tmp_path / "wide", experiment(stages=(Stage("train", other),)))
+
+
+@pytest.mark.slow
+def test_a_command_begins_with_another_run_s_networks_and_measures_a_stage_of_its_own(jaxgen, tmp_path, capsys):
+    own, source, begun = tmp_path / "line.py", tmp_path / "source", tmp_path / "begun"
+    own.write_text(LINE)
+    assert jaxgen("train", own, "--run-dir", source) == 0
+    assert jaxgen("train", own, "--run-dir", begun, "--init-from", source, "--learning-rate", 1e-30, "--seed", 1) == 0
+    first, second = (load_run(path).state.nets["line"].params for path in (source, begun))
+    chex.assert_trees_all_equal(second, first)
+    staged = LINE.replace("method=method,", "stages=(Stage('one', method, 2), Stage('two', method)),")
+    staged = staged.replace("Schedule\n", "Schedule, Stage, from_run\n")
+    own.write_text(staged.replace("rate))}", "rate), start=from_run('nowhere', 'line'))}"))
+    assert jaxgen("train", own, "--run-dir", tmp_path / "other") == 2
+    assert "nowhere has no checkpoint that is whole" in " ".join(capsys.readouterr().err.split())
+    assert jaxgen("bench", own, "--stage", "one", "--steps", 5, "--json") == 0  # reads no run
+    assert jaxgen("bench", own, "--stage", "three") == 2
+    assert "stage is 'three'; choose one or two." in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.slow
