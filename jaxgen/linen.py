@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
-from flax.errors import InvalidRngError, ModifyScopeVariableError
+from flax.errors import InvalidRngError, ModifyScopeVariableError, ScopeParamShapeError
 
 from jaxgen.errors import UserError
 
@@ -24,8 +24,15 @@ def init(module: Any, key: jax.Array, *inputs: Any, **settings: Any) -> Any:
 
 
 def evaluate(module: Any, variables: Any, inputs: Sequence[Any], settings: dict[str, Any]) -> Any:
-    """The module's output, nothing moving and nothing random."""
-    return module.apply(variables, *inputs, **_trained(module, settings, False))
+    """The module's output, nothing moving and nothing random.
+
+    Raises:
+      UserError: the inputs are of another size than those it was initialized on.
+    """
+    try:
+        return module.apply(variables, *inputs, **_trained(module, settings, False))
+    except ScopeParamShapeError as error:
+        raise _misfit(type(module).__name__, inputs, error) from error
 
 
 def shapes(module: Any, variables: Any, *inputs: Any, **settings: Any) -> Any:
@@ -45,23 +52,24 @@ def train(
     """The module's output in training and the collections `mutable` as it left them.
 
     Raises:
-      UserError: it draws from a stream that is not among `net.streams`, or moves a collection not in `mutable`.
+      UserError: it draws from a stream that is not among `net.streams`, moves a collection not in `mutable`, or its
+        inputs are of another size than those it was initialized on.
     """
     rngs = {stream: jax.random.fold_in(_fold_in(key, name), zlib.crc32(stream.encode())) for stream in net.streams}
     settings = _trained(net.module, settings, True)
     try:
         return net.module.apply(variables, *inputs, rngs=rngs, mutable=list(mutable), **settings)
+    except ScopeParamShapeError as error:
+        raise _misfit(f"network {name!r}", inputs, error) from error
     except InvalidRngError as error:
-        reason = " ".join(str(error).split("(http")[0].split())
         raise UserError(
-            f"network {name!r} draws from a stream of random numbers that its Net does not declare ({reason}); name "
-            'it, as in Net(module, streams=("dropout",)).'
+            f"network {name!r} draws from a stream of random numbers that its Net does not declare ({_said(error)}); "
+            'name it, as in Net(module, streams=("dropout",)).'
         ) from error
     except ModifyScopeVariableError as error:
-        reason = " ".join(str(error).split("(http")[0].split())
         raise UserError(
-            f"network {name!r} moves in training what is held ({reason}); leave it out of `hold`, and do not return "
-            "what moved."
+            f"network {name!r} moves in training what is held ({_said(error)}); leave it out of `hold`, and do not "
+            "return what moved."
         ) from error
 
 
@@ -73,6 +81,19 @@ def without_sown(variables: dict[str, Any]) -> dict[str, Any]:
 def _is_sown(tree: Any) -> bool:
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(tree)]
     return bool(paths) and all(isinstance(path[-1], jax.tree_util.SequenceKey) for path in paths)
+
+
+def _misfit(network: str, inputs: Sequence[Any], error: ScopeParamShapeError) -> UserError:
+    shapes = " and ".join(str(list(x.shape)) for x in jax.tree.leaves(tuple(inputs)) if hasattr(x, "shape"))
+    return UserError(
+        f"{network} gets an input of shape {shapes}, of another size than what it was initialized on ({_said(error)}); "
+        "make them the same."
+    )
+
+
+def _said(error: Exception) -> str:
+    """Flax's sentence, without the page that it names."""
+    return " ".join(str(error).split("(http")[0].split()).rstrip(".")
 
 
 def _fold_in(key: jax.Array, name: str) -> jax.Array:

@@ -2,8 +2,10 @@
 
 import ast
 import functools
+import io
 import subprocess
 import sys
+import tokenize
 from pathlib import Path
 
 import pytest
@@ -115,3 +117,36 @@ def test_no_part_imports_tensorflow():
     code = f"import importlib, sys\nfor m in {modules}: importlib.import_module(m)\nprint('tensorflow' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "False\n", done.stderr
+
+
+# What the engine's words were made for, each an algorithm in one file.
+ALGORITHMS = (
+    "adversarial/cyclegan",
+    "adversarial/domain_adaptation",
+    "adversarial/lazy",
+    "adversarial/policy_gradient",
+    "adversarial/ppo",
+    "adversarial/progressive",
+    "latent/vq_vae",
+    "latent/wake_sleep",
+)
+SIZES = {f"methods/{name}.py": 80 for name in ALGORITHMS} | {"core.py": 100, "training/step.py": 120}
+
+
+@pytest.mark.parametrize("name", list(SIZES))
+def test_an_algorithm_is_a_page_of_code(name):
+    """So many lines at most, without what says what they do."""
+    assert lines_of_code((ROOT / "jaxgen" / name).read_text()) <= SIZES[name]
+
+
+def lines_of_code(source):
+    """Lines that are no docstring, comment or empty."""
+    tree, lines = ast.parse(source), set()
+    silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER)
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type not in silent:
+            lines |= set(range(token.start[0], token.end[0] + 1))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            lines -= set(range(node.lineno, node.end_lineno + 1))
+    return len(lines)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from jaxgen import linen
 from jaxgen.core import Array, Module, Variables
 from jaxgen.errors import UserError
+from jaxgen.likelihoods import Likelihood
 
 
 def check(setting: str, wanted: Sequence[int], giver: str, given: Sequence[int]) -> None:
@@ -48,3 +49,13 @@ def check_output(setting: str, wanted: Sequence[int], module: Module, variables:
       UserError: it is not.
     """
     check(setting, wanted, type(module).__name__, linen.shapes(module, variables, *inputs).shape[1:])
+
+
+def check_decoder(likelihood: Likelihood, images: Array, module: Module, variables: Variables, z: Array) -> None:
+    """Refuses a decoder that does not give of z `[batch, *event, outputs]`, what a likelihood of images asks for.
+
+    Raises:
+      UserError: it does not.
+    """
+    wanted = (*images.shape[1:], likelihood.outputs)
+    check_output("the shape of the likelihood's parameters", wanted, module, variables, z)

@@ -1,18 +1,19 @@
 """A network or data of another size than its method is told is one sentence that names both numbers."""
 
 import jax
-import jax.numpy as jnp
 import methods_table as table
 import pytest
 from methods_table import Codes, Stairs, Tiny, Topics
 
 from jaxgen.core import Net
+from jaxgen.data.source import Dataset
 from jaxgen.errors import UserError
 from jaxgen.layers.vector_quantizer import FiniteScalarQuantizer
 from jaxgen.likelihoods import bernoulli, gaussian
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import priors
 from jaxgen.methods.adversarial.bigan import bigan
+from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.pix2pix import pix2pix
 from jaxgen.methods.adversarial.policy_gradient import likelihood
@@ -22,12 +23,13 @@ from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.flow.integer_flow import integer_flow
 from jaxgen.methods.latent import priors as priors_of_z
+from jaxgen.methods.latent.autoencoder import autoencoder
 from jaxgen.methods.latent.hierarchical import hierarchical_vae
 from jaxgen.methods.latent.iwae import iwae
 from jaxgen.methods.latent.perceptual import perceptual_vae, vae_gan
 from jaxgen.methods.latent.topic_model import topic_model
 from jaxgen.methods.latent.vae import vae
-from jaxgen.methods.latent.vq_vae import code_prior
+from jaxgen.methods.latent.vq_vae import code_prior, vq_vae
 from jaxgen.models.flow.idf import IDF
 from jaxgen.models.latent.priors import MixturePrior
 from jaxgen.training.step import init_state
@@ -87,6 +89,18 @@ MISFITS = {
         lambda: topic_model(net(3, heads=2), Net(Topics()), alpha=(0.5,) * 3), "topic model",
         "alphas by words is 3 x 16, but Topics gives 2 x 16;",
     ),
+    "autoencoder": (
+        lambda: autoencoder(net(3), net(4, 4, 3)), "autoencoder",
+        "the number of values in x is 16, but Tiny gives 48;",
+    ),
+    "vq-vae": (
+        lambda: vq_vae(net(2, 2, 1), codes_of_three(), net(4, 4, 3, 1), bernoulli), "vq-vae",
+        "the shape of the likelihood's parameters is 4 x 4 x 1 x 1, but Tiny gives 4 x 4 x 3 x 1;",
+    ),
+    "codes' decoder": (
+        lambda: code_prior(net(2, 2, 1), codes_of_three(), DECODER, Net(Codes(3)), gaussian, event=(2, 2, 1)), "vae",
+        "the shape of the likelihood's parameters is 4 x 4 x 1 x 2, but Tiny gives 4 x 4 x 1 x 1;",
+    ),
     "codes' event": (
         lambda: code_prior(net(2, 2, 1), codes_of_three(), DECODER, Net(Codes(3)), bernoulli, event=(4, 1, 1)), "vae",
         "event is 4 x 1 x 1, but Tiny gives 2 x 2 x 1;",
@@ -106,6 +120,14 @@ MISFITS = {
     "translator": (
         lambda: pix2pix(net(4, 4, 3), net(), GAME, weight=1.0), "pix2pix",
         "the targets' shape is 4 x 4 x 1, but Tiny gives 4 x 4 x 3;",
+    ),
+    "a's translator": (
+        lambda: cyclegan(net(4, 4, 3), IMAGES, net()), "cyclegan",
+        "the shape of b's images is 4 x 4 x 1, but Tiny gives 4 x 4 x 3;",
+    ),
+    "b's translator": (
+        lambda: cyclegan(IMAGES, net(2, 8, 1), net()), "cyclegan",
+        "the shape of a's images is 4 x 4 x 1, but Tiny gives 2 x 8 x 1;",
     ),
     "actor of an action too many": (
         lambda: ppo(net(3), net(), table.world(), environments=8, horizon=5), "ppo",
@@ -145,6 +167,8 @@ MISFITS = {
 @pytest.mark.parametrize("name", list(MISFITS))
 def test_a_misfit_names_both_numbers(name):
     build, row, sentence = MISFITS[name]
-    batch = jax.tree.map(lambda x: jnp.asarray(x[:4]), table.TABLE[row].data())
+    data = table.TABLE[row].data()
+    data = data if isinstance(data, Dataset) else table.dataset(data)
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((4, *x.shape), x.dtype), data.spec)
     with jax.enable_x64(True), pytest.raises(UserError, match=sentence):
-        jax.eval_shape(lambda key: init_state(build(), key, batch), table.KEY)
+        jax.eval_shape(lambda key, batch: init_state(build(), key, batch), table.KEY, batch)

@@ -17,6 +17,7 @@ from jaxgen.losses.adversarial import AdversarialLoss, least_squares
 from jaxgen.losses.arrays import at_least_float32, mean_absolute
 from jaxgen.methods.adversarial.players import STILL
 from jaxgen.methods.adversarial.pool import empty, exchange
+from jaxgen.methods.fits import check_output
 
 
 def cyclegan(
@@ -49,10 +50,9 @@ def cyclegan(
         a, b, training = batch["a"]["image"], batch["b"]["image"], view.training(key, hold=STILL)
         fake_b, fake_a = training("a_to_b", a), training("b_to_a", b)
         there_and_back = distance(training("b_to_a", fake_b), a) + distance(training("a_to_b", fake_a), b)
-        itself = jnp.zeros(())
+        game = itself = jnp.zeros(())
         if identity is not None:
             itself = distance(training("a_to_b", b), b) + distance(training("b_to_a", a), a)
-        game = jnp.zeros(())
         for domain, real, fake in (("a", a, fake_a), ("b", b, fake_b)):
             judge = lambda x, name=f"critic_{domain}": at_least_float32(training(name, x))[0]  # noqa: E731
             fake = judge(fake)
@@ -61,7 +61,7 @@ def cyclegan(
         moved = {name: training.moved[name] for name in ("a_to_b", "b_to_a")}
         return total, Aux({"game": game, "cycle": there_and_back, "identity": itself}, moved)
 
-    def critics(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
+    def judges(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         total, memory, moved = jnp.zeros(()), {}, {}
         for index, (domain, other) in enumerate((("a", "b"), ("b", "a"))):
             keys = jax.random.split(jax.random.fold_in(key, index), 3)
@@ -74,9 +74,12 @@ def cyclegan(
         return total, Aux(variables=moved, memory=memory)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        images, keys = {name: batch[name]["image"] for name in ("a", "b")}, jax.random.split(key, 4)
         seen = {"a_to_b": "a", "b_to_a": "b", "critic_a": "a", "critic_b": "b"}
-        keys = dict(zip(seen, jax.random.split(key, 4), strict=True))
-        return {name: linen.init(modules[name], keys[name], batch[of]["image"]) for name, of in seen.items()}
+        found = {n: linen.init(modules[n], key, images[seen[n]]) for n, key in zip(seen, keys, strict=True)}
+        for name, of, to in (("a_to_b", "a", "b"), ("b_to_a", "b", "a")):
+            check_output(f"the shape of {to}'s images", images[to].shape[1:], modules[name], found[name], images[of])
+        return found
 
     def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
         return {f"pool_{domain}": empty(pool, batch[domain]["image"][0]) for domain in ("a", "b")}
@@ -103,9 +106,6 @@ def cyclegan(
         shown=lambda batch: batch["a"]["image"],
     )
     nets = {"a_to_b": forward, "b_to_a": backward, "critic_a": critic, "critic_b": critic}
-    phases = (
-        Phase("generators", ("a_to_b", "b_to_a"), generators),
-        Phase("critics", ("critic_a", "critic_b"), critics),
-    )
-    takes = {"a": {"image": SIGNED}, "b": {"image": SIGNED}}
+    phases = (Phase("generators", ("a_to_b", "b_to_a"), generators), Phase("critics", ("critic_a", "critic_b"), judges))
+    takes = {domain: {"image": SIGNED} for domain in ("a", "b")}
     return Method("CycleGAN", nets, phases, init, translate, evaluate, memory=memory, takes=takes)

@@ -4,6 +4,7 @@ Baldi and Hornik, 1989 (a linear one finds the principal components); Vincent et
 a denoising one learns is the score of the noised data, `(output - input) / noise^2`).
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,11 +12,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Apply, Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
 from jaxgen.fields import SIGNED, Field
+from jaxgen.methods.fits import check
 
 
-def autoencoder(encoder: Net, decoder: Net, *, noise: float = 0.0, field: str = "image") -> Method:
+def autoencoder(encoder: Net, decoder: Net, *, noise: Weight = 0.0, field: str = "image") -> Method:
     """An autoencoder of a batch field of floating point, `[batch, ...]`; it is no density, and draws no samples.
 
     Args:
@@ -34,20 +36,23 @@ def autoencoder(encoder: Net, decoder: Net, *, noise: float = 0.0, field: str = 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys, x = jax.random.split(key), batch[field]
         training = view.training(keys[0])
-        noised = x + noise * jax.random.normal(keys[1], x.shape, x.dtype)
+        noised = x + view.weight(noise) * jax.random.normal(keys[1], x.shape, x.dtype)
         return jnp.mean(errors(reconstruct(training, noised), x)), Aux(variables=training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
         variables = linen.init(modules["encoder"], keys[0], batch[field])
         code = linen.evaluate(modules["encoder"], variables, (batch[field],), {})
-        return {"encoder": variables, "decoder": linen.init(modules["decoder"], keys[1], code)}
+        decoder = linen.init(modules["decoder"], keys[1], code)
+        made, numbers = linen.shapes(modules["decoder"], decoder, code), math.prod(batch[field].shape[1:])
+        check("the number of values in x", (numbers,), type(modules["decoder"]).__name__, (math.prod(made.shape[1:]),))
+        return {"encoder": variables, "decoder": decoder}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         x = batch[field]
         figures = {"squared_error": errors(reconstruct(view, x), x)}
         if noise:
-            noised = x + noise * jax.random.normal(key, x.shape, x.dtype)
+            noised = x + view.weight(noise) * jax.random.normal(key, x.shape, x.dtype)
             figures["denoising_error"] = errors(reconstruct(view, noised), x)
         return figures
 

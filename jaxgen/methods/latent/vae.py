@@ -17,7 +17,7 @@ from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
-from jaxgen.methods.fits import check, check_encoder, check_output
+from jaxgen.methods.fits import check, check_decoder, check_encoder
 from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.bits_back import bits_back
 from jaxgen.methods.latent.priors import Prior
@@ -118,10 +118,7 @@ def vae(
             "decoder": linen.init(modules["decoder"], keys[1], z),
         }
         check_encoder(modules["encoder"], variables["encoder"], images, latent_size)
-        parameters = (*images.shape[1:], likelihood.outputs)
-        check_output(
-            "the shape of the likelihood's parameters", parameters, modules["decoder"], variables["decoder"], z
-        )
+        check_decoder(likelihood, images, modules["decoder"], variables["decoder"], z)
         if posterior is not None:
             _, _, *context = linen.evaluate(modules["encoder"], variables["encoder"], (images,), {})
             variables["posterior"] = linen.init(

@@ -4,6 +4,7 @@ van den Oord et al., 2017, "Neural Discrete Representation Learning", eq. 3, the
 A.1); Mentzer et al., 2024, "Finite Scalar Quantization", where rounding takes the codebook's place.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,14 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import linen, sampling
-from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.likelihoods import Likelihood
-from jaxgen.methods.fits import check, check_output
+from jaxgen.methods.fits import check, check_decoder, check_output
 from jaxgen.methods.latent.codes import USES
 from jaxgen.methods.nulls import density_nulls
 
 
-def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *, beta: float = 0.25) -> Method:
+def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *, beta: Weight = 0.25) -> Method:
     """The first stage, on the batch field `image`.
 
     Args:
@@ -36,7 +37,18 @@ def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *
         quantized = training("quantizer", training("encoder", images))
         log_likelihood = likelihood.log_prob(images, *jnp.unstack(training("decoder", quantized.z), axis=-1))
         metrics = {"log_likelihood": jnp.mean(log_likelihood), "commitment": jnp.mean(quantized.commitment)}
-        return jnp.mean(beta * quantized.commitment - log_likelihood), Aux(metrics, training.moved)
+        return jnp.mean(view.weight(beta) * quantized.commitment - log_likelihood), Aux(metrics, training.moved)
+
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        """A codebook begins at the batch's own vectors."""
+        keys, images = jax.random.split(key, 3), batch["image"]
+        variables = {"encoder": linen.init(modules["encoder"], keys[0], images)}
+        z = linen.evaluate(modules["encoder"], variables["encoder"], (images,), {})
+        variables["quantizer"] = linen.init(modules["quantizer"], keys[1], z)
+        z = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {}).z
+        variables["decoder"] = linen.init(modules["decoder"], keys[2], z)
+        check_decoder(likelihood, images, modules["decoder"], variables["decoder"], z)
+        return variables
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         images = batch["image"]
@@ -44,16 +56,10 @@ def vq_vae(encoder: Net, quantizer: Net, decoder: Net, likelihood: Likelihood, *
         nats = -likelihood.log_prob(images, *jnp.unstack(view("decoder", quantized.z), axis=-1))
         return {"distortion_nats": nats, "distortion_bits_per_dim": nats / np.prod(images.shape[1:]) / np.log(2)}
 
-    return Method(
-        name="VQ-VAE",
-        nets={"encoder": encoder, "quantizer": quantizer, "decoder": decoder},
-        phases=(Phase("reconstruction", ("encoder", "decoder"), loss),),
-        init=init,
-        latents=None,
-        evaluate=evaluate,
-        evaluations=(USES,),
-        takes={"image": likelihood.images},
-    )
+    nets = {"encoder": encoder, "quantizer": quantizer, "decoder": decoder}
+    phases = (Phase("reconstruction", ("encoder", "decoder"), loss),)
+    takes = {"image": likelihood.images}
+    return Method("VQ-VAE", nets, phases, init, None, evaluate, evaluations=(USES,), takes=takes)
 
 
 def code_prior(
@@ -69,30 +75,28 @@ def code_prior(
       likelihood: p(x|z).
       event: shape of an image's codes, such as (4, 4, 1).
     """
+    first = vq_vae(encoder, quantizer, decoder, likelihood)
     bottleneck: Any = quantizer.module
 
-    def codes_of(view: View, images: Array) -> tuple[Array, Array]:
-        quantized = view("quantizer", view("encoder", images))
-        return quantized.z, quantized.codes[..., None]
+    def codes_of(apply: Apply, images: Array) -> Array:
+        return apply("quantizer", apply("encoder", images)).codes[..., None]
 
     def loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        log_prior, moved = view.train("prior", codes_of(view, batch["image"])[1], key=key, method="log_prob")
+        log_prior, moved = view.train("prior", codes_of(view, batch["image"]), key=key, method="log_prob")
         return -jnp.mean(log_prior), Aux(variables={"prior": moved})
 
-    def init_all(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-        variables = dict(init(modules, key, batch))
-        z = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
-        codes = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {}).codes[..., None]
+    def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
+        variables = dict(first.init(modules, key, batch))
+        codes = codes_of(lambda name, x: linen.evaluate(modules[name], variables[name], (x,), {}), batch["image"])
         check("event", event, type(modules["encoder"]).__name__, codes.shape[1:])
-        of_prior = linen.init(modules["prior"], jax.random.fold_in(key, 3), codes)
-        check_output("event by codes", (*event, bottleneck.codes), modules["prior"], of_prior, codes)
-        return variables | {"prior": of_prior}
+        variables["prior"] = linen.init(modules["prior"], jax.random.fold_in(key, 3), codes)
+        check_output("event by codes", (*event, bottleneck.codes), modules["prior"], variables["prior"], codes)
+        return variables
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """Rate and distortion together bound -log p(x): all of q lies on one code."""
-        z, codes = codes_of(view, batch["image"])
-        rate = -view("prior", codes, method="log_prob")
-        distortion = -likelihood.log_prob(batch["image"], *jnp.unstack(view("decoder", z), axis=-1))
+        rate = -view("prior", codes_of(view, batch["image"]), method="log_prob")
+        distortion = first.evaluate(view, batch, key)["distortion_nats"]
         scale = np.prod(batch["image"].shape[1:]) * np.log(2)
         return {"rate_nats": rate, "distortion_nats": distortion, "bits_per_dim": (rate + distortion) / scale}
 
@@ -106,24 +110,13 @@ def code_prior(
         z = view("quantizer", codes, method="look_up")
         return likelihood.mean(*jnp.unstack(view("decoder", z), axis=-1))
 
-    return Method(
+    return dataclasses.replace(
+        first,
         name="VQ-VAE's prior",
-        nets={"encoder": encoder, "quantizer": quantizer, "decoder": decoder, "prior": prior},
+        nets={**first.nets, "prior": prior},
         phases=(Phase("prior", ("prior",), loss),),
-        init=init_all,
+        init=init,
         latents=Latents(lambda key, count, batch: jax.random.split(key, count), decode),
         evaluate=evaluate,
-        evaluations=(USES,),
-        takes={"image": likelihood.images},
         nulls=density_nulls("image", likelihood.takes),
     )
-
-
-def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
-    """Variables of "encoder", "quantizer" and "decoder"; a codebook begins at the batch's own vectors."""
-    keys = jax.random.split(key, 3)
-    variables = {"encoder": linen.init(modules["encoder"], keys[0], batch["image"])}
-    z = linen.evaluate(modules["encoder"], variables["encoder"], (batch["image"],), {})
-    variables["quantizer"] = linen.init(modules["quantizer"], keys[1], z)
-    quantized = linen.evaluate(modules["quantizer"], variables["quantizer"], (z,), {})
-    return variables | {"decoder": linen.init(modules["decoder"], keys[2], quantized.z)}

@@ -7,8 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+import pytest
 
 from jaxgen.core import Net, view_of
+from jaxgen.errors import UserError
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.training.step import init_state
@@ -70,11 +72,14 @@ def test_a_game_that_looks_at_real_logits_is_given_them():
 
 def test_domains_of_other_channels_do_without_the_identity():
     colours = {**BATCH, "b": {"image": np.repeat(BATCH["b"]["image"], 3, axis=-1)}}
-    nets = (Net(nn.Dense(n), optax.sgd(0.0)) for n in (3, 1))
-    own = cyclegan(*nets, Net(Judge(), optax.sgd(0.0)), identity=None)
+    nets = [Net(module, optax.sgd(0.0)) for module in (nn.Dense(3), nn.Dense(1), Judge())]
+    own = cyclegan(*nets, identity=None)
     view = view_of(own, init_state(own, KEY, colours))
     value, aux = own.phases[0].loss(view, colours, KEY)
     np.testing.assert_allclose(value, aux.metrics["game"] + 10 * aux.metrics["cycle"], rtol=1e-5)
+    sentence = r"network 'a_to_b' gets an input of shape \[8, 1, 1, 3\], of another .* \(3, 3\).* \(1, 3\)"
+    with pytest.raises(UserError, match=sentence):
+        cyclegan(*nets).phases[0].loss(view, colours, KEY)
 
 
 def test_translations_are_held_against_the_truth_where_it_is_known():
