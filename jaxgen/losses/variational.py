@@ -92,7 +92,7 @@ def iwae(log_weights: ArrayLike, axis: int = 0, *, where: ArrayLike | None = Non
     return jax.nn.logsumexp(jnp.where(where, log_weights, -jnp.inf), axis) - jnp.log(draws)
 
 
-def free_bits(kl: ArrayLike, *, minimum: float, where: ArrayLike | None = None) -> jax.Array:
+def free_bits(kl: ArrayLike, *, minimum: ArrayLike, where: ArrayLike | None = None) -> jax.Array:
     """Divergences of which `minimum` nats a group are free: Kingma et al. 2016, eq. 15.
 
     Its mean over the batch is `sum_g max(minimum, mean_batch KL_g)`: the mean decides, so that examples may differ, and

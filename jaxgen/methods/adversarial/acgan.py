@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.methods.adversarial.players import STILL, Players, check_heads, spectral_norms, taken
@@ -26,7 +26,7 @@ def acgan(
     *,
     prior: Prior,
     classes: int,
-    weight: float = 1.0,
+    weight: Weight = 1.0,
     twin: bool = False,
     field: str = "image",
 ) -> Method:
@@ -52,9 +52,9 @@ def acgan(
         game, _ = players.play(view, batch[field], batch, keys[0], hold=STILL)
         (real, fake), ((of_real,), (of_fake,)), moved = players.discriminate(view, game, batch, keys[1:3])
         classification = jnp.mean(_surprise(of_real["label"], batch["label"]))
-        value = jnp.mean(loss.critic(real, fake)) + weight * classification
+        value = jnp.mean(loss.critic(real, fake)) + view.weight(weight) * classification
         if twin:
-            value += weight * jnp.mean(_surprise(of_fake["twin"], game.latents["label"]))
+            value += view.weight(weight) * jnp.mean(_surprise(of_fake["twin"], game.latents["label"]))
         metrics = {"real": jnp.mean(real), "fake": jnp.mean(fake), "classification": classification}
         return value, Aux({**metrics, **spectral_norms(moved)}, {"critic": moved})
 
@@ -64,9 +64,9 @@ def acgan(
         fake, (heads,), _ = players.judge(view, game.fake, batch, keys[1], hold=STILL)
         real = players.judge(view, game.real, batch, keys[2], hold=STILL)[0] if loss.paired else None
         classification = jnp.mean(_surprise(heads["label"], game.latents["label"]))
-        value = jnp.mean(loss.generator(real, fake)) + weight * classification
+        value = jnp.mean(loss.generator(real, fake)) + view.weight(weight) * classification
         if twin:
-            value -= weight * jnp.mean(_surprise(heads["twin"], game.latents["label"]))
+            value -= view.weight(weight) * jnp.mean(_surprise(heads["twin"], game.latents["label"]))
         return value, Aux({"classification": classification, **spectral_norms(moved)}, {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32
 from jaxgen.losses.information import information_bound
@@ -42,7 +42,7 @@ class Code:
     log_q: Callable[[Array, Array], Array]
     log_p: Callable[[Array], Array]
     read: Callable[[Array], Array]
-    weight: float = 1.0
+    weight: Weight = 1.0
 
 
 def category(name: str, classes: int) -> Code:
@@ -57,7 +57,7 @@ def category(name: str, classes: int) -> Code:
     )
 
 
-def interval(name: str, weight: float = 1.0) -> Code:
+def interval(name: str, weight: Weight = 1.0) -> Code:
     """A number uniform on [-1, 1]; the head gives a Gaussian's mean and log-variance, two outputs.
 
     There is no end to what can be said of a number; the paper has a weight of 1 for categories, and less for numbers.
@@ -102,16 +102,18 @@ def infogan(
             for code, value in zip(codes, values, strict=True)
         }
 
-    def informed(heads: Mapping[str, Array], latents: Mapping[str, Array]) -> tuple[Array, dict[str, Array]]:
+    def informed(
+        view: View, heads: Mapping[str, Array], latents: Mapping[str, Array]
+    ) -> tuple[Array, dict[str, Array]]:
         found = {name: jnp.mean(nats) for name, nats in information(heads, latents).items()}
-        paid = sum((code.weight * found[code.name] for code in codes), jnp.zeros(()))
+        paid = sum((view.weight(code.weight) * found[code.name] for code in codes), jnp.zeros(()))
         return -paid, {f"information_{name}": x for name, x in found.items()}
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 3)
         game, _ = players.play(view, batch[field], batch, keys[0], hold=STILL)
         (real, fake), (_, (heads,)), moved = players.discriminate(view, game, batch, keys[1:3])
-        added, metrics = informed(heads, game.latents)
+        added, metrics = informed(view, heads, game.latents)
         metrics |= {"real": jnp.mean(real), "fake": jnp.mean(fake), **spectral_norms(moved)}
         return jnp.mean(loss.critic(real, fake)) + added, Aux(metrics, {"critic": moved})
 
@@ -120,7 +122,7 @@ def infogan(
         game, moved = players.play(view, batch[field], batch, keys[0])
         fake, (heads,), _ = players.judge(view, game.fake, batch, keys[1], hold=STILL)
         real = players.judge(view, game.real, batch, keys[2], hold=STILL)[0] if loss.paired else None
-        added, metrics = informed(heads, game.latents)
+        added, metrics = informed(view, heads, game.latents)
         return jnp.mean(loss.generator(real, fake)) + added, Aux(metrics | spectral_norms(moved), {"generator": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:

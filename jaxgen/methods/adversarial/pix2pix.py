@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View
+from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.fields import SIGNED
 from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.losses.arrays import at_least_float32, mean_absolute
@@ -19,7 +19,7 @@ from jaxgen.methods.adversarial.players import STILL
 from jaxgen.methods.fits import check_output
 
 
-def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float = 100.0) -> Method:
+def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: Weight = 100.0) -> Method:
     """On the batch fields `image`, what is given, and `target`, what it shall become.
 
     Both are `[batch, height, width, channels]` in [-1, 1].
@@ -48,7 +48,7 @@ def pix2pix(generator: Net, critic: Net, loss: AdversarialLoss, *, weight: float
         fake = judge(critic, batch, images)
         real = judge(critic, batch, batch["target"]) if loss.paired else None
         error = jnp.mean(jnp.abs(at_least_float32(images)[0] - batch["target"]))
-        return jnp.mean(loss.generator(real, fake)) + weight * error, Aux({"l1": error}, own.moved)
+        return jnp.mean(loss.generator(real, fake)) + view.weight(weight) * error, Aux({"l1": error}, own.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)

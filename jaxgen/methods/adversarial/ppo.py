@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
-from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View
+from jaxgen.core import Array, Aux, Batch, Method, Module, Net, Phase, View, Weight
 from jaxgen.environment import Environment, Played, play, start, unplayed
 from jaxgen.losses.control import advantages, clipped_gain
 from jaxgen.methods.adversarial.policies import acting, over_steps, rehearsed, taken
@@ -32,7 +32,7 @@ def ppo(
     clip: float = 0.2,
     discount: float = 0.99,
     decay: float = 0.95,
-    entropy: float = 0.0,
+    entropy: Weight = 0.0,
     reward: Reward = lambda view, played: played.reward,
 ) -> Method:
     """A step is one rollout of all environments, whose states are memory, and `epochs` moves of both networks on it.
@@ -86,7 +86,7 @@ def ppo(
         nats = -jnp.mean(jnp.sum(jnp.exp(log_p) * log_p, axis=-1))
         metrics = {"gain": gain, "value_error": error, "entropy": nats, "epoch": jnp.asarray(view.repeat)}
         moved = jax.tree.map(lambda x: jnp.mean(x, axis=0).astype(x.dtype), moved)  # over the rollout's steps
-        return error - gain - entropy * nats, Aux(metrics, {**training.moved, "actor": moved})
+        return error - gain - view.weight(entropy) * nats, Aux(metrics, {**training.moved, "actor": moved})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         seen = jax.vmap(world.observe)(start(world, key, environments).state)

@@ -32,8 +32,8 @@ def controlled(
     independence: Weight = 0.1,
     temperature: Weight = 1.0,
     beta: Weight = 1.0,
-    dreams: float = 0.1,
-    entropy: float = 0.1,
+    dreams: Weight = 0.1,
+    entropy: Weight = 0.1,
 ) -> Method:
     """A VAE on the batch field `tokens` `[batch, length]`, and `attributes` `[batch, attributes]`, -1 where unknown.
 
@@ -117,7 +117,7 @@ def controlled(
         said = log_q(training, written)
         of_code = sum(-jnp.take_along_axis(p, code[:, i, None], axis=1)[:, 0] for i, p in enumerate(said))
         doubt = sum(-jnp.sum(jnp.exp(p) * p, axis=-1) for p in said)
-        value = supervised + dreams * jnp.mean(of_code + entropy * doubt)
+        value = supervised + view.weight(dreams) * jnp.mean(of_code + view.weight(entropy) * doubt)
         return value, Aux({"supervised": supervised, "dreams": jnp.mean(of_code)}, training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:

@@ -21,7 +21,7 @@ from jaxgen.methods.nulls import density_nulls
 
 
 def hierarchical_vae(
-    encoder: Net, decoder: Net, likelihood: Likelihood, *, beta: Weight = 1.0, free_bits: float = 0.0
+    encoder: Net, decoder: Net, likelihood: Likelihood, *, beta: Weight = 1.0, free_bits: Weight = 0.0
 ) -> Method:
     """A VAE of levels on the batch field `image` `[batch, height, width, channels]`.
 
@@ -51,7 +51,7 @@ def hierarchical_vae(
         log_likelihood, levels = infer(training, batch["image"], key)
         kl = jnp.stack(levels.kl, 1)
         metrics = {"log_likelihood": jnp.mean(log_likelihood), "kl": jnp.mean(jnp.sum(kl, 1))}
-        paid = variational.free_bits(kl, minimum=free_bits) if free_bits else jnp.sum(kl, 1)
+        paid = variational.free_bits(kl, minimum=view.weight(free_bits)) if free_bits else jnp.sum(kl, 1)
         return -jnp.mean(variational.elbo(log_likelihood, view.weight(beta) * paid)), Aux(metrics, training.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:

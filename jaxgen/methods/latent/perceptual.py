@@ -75,7 +75,7 @@ def perceptual_vae(
 
 
 def vae_gan(
-    encoder: Net, decoder: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int, gamma: float = 1e-2
+    encoder: Net, decoder: Net, critic: Net, loss: AdversarialLoss, *, latent_size: int, gamma: Weight = 1e-2
 ) -> Method:
     """A VAE of the batch field `image` whose decoder is a GAN's generator and whose reconstruction its critic judges.
 
@@ -121,7 +121,7 @@ def vae_gan(
         (real, seen), (fake, features), (other, _) = (critic("critic", x) for x in (batch["image"], again, dreamt))
         game = (jnp.mean(loss.generator(real, fake)) + jnp.mean(loss.generator(real, other))) / 2
         distance = jnp.mean(feature_distance(features, seen)) / 2
-        return gamma * distance + game, Aux({"game": game}, {"decoder": own.moved["decoder"]})
+        return view.weight(gamma) * distance + game, Aux({"game": game}, {"decoder": own.moved["decoder"]})
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
