@@ -241,7 +241,7 @@ def test_early_stopping_ends_a_stage_with_its_best_state_and_the_run_goes_on(tmp
 def test_a_checkpoint_names_its_stage_and_one_without_is_a_sentence(whole, tmp_path):
     shutil.copytree(whole[0], tmp_path / "run")
     newest = tmp_path / "run" / "checkpoints" / "20"
-    assert "play" in next((newest / "stage").glob("*")).read_text()
+    assert json.loads(next((newest / "stage").glob("*")).read_text()) == {"name": "play", "first_step": 8}
     for step in (tmp_path / "run" / "checkpoints").glob("[0-9]*"):
         shutil.rmtree(step / "stage")
     with pytest.raises(UserError, match="was written by an earlier version of jaxgen, which knew no stages"):
@@ -331,6 +331,7 @@ def test_a_command_begins_with_another_run_s_networks_and_measures_a_stage_of_it
     assert jaxgen("train", own, "--run-dir", tmp_path / "other") == 2
     assert "nowhere has no checkpoint that is whole" in " ".join(capsys.readouterr().err.split())
     assert jaxgen("bench", own, "--stage", "one", "--steps", 5, "--json") == 0  # reads no run
+    assert jaxgen("compile", own, "--stage", "one", "--topology", "cpu:4") == 0
     assert jaxgen("bench", own, "--stage", "three") == 2
     assert "stage is 'three'; choose one or two." in " ".join(capsys.readouterr().err.split())
 
