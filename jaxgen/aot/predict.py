@@ -1,6 +1,7 @@
 """What a training step will need and take on devices that are not at hand, from compiling it for them."""
 
 import dataclasses
+import importlib.metadata
 import math
 import re
 import time
@@ -98,7 +99,8 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
     """Compiles the trainer's step for its mesh of the topology's devices; nothing runs and no data is read.
 
     Raises:
-      UserError: the batch cannot be split over the mesh, or the step does not fit into the devices' memory.
+      UserError: the batch cannot be split over the mesh, the step does not fit into the devices' memory, or the
+        compiler is older than what it is given.
     """
     per_call, mesh = trainer.schedule.steps_per_call, trainer.mesh
     batch_size, shards = jax.tree.leaves(trainer.batch)[0].shape[0], batch_shards(mesh)
@@ -112,6 +114,11 @@ def predict(trainer: Trainer, topology: Topology) -> Prediction:
     try:
         compiled = Compiled.of(traced, mesh, topology)
     except jax.errors.JaxRuntimeError as error:
+        if "no such field" in str(error):  # of a kernel's settings, which a later version has more of
+            raise UserError(
+                f"{topology.compiler} is too old for the programs that jaxlib {importlib.metadata.version('jaxlib')} "
+                'writes; `pip install -e ".[tpu]"` brings the one that goes with it.'
+            ) from error
         if not str(error).startswith("RESOURCE_EXHAUSTED"):
             raise
         raise UserError(_does_not_fit(str(error), trainer, topology)) from error

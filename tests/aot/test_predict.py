@@ -5,6 +5,7 @@ import importlib.util
 import io
 import json
 import math
+import re
 
 import flax.linen as nn
 import jax
@@ -235,6 +236,22 @@ def test_what_cannot_be_read_is_said_and_costs_nothing_else(monkeypatch, broken,
     assert sentence in printed
     assert "temporaries" in printed
     assert "FLOPs" in printed
+
+
+def test_a_compiler_older_than_the_program_is_said_in_a_sentence(monkeypatch):
+    """As libtpu 0.0.48.1 answers jaxlib 0.12, which writes more of a kernel than that one knows."""
+
+    def refuse(*args):
+        raise jax.errors.JaxRuntimeError(
+            "INTERNAL: Could not convert JSON string to proto: invalid JSON in xla.jellyfish.BackendConfig, near 6:78 "
+            "(offset 4233): no such field: 'debug_locations'"
+        )
+
+    monkeypatch.setattr("jaxgen.aot.predict.Compiled.of", refuse)
+    topology, version = Topology.parse("cpu:4"), importlib.metadata.version("jaxlib")
+    says = f'{topology.compiler} is too old for the programs that jaxlib {version} writes; `pip install -e ".[tpu]"`'
+    with pytest.raises(UserError, match=re.escape(says)):
+        predict(trainer(topology), topology)
 
 
 def shown(*parts):
