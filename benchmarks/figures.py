@@ -308,9 +308,10 @@ def _controls(found: Sequence[Measured], names: Sequence[str]) -> str:
 
 
 def _difference(found: Sequence[Measured], above: Sequence[Measured]) -> str:
-    """Of the first figure, between runs of the same seed; nothing where there are no two pairs, or other figures."""
+    """Of the first figure, between runs of the same data and seed; nothing where there are no two such pairs."""
     name = next(iter(found[0].figures))
-    others = {each.seed: each.figures[name][""] for each in above if name in each.figures}
+    like = [each for each in above if name in each.figures and each.data == found[0].data]
+    others = {each.seed: each.figures[name][""] for each in like}
     pairs = [each.figures[name][""] - others[each.seed] for each in found if each.seed in others]
     return measured.value(pairs) if len(pairs) > 1 else ""
 

@@ -99,6 +99,12 @@ def test_a_table_says_what_is_missing_and_compares_in_pairs(figures):
     assert third == "| `vae --data digits --width 4` | not yet run | | | 0 of 3 |"
 
 
+def test_a_row_is_not_compared_with_other_data(figures):
+    rows = [figures.Row("vae", data, ("bits_per_dim",)) for data in ("digits", "mnist")]
+    runs = [run(seed, 1.0 + seed, data=data) for data in ("digits", "mnist") for seed in (0, 1)]
+    assert "untrained 4 |  | 2 of 3" in figures.table(rows, measured.by_setting(runs)).splitlines()[-1]
+
+
 def test_every_row_is_of_an_experiment_and_a_data_set_that_it_lists(figures):
     experiments = ROOT / "experiments"
     described = {each.name: each for path in experiments.glob("*/*.py") if (each := describe(path))}
