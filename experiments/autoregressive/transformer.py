@@ -10,7 +10,7 @@ from jaxgen.experiment import Experiment
 from jaxgen.methods.autoregressive.deep_supervision import deeply_supervised
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.models.autoregressive.character_transformer import CharacterTransformer
-from jaxgen.models.autoregressive.transformer import Transformer
+from jaxgen.models.autoregressive.transformer import TENSOR, Transformer
 from symbols import LEVELS, Text, fitted
 
 NEEDS = "text"
@@ -50,4 +50,5 @@ def experiment(config: Config) -> Experiment:
         dtype=config.dtype,
     )
     likelihood = functools.partial(deeply_supervised, steps=config.steps) if config.auxiliary else maximum_likelihood
-    return fitted(config, config.load(), model, field="text", likelihood=likelihood)
+    fit = fitted(config, config.load(), model, field="text", likelihood=likelihood)
+    return dataclasses.replace(fit, sharding=TENSOR)

@@ -56,7 +56,7 @@ def _best(query: jax.Array, key: jax.Array) -> Implementation:
     size = query.shape[-1]
     if target.platform() == "tpu":
         whole = not any(length % _BLOCKS[-1] for length in (query.shape[1], key.shape[1]))
-        return "pallas" if whole and _batch_axes(query) is not None else "xla"
+        return "pallas" if whole and _split(query) is not None else "xla"
     if target.platform() != "gpu" or query.dtype not in (jnp.bfloat16, jnp.float16) or size % 8 or size > _MOST:
         return "xla"
     generation = str(getattr(jax.devices()[0], "compute_capability", ""))  # "9.0"; of AMD's GPUs "gfx942"
@@ -69,21 +69,24 @@ def _attention(implementation: Implementation, how: How, *qkv: jax.Array) -> jax
     return jax.nn.dot_product_attention(*qkv, is_causal=how[0], scale=how[1], implementation=implementation)
 
 
-def _batch_axes(query: jax.Array) -> PartitionSpec | None:
-    """Over which of the mesh's axes examples are split; None where there is no mesh, or it does not divide them."""
+def _split(query: jax.Array) -> PartitionSpec | None:
+    """How the mesh splits examples and heads; None where there is no mesh, or it does not divide them."""
     mesh = target.mesh()
-    if mesh is None or query.shape[0] % mesh.size or mesh.shape["tensor"] > 1:
+    if mesh is None:
         return None
-    return PartitionSpec(mesh.axis_names[:-1])
+    *examples, tensor = mesh.axis_names
+    if query.shape[0] % (mesh.size // mesh.shape[tensor]) or query.shape[2] % mesh.shape[tensor]:
+        return None
+    return PartitionSpec(tuple(examples), None, tensor)
 
 
 def _flash(how: How, *qkv: jax.Array) -> jax.Array:
-    """By each device of its own examples: the compiler cannot split a kernel."""
+    """By each device of its own examples and heads: the compiler cannot split a kernel."""
     from jax.experimental.pallas.ops.tpu import flash_attention as pallas  # a second to import, and for TPUs alone
 
-    mesh, examples = target.mesh(), _batch_axes(qkv[0])
+    mesh, own = target.mesh(), _split(qkv[0])
     assert mesh is not None
-    assert examples is not None
+    assert own is not None
     causal, scale = how
     queries, keys = (next(n for n in _BLOCKS if x.shape[1] % n == 0) for x in qkv[:2])
     blocks = pallas.BlockSizes(
@@ -94,12 +97,12 @@ def _flash(how: How, *qkv: jax.Array) -> jax.Array:
     )  # fmt: skip
     scale = qkv[0].shape[-1] ** -0.5 if scale is None else scale
 
-    @functools.partial(jax.shard_map, mesh=mesh, in_specs=examples, out_specs=examples, check_vma=False)
-    def of_examples(*qkv: jax.Array) -> jax.Array:
+    @functools.partial(jax.shard_map, mesh=mesh, in_specs=own, out_specs=own, check_vma=False)
+    def on_a_device(*qkv: jax.Array) -> jax.Array:
         heads_first = (x.swapaxes(1, 2) for x in qkv)
         return pallas.flash_attention(*heads_first, causal=causal, sm_scale=scale, block_sizes=blocks).swapaxes(1, 2)
 
-    return of_examples(*qkv)
+    return on_a_device(*qkv)
 
 
 def _pull_plainly(how: How, *qkv_and_gradient: jax.Array) -> tuple[jax.Array, ...]:

@@ -6,6 +6,7 @@ over `fsdp` all of it is (stage 3; Zhao et al. 2023, "PyTorch FSDP"). `tensor` s
 put there.
 """
 
+import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -23,6 +24,7 @@ AXES = ("data", "zero1", "fsdp", "tensor")
 EXAMPLES = AXES[:3]  # over which batches are split
 MIN_SHARDED = 2**14  # elements; of a smaller array, a collective's latency costs more than the memory is worth
 
+_WHOLE = PartitionSpec()
 _UPDATED_ONLY = re.compile(r"nets/[^/]+/(opt_state|ema)/")  # what only the update reads: no network computes with it
 
 Patterns = Mapping[str, PartitionSpec]  # regular expression of a leaf's path -> how the leaf is split
@@ -110,7 +112,7 @@ def described(axes: Mapping[str, int]) -> str:
 
 def replicated(mesh: Mesh) -> NamedSharding:
     """Every device holds the whole array."""
-    return NamedSharding(mesh, PartitionSpec())
+    return NamedSharding(mesh, _WHOLE)
 
 
 def batch_sharding(mesh: Mesh, leading_axes: int = 0) -> NamedSharding:
@@ -134,8 +136,9 @@ def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainS
       state: shapes and types.
       mesh: the devices.
       patterns: where a leaf's path, such as `nets/critic/params/down_0/kernel`, contains a match of a key, the
-        first such key's specification replaces the rule. Paths of the optimizer's and averaged arrays end alike:
-        `down_0/kernel` names all of them.
+        first such key's specification replaces the rule; one of `tensor` alone leaves the other axes to the rule, and
+        all of them where `tensor` is 1. Paths of the optimizer's and averaged arrays end alike: `down_0/kernel` names
+        all of them.
 
     Raises:
       UserError: a pattern matches nothing or does not fit what it matches, or nothing is split over `tensor`.
@@ -144,13 +147,16 @@ def state_shardings(state: TrainState, mesh: Mesh, patterns: Patterns) -> TrainS
 
     def sharding(path: Any, leaf: Any) -> NamedSharding:
         name = jax.tree_util.keystr(path, simple=True, separator="/")
+        axes = parts.AXES if _UPDATED_ONLY.match(name) else ("fsdp",)
+        sizes = {axis: mesh.shape[axis] for axis in axes}
         for pattern, spec in patterns.items():
             if re.search(pattern, name):
                 unused.discard(pattern)
                 _check_fits(name, leaf.shape, pattern, spec, mesh)
-                return NamedSharding(mesh, spec)
-        axes = parts.AXES if _UPDATED_ONLY.match(name) else ("fsdp",)
-        return NamedSharding(mesh, _rule(leaf.shape, {axis: mesh.shape[axis] for axis in axes}))
+                if {axis for names in spec for axis in _axes(names)} != {"tensor"}:
+                    return NamedSharding(mesh, spec)
+                return NamedSharding(mesh, _rule(leaf.shape, sizes, spec if mesh.shape["tensor"] > 1 else _WHOLE))
+        return NamedSharding(mesh, _rule(leaf.shape, sizes, _WHOLE))
 
     shardings = jax.tree_util.tree_map_with_path(sharding, state)
     if unused:
@@ -221,8 +227,12 @@ def _gather(x: jax.Array, sharding: NamedSharding) -> jax.Array:
     return gather(x)
 
 
-def _rule(shape: tuple[int, ...], sizes: Mapping[str, int]) -> PartitionSpec:
-    return parts.rule(shape, sizes) if math.prod(shape) >= MIN_SHARDED else PartitionSpec()
+def _rule(shape: tuple[int, ...], sizes: Mapping[str, int], taken: PartitionSpec) -> PartitionSpec:
+    """Of an array's axes; those that `taken` splits stay so."""
+    if math.prod(shape) < MIN_SHARDED:
+        return taken
+    free = parts.rule(tuple(1 if names else size for size, names in itertools.zip_longest(shape, taken)), sizes)
+    return PartitionSpec(*[names or other for names, other in itertools.zip_longest(taken, free)])
 
 
 def _axes(names: str | tuple[str, ...] | None) -> tuple[str, ...]:

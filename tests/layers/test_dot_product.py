@@ -82,9 +82,10 @@ def test_kernels_are_for_gpus_and_half_precision():
 
 
 @contextlib.contextmanager
-def on_a_slice():
+def on_a_slice(tensor=1):
     """As a step of two TPUs is traced, whose kernels the CPU interprets."""
-    with target.tracing_for("tpu", make_mesh(devices=jax.devices()[:2])), pallas.force_tpu_interpret_mode():
+    mesh = make_mesh(tensor=tensor, devices=jax.devices()[:2])
+    with target.tracing_for("tpu", mesh), pallas.force_tpu_interpret_mode():
         yield
 
 
@@ -115,5 +116,17 @@ def test_a_tpu_s_kernel_takes_whole_blocks_of_every_device_s_examples_and_is_cou
         assert dot_product._best(q[:1], k[:1]) == "xla"
         assert dot_product._best(q[:, :200], k) == "xla"
         assert flops_by_kind(jax.make_jaxpr(attend)(q, k, v)) == plain
+    with on_a_slice(tensor=2):
+        assert dot_product._best(q, k) == "xla"  # there is but one head
     with target.tracing_for("tpu"):  # a kernel cannot be split by the compiler, who alone knows over what
         assert dot_product._best(q, k) == "xla"
+
+
+def test_a_tpu_s_kernel_takes_each_device_s_own_heads_where_they_are_split():
+    q, k, v, _ = (jnp.concatenate([x, x**2], 2) for x in LONG)
+    with on_a_slice(tensor=2):
+        assert dot_product._best(q[:1], k[:1]) == "pallas"
+        lowered = jax.jit(attend).lower(q, k, v)
+        found = jax.jit(attend)(q, k, v)
+    assert "2x384x1x8" in lowered.as_text()  # what a device is given: all examples, one head
+    np.testing.assert_allclose(found, written_out(q, k, v), rtol=1e-4, atol=1e-5)

@@ -183,6 +183,16 @@ def test_a_pattern_replaces_the_rule_for_parameters_averages_and_optimizer_alike
     assert {shard.data.shape for shard in placed.addressable_shards} == {(64, 128)}
 
 
+def test_a_pattern_of_tensor_alone_leaves_the_other_axes_to_the_rule_and_without_tensor_all():
+    shapes, patterns = {"wide": (128, 256), "small": (4, 8)}, {"wide|small": P(None, "tensor")}
+    devices = jax.devices()[:4]
+    assert specs(make_mesh(fsdp=2, tensor=2, devices=devices), patterns, **shapes) == {
+        "wide": P("fsdp", "tensor"),
+        "small": P(None, "tensor"),
+    }
+    assert specs(make_mesh(fsdp=4, devices=devices), patterns, **shapes) == {"wide": P(None, "fsdp"), "small": P()}
+
+
 @pytest.mark.parametrize(
     ("patterns", "message"),
     [

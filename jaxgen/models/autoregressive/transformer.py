@@ -11,12 +11,24 @@ from typing import Any, ClassVar
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
 
 from jaxgen import loops
 from jaxgen.layers.attention_patterns import Causal, Pattern
 from jaxgen.layers.transformer import Block, empty_cache
 from jaxgen.models.autoregressive.contract import AutoregressiveModel, check_class
+
+# Over a mesh's `tensor`, each device has its heads and its units of the MLP: Shoeybi et al., 2019, "Megatron-LM",
+# section 3. The first axis is the layers'.
+TENSOR = {
+    "blocks/(query|key|value)/kernel": PartitionSpec(None, None, "tensor"),
+    "blocks/(query|key|value)/bias": PartitionSpec(None, "tensor"),
+    "blocks/mix/kernel": PartitionSpec(None, "tensor"),
+    "blocks/up/kernel": PartitionSpec(None, None, "tensor"),
+    "blocks/up/bias": PartitionSpec(None, "tensor"),
+    "blocks/back/kernel": PartitionSpec(None, "tensor"),
+}
 
 
 def shifted(y: jax.Array, first: jax.Array) -> jax.Array:
