@@ -68,6 +68,12 @@ def test_every_preset_s_step_can_be_traced_without_data(name, data, monkeypatch,
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()
 
 
+def test_a_single_episode_of_an_expert_is_a_batch():
+    file, config = configured("gail", "pendulum", trajectories=1)
+    experiment = file.build(config)
+    assert experiment.batch_size == len(experiment.data.train) == 200
+
+
 def test_names_are_unique_over_families_and_experiments_are_in_one():
     names = [path.stem for path in folder().rglob("*.py")]
     assert sorted(set(names)) == sorted(names)

@@ -34,7 +34,7 @@ class Config(Networks):
     steps: int = 300
     """Rollouts."""
     batch_size: int = 256
-    """Pairs of the expert that the critic sees at a time."""
+    """Pairs of the expert that the critic sees at a time; of fewer, all."""
     learning_rate: float = 1e-3
     """Adam's step size, for all networks."""
     trajectories: int = 4
@@ -74,6 +74,6 @@ def experiment(config: Config) -> Experiment:
         method=dataclasses.replace(method, evaluations=(expected_return(world, expert, limit=limit, every=50),)),
         data=data,
         schedule=Schedule(config.steps, log_every=10, checkpoint_every=100),
-        batch_size=config.batch_size,
+        batch_size=min(config.batch_size, config.trajectories * limit),
         seed=config.seed,
     )
