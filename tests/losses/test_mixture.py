@@ -45,6 +45,12 @@ def em_step(x, model):
     return jnp.mean(mixture.log_prob(joint)), mixture.gaussian_m_step(x, mixture.responsibilities(joint))
 
 
+def test_a_component_of_one_example_keeps_the_least_variance(x64):
+    x, shares = np.array([[0.0, 1.0], [2.0, 5.0], [4.0, 1.0]]), np.array([[1.0, 0.0], [0.0, 1.0], [0.0, 1.0]])
+    found = mixture.gaussian_m_step(x, shares, least_variance=1e-4)
+    np.testing.assert_allclose(np.exp(found.log_variances), [[1e-4, 1e-4], [1.0, 4.0]], rtol=1e-12)
+
+
 def test_em_never_falls_and_ends_where_scikit_learn_s_does(x64, points):
     model, values = START, []
     for _ in range(60):
