@@ -1,5 +1,7 @@
 """Proximal policy optimization: advantages by hand, epochs on one rollout, and a walk that learns where it pays."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -11,6 +13,7 @@ from jaxgen.core import Net
 from jaxgen.environment import Environment
 from jaxgen.fitting import fit
 from jaxgen.methods.adversarial.ppo import ppo
+from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
 
@@ -33,6 +36,27 @@ def step(state, action, key):
 
 
 BANDIT = Environment(lambda key: jnp.zeros((), int), step, lambda state: jax.nn.one_hot(state, 4), 2)
+
+
+def test_the_value_learns_what_was_earned_and_advantages_are_how_many_deviations_more_that_is():
+    """Both episodes of four steps end within the rollout, so that with a decay of 1 nothing is guessed."""
+    method = ppo(
+        *(Net(Tiny(n), optax.sgd(0.1)) for n in (2, 1)), BANDIT, environments=4, horizon=8, discount=0.9, decay=1.0
+    )
+    batch = {"x": jnp.zeros((1, 4, 1))}
+    state = init_state(method, KEY, {"x": batch["x"][0]})
+    guess = jax.tree.map(lambda p: p + 0.7 * jnp.arange(p.size).reshape(p.shape), state.nets["value"].params)
+    state.nets["value"] = dataclasses.replace(state.nets["value"], params=guess)
+    memory = jax.jit(build_step(method), static_argnums=3)(state, batch, KEY, frozenset({"rollout", "credit"}))[
+        0
+    ].memory
+    reward, earned = np.asarray(memory["rollout"].reward).reshape(2, 4, 4), np.zeros((2, 4, 4))
+    for time in (3, 2, 1, 0):
+        earned[:, time] = reward[:, time] + (0.9 * earned[:, time + 1] if time < 3 else 0)
+    earned = earned.reshape(8, 4)
+    np.testing.assert_allclose(memory["credit"]["returns"], earned, atol=1e-5)
+    more = earned - 0.7 * (np.arange(8) % 4)[:, None]
+    np.testing.assert_allclose(memory["credit"]["advantage"], (more - more.mean()) / more.std(), atol=1e-5)
 
 
 @pytest.mark.slow
