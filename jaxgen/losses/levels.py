@@ -49,7 +49,8 @@ class Levels:
         self.log_ratios: list[jax.Array] = []
 
     def __call__(self, prior: Gaussian, posterior: Gaussian | None = None) -> jax.Array:
-        q = prior if posterior is None else posterior
+        # Small beside the networks' activations, which may be bfloat16, and of differences.
+        prior, q = (Gaussian(*at_least_float32(*each)) for each in (prior, prior if posterior is None else posterior))
         z = q.mean + jnp.exp(q.log_variance / 2) * self._noise[len(self.kl)]
         # Shifting and scaling both does not change their divergence: it is that from a standard normal.
         shifted = (q.mean - prior.mean) * jnp.exp(-prior.log_variance / 2)

@@ -21,6 +21,16 @@ def _scaled(depth: int) -> nn.initializers.Initializer:
     return nn.initializers.variance_scaling(1.0 / depth, "fan_in", "truncated_normal")
 
 
+class _Activated(Conv):
+    """A convolution of the GELU of its input, which alone it keeps for the gradient."""
+
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return super().__call__(nn.gelu(x))
+
+
+_ActivatedConv = nn.remat(_Activated)
+
+
 class Bottleneck(nn.Module):
     """Four convolutions, 1x1 to a quarter of the channels, two of `window`, and 1x1 to `features`, GELUs before each.
 
@@ -42,9 +52,9 @@ class Bottleneck(nn.Module):
     def __call__(self, x: jax.Array) -> jax.Array:
         """`[batch, height, width, channels]` to `[batch, height, width, features]`."""
         for layer, side in enumerate((1, self.window, self.window)):
-            x = Conv(self.width, (side, side), dtype=self.dtype, name=f"conv_{layer}")(nn.gelu(x))
+            x = _ActivatedConv(self.width, (side, side), dtype=self.dtype, name=f"conv_{layer}")(x)
         last = _scaled(self.depth)
-        return Conv(self.features, (1, 1), dtype=self.dtype, kernel_init=last, name="last")(nn.gelu(x))
+        return _ActivatedConv(self.features, (1, 1), dtype=self.dtype, kernel_init=last, name="last")(x)
 
 
 class DeepEncoder(nn.Module):
@@ -110,11 +120,11 @@ class DeepDecoder(nn.Module):
         """Likelihood parameters `[count, side, side, channels, outputs]`; arguments as of `LadderDecoder`."""
         depth, coarsest = len(self.levels), self.sides[-1]
         start = self.param("start", nn.initializers.zeros, (coarsest, coarsest, self.width))
-        x = jnp.broadcast_to(start, (count, *start.shape))
+        x = jnp.broadcast_to(start, (count, *start.shape)).astype(self.dtype or start.dtype)
         for grid, side in enumerate(reversed(self.sides)):
             if (factor := side // x.shape[1]) > 1:
                 x = jnp.repeat(jnp.repeat(x, factor, 1), factor, 2)
-                x = x + self.param(f"grid_{side}", nn.initializers.zeros, (side, side, self.width))
+                x = x + self.param(f"grid_{side}", nn.initializers.zeros, (side, side, self.width)).astype(x.dtype)
             for block in range(self.blocks):
                 x = self._block(x, None if evidence is None else evidence[grid], sample, f"{side}_{block}", depth)
         x = Conv(self.channels * self.outputs, (1, 1), dtype=self.dtype, name="likelihood")(x)

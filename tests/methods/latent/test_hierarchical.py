@@ -149,3 +149,30 @@ def test_what_depth_adds_begins_at_one_over_its_root():
         for block in (Bottleneck(16, 8), Bottleneck(16, 8, depth=25))
     ]
     assert scales[0] / scales[1] == pytest.approx(5, rel=1e-3)
+
+
+def test_in_bfloat16_a_bottleneck_keeps_what_goes_into_its_convolutions_and_a_decoder_nothing_in_float32():
+    """Of what is as large as an activation: its GELUs and their insides, and a sum in float32, were six times that."""
+
+    def kept(function, *args):
+        _, pull = jax.eval_shape(lambda *args: jax.vjp(function, *args), *args)
+        return [(x.shape[-1], x.dtype) for x in jax.tree.leaves(pull) if x.shape[:3] == (5, 4, 4)]
+
+    x, half = jax.ShapeDtypeStruct((5, 4, 4, 32), jnp.bfloat16), jnp.dtype(jnp.bfloat16)
+    bottleneck = Bottleneck(32, 8, dtype=jnp.bfloat16)
+    variables = jax.eval_shape(bottleneck.init, jax.random.key(0), x)
+    assert sorted(kept(bottleneck.apply, variables, x)) == [(8, half)] * 3 + [(32, half)]
+    decoder = DeepDecoder((4,), blocks=2, latent_channels=2, width=32, dtype=jnp.bfloat16)
+    sample = lambda prior, _: prior.mean  # noqa: E731
+    variables = jax.eval_shape(lambda key: decoder.init(key, None, count=5, sample=sample), jax.random.key(0))
+    found = kept(lambda variables: decoder.apply(variables, None, count=5, sample=sample), variables)
+    assert {dtype for size, dtype in found if size >= 8} == {half}
+
+
+def test_the_divergence_is_float32_s_where_networks_are_not():
+    prior, posterior = (
+        Gaussian(jnp.full((1, 1), m, jnp.bfloat16), jnp.full((1, 1), -1.0, jnp.bfloat16)) for m in (0, 0.5)
+    )
+    levels = Levels([jnp.zeros((1, 1))])
+    assert levels(prior, posterior).dtype == jnp.float32
+    np.testing.assert_allclose(levels.kl[0], 0.5**2 * np.e / 2, rtol=1e-5)
