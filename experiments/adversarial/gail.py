@@ -31,7 +31,7 @@ class Config(Networks):
 
     data: Literal["pendulum", "cartpole"] = "pendulum"
     """The world. A cart's episodes end, so that `surviving` alone, which is blind to the expert, does well there."""
-    steps: int = 300
+    steps: int = 600
     """Rollouts."""
     batch_size: int = 256
     """Pairs of the expert that the critic sees at a time; of fewer, all."""
