@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen.codec.chain import Chain
 from jaxgen.codec.entropy import Stack
-from jaxgen.errors import UserError
 
 
 class LatentModel(NamedTuple):
@@ -27,6 +27,30 @@ class LatentModel(NamedTuple):
     likelihood: Callable[[np.ndarray], np.ndarray]
 
 
+class EqualMass:
+    """The real line in 2^bits bins of equal mass under a standard normal: section 2.5.1 of the paper.
+
+    Attributes:
+      medians: of the bins, `[bins]`.
+    """
+
+    def __init__(self, bits: int):
+        from scipy.special import ndtr, ndtri  # imported late: a VAE that is trained needs neither
+
+        self._count, self._ndtr = 1 << bits, ndtr
+        self._edges = ndtri(np.arange(self._count + 1) / self._count)
+        self.medians = ndtri((np.arange(self._count) + 0.5) / self._count)
+
+    def uniform(self, latents: int) -> np.ndarray:
+        """Probabilities of the bins under the standard normal, `[latents, bins]`."""
+        return np.full((latents, self._count), 1 / self._count)
+
+    def masses(self, mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
+        """Probabilities of the bins under other normals, `[latents]` each: `[latents, bins]`."""
+        mean, log_variance = (np.asarray(a, np.float64)[:, None] for a in (mean, log_variance))
+        return np.diff(self._ndtr((self._edges - mean) * np.exp(-log_variance / 2)), axis=-1)
+
+
 def gaussian_latents(
     infer: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]],
     generate: Callable[[np.ndarray], np.ndarray],
@@ -36,7 +60,7 @@ def gaussian_latents(
 ) -> LatentModel:
     """A variational autoencoder's, z cut into 2^bits bins of equal mass under its standard normal prior.
 
-    The prior is thus uniform, and the posterior's probability of a bin its Gaussian's: section 2.5.1 of the paper.
+    The prior is thus uniform, and the posterior's probability of a bin its Gaussian's.
 
     Args:
       infer: `symbols [example] -> (mean, log-variance)` of q(z|x), `[latents]` each.
@@ -44,23 +68,16 @@ def gaussian_latents(
       latents: length of z.
       bits: of a bin's number; 10 cost a thousandth of the bound, 4 a hundredth.
     """
-    from scipy.special import ndtr, ndtri  # imported late: a VAE that is trained needs neither
-
-    bins = 1 << bits
-    edges = ndtri(np.arange(bins + 1) / bins)
-    medians = ndtri((np.arange(bins) + 0.5) / bins)
+    bins = EqualMass(bits)
 
     def posterior(symbols: np.ndarray) -> np.ndarray:
-        mean, log_variance = (np.asarray(a, np.float64)[:, None] for a in infer(symbols))
-        return np.diff(ndtr((edges - mean) * np.exp(-log_variance / 2)), axis=-1)
+        return bins.masses(*infer(symbols))
 
-    return LatentModel(np.full((latents, bins), 1 / bins), posterior, lambda z: generate(medians[z]))
+    return LatentModel(bins.uniform(latents), posterior, lambda z: generate(bins.medians[z]))
 
 
-class BitsBack:
-    """Codes blocks of examples as one chain, each paid for with the bits of those before.
-
-    The first is paid for with seed words, which the decoder must get back: one more check of the whole chain.
+class BitsBack(Chain):
+    """Codes blocks of examples of a model of latents.
 
     Args:
       model: the latents' model.
@@ -68,33 +85,18 @@ class BitsBack:
     """
 
     def __init__(self, model: LatentModel, example: int):
-        self.model, self.example = model, example
-        # A draw takes about the entropy of the posterior, at most that of uniform bins; twice that, and two words more.
         latents, bins = model.prior.shape
-        count = 2 + int(np.ceil(2 * latents * np.log2(bins) / 32))
-        self._seed = np.random.default_rng(0).integers(1, 1 << 32, count, np.uint32)
+        # A draw takes about the entropy of the posterior, at most that of uniform bins; twice that.
+        super().__init__(example, 2 * latents * np.log2(bins))
+        self.model = model
 
-    def encode(self, symbols: np.ndarray) -> np.ndarray:
-        """Flat symbols of whole examples to words, the seed's included."""
-        stack, model = Stack(self._seed), self.model
-        for x in np.asarray(symbols, np.int32).reshape(-1, self.example):
-            z = stack.pop(model.posterior(x))
-            stack.push(x, model.likelihood(z))
-            stack.push(z, model.prior)
-        return stack.words()
+    def push(self, stack: Stack, x: np.ndarray) -> None:
+        z = stack.pop(self.model.posterior(x))
+        stack.push(x, self.model.likelihood(z))
+        stack.push(z, self.model.prior)
 
-    def decode(self, words: np.ndarray, size: int) -> np.ndarray:
-        """Words to `size` flat symbols, int32.
-
-        Raises:
-          UserError: what is left is not the seed.
-        """
-        stack, model = Stack(words), self.model
-        x = np.zeros((size // self.example, self.example), np.int32)
-        for i in reversed(range(len(x))):
-            z = stack.pop(model.prior)
-            x[i] = stack.pop(model.likelihood(z))
-            stack.push(z, model.posterior(x[i]))
-        if not np.array_equal(stack.words(), self._seed):
-            raise UserError("the chain did not give its seed back: the numbers here are not those it was coded with.")
-        return x.ravel()
+    def pop(self, stack: Stack) -> np.ndarray:
+        z = stack.pop(self.model.prior)
+        x = stack.pop(self.model.likelihood(z))
+        stack.push(z, self.model.posterior(x))
+        return x

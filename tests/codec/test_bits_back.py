@@ -35,8 +35,8 @@ def test_with_the_exact_posterior_a_chain_takes_the_model_s_own_bits():
     words = coder.encode(x.ravel())
     np.testing.assert_array_equal(coder.decode(words, x.size), x.ravel())
     bits = -sum(np.logaddexp.reduce(joint(row)) for row in x) / np.log(2)
-    seed = 32 * len(coder._seed)
-    assert abs(32 * len(words) - seed - bits) < 0.002 * bits + 64
+    assert abs(coder.paid(words) - bits) < 0.002 * bits + 64
+    assert 0 < words[0] < len(coder._seed)  # of the seed only what was lent is in the file
     without = -sum(joint(row).max() for row in x) / np.log(2)  # the likeliest component sent along
     assert without > bits + 50
 
@@ -85,7 +85,7 @@ def test_gaussian_latents_cost_the_evidence_bound():
     q = np.array([model.posterior(row)[0, k] for row, k in zip(x, at, strict=True)])
     p = np.array([model.likelihood([k])[np.arange(4), row].prod() for row, k in zip(x, at, strict=True)])
     costs = np.log2(q) - np.log2(p / 1024)
-    assert abs(32 * (len(words) - len(coder._seed)) - costs.sum()) < 0.002 * costs.sum() + 64
+    assert abs(coder.paid(words) - costs.sum()) < 0.002 * costs.sum() + 64
     assert abs(costs.sum() + elbo / np.log(2)) < 4 * costs.std() * len(x) ** 0.5
 
 

@@ -1,6 +1,7 @@
-"""How a variational autoencoder codes: its latents by bits back, in about the evidence bound's bits."""
+"""How variational autoencoders code: their latents by bits back, in about the evidence bound's bits."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,9 +9,11 @@ import numpy as np
 
 from jaxgen.codec.bits_back import BitsBack, gaussian_latents
 from jaxgen.codec.coded import Code
+from jaxgen.codec.hierarchy import Hierarchy, LevelsModel
 from jaxgen.core import Array, View
 from jaxgen.fields import Field
 from jaxgen.likelihoods import Likelihood, bernoulli
+from jaxgen.losses.levels import Gaussian
 
 
 def bits_back(likelihood: Likelihood, latent_size: int) -> Code | None:
@@ -18,10 +21,10 @@ def bits_back(likelihood: Likelihood, latent_size: int) -> Code | None:
 
     A block is one chain, of which only the first example pays for its latents.
     """
-    takes = Field(0, 1, 2) if likelihood is bernoulli else likelihood.takes
-    if takes.levels is None or takes.low is None or takes.high is None:
+    takes = _symbols(likelihood)
+    if takes is None:
         return None
-    values = np.linspace(takes.low, takes.high, takes.levels, dtype=np.float32)
+    values = _values(takes)
 
     def coder(view: View, event: tuple[int, ...], batch: int) -> BitsBack:
         @jax.jit
@@ -31,10 +34,7 @@ def bits_back(likelihood: Likelihood, latent_size: int) -> Code | None:
 
         @jax.jit
         def probabilities(z: Array) -> Array:
-            """Every element's at every level, as if it were an example of its own: `[elements, levels]`."""
-            outputs = [output.reshape(-1, 1) for output in jnp.unstack(view("decoder", z), axis=-1)]
-            columns = [likelihood.log_prob(jnp.full_like(outputs[0], value), *outputs) for value in values]
-            return jnp.exp(jnp.stack(columns, axis=-1))
+            return _probabilities(likelihood, values, view("decoder", z))
 
         model = gaussian_latents(
             lambda symbols: posterior(values[symbols].reshape(1, *event)),
@@ -44,3 +44,74 @@ def bits_back(likelihood: Likelihood, latent_size: int) -> Code | None:
         return BitsBack(model, math.prod(event))
 
     return Code("bits-back", "image", takes, coder, batch=10_000, most=1 << 16)
+
+
+def bits_back_of_levels(likelihood: Likelihood, shapes: list[tuple[int, ...]]) -> Code | None:
+    """The code of networks `encoder` and `decoder` as `hierarchical_vae` has them; None where x is continuous.
+
+    Args:
+      likelihood: p(x|z).
+      shapes: of the levels of z, from the top down.
+    """
+    takes = _symbols(likelihood)
+    if takes is None:
+        return None
+    values = _values(takes)
+
+    def coder(view: View, event: tuple[int, ...], batch: int) -> Hierarchy:
+        def level(evidence: Any, above: list[Array]) -> tuple[Gaussian, Gaussian | None]:
+            """Prior and posterior of the level below those given."""
+            passed: list[tuple[Gaussian, Gaussian | None]] = []
+
+            def sample(prior: Gaussian, posterior: Gaussian | None = None) -> Array:
+                passed.append((prior, posterior))
+                below = len(passed) > len(above)  # whose values do not matter: nothing that depends on them is returned
+                return prior.mean if below else above[len(passed) - 1].reshape(prior.mean.shape)
+
+            view("decoder", evidence, count=1, sample=sample)
+            return passed[len(above)]
+
+        # A level's prior is a program of its own, which both ways run: the posterior's computes it to other last bits.
+        prior = jax.jit(lambda above: _flat(level(None, above)[0]))
+        posterior = jax.jit(lambda evidence, above: _flat(level(evidence, above)[1]))
+        evidence = jax.jit(lambda x: view("encoder", x))
+
+        @jax.jit
+        def probabilities(z: list[Array]) -> Array:
+            left = iter(z)
+            outputs = view("decoder", None, count=1, sample=lambda prior, _: next(left).reshape(prior.mean.shape))
+            return _probabilities(likelihood, values, outputs)
+
+        model = LevelsModel(
+            tuple(math.prod(shape) for shape in shapes),
+            lambda above: prior(list(above)),
+            lambda symbols: evidence(values[symbols].reshape(1, *event)),
+            lambda evidence, above: posterior(evidence, list(above)),
+            lambda z: np.asarray(probabilities(list(z)), np.float64),
+        )
+        return Hierarchy(model, math.prod(event))
+
+    return Code("bits-back of levels", "image", takes, coder, batch=10_000, most=1 << 16)
+
+
+def _symbols(likelihood: Likelihood) -> Field | None:
+    """What x is, where it has levels."""
+    takes = Field(0, 1, 2) if likelihood is bernoulli else likelihood.takes
+    return None if takes.levels is None or takes.low is None or takes.high is None else takes
+
+
+def _values(takes: Field) -> np.ndarray:
+    assert takes.levels is not None
+    return np.linspace(takes.low, takes.high, takes.levels, dtype=np.float32)  # pyright: ignore[reportCallIssue,reportArgumentType]
+
+
+def _flat(normal: Gaussian | None) -> tuple[Array, Array]:
+    assert normal is not None
+    return normal.mean.ravel(), normal.log_variance.ravel()
+
+
+def _probabilities(likelihood: Likelihood, values: np.ndarray, outputs: Array) -> Array:
+    """Every element's at every level, as if it were an example of its own: `[elements, levels]`."""
+    each = [output.reshape(-1, 1) for output in jnp.unstack(outputs, axis=-1)]
+    columns = [likelihood.log_prob(jnp.full_like(each[0], value), *each) for value in values]
+    return jnp.exp(jnp.stack(columns, axis=-1))

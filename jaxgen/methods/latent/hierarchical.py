@@ -12,11 +12,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen import linen
+from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
 from jaxgen.losses.levels import Levels
 from jaxgen.methods.fits import check
+from jaxgen.methods.latent.bits_back import bits_back_of_levels
 from jaxgen.methods.nulls import density_nulls
 
 
@@ -34,10 +36,12 @@ def hierarchical_vae(
       free_bits: nats that each level may have for nothing in training.
     """
 
+    module: Any = decoder.module
+    shapes: list[tuple[int, ...]] = module.levels
+
     def noise(key: Array, count: int) -> list[Array]:
-        module: Any = decoder.module
-        keys = jax.random.split(key, len(module.levels))
-        return [jax.random.normal(k, (count, *shape)) for k, shape in zip(keys, module.levels, strict=True)]
+        keys = jax.random.split(key, len(shapes))
+        return [jax.random.normal(k, (count, *shape)) for k, shape in zip(keys, shapes, strict=True)]
 
     def infer(apply: Apply, images: Array, key: Array) -> tuple[Array, Levels]:
         """log p(x | z), `[batch]`, and the levels of z."""
@@ -84,13 +88,14 @@ def hierarchical_vae(
         log_likelihood, levels = infer(view, batch["image"], key)
         return log_likelihood - sum(levels.log_ratios, jnp.zeros(()))
 
-    return Method(
+    return CodedMethod(
         name="hierarchical VAE",
         nets={"encoder": encoder, "decoder": decoder},
         phases=(Phase("elbo", ("encoder", "decoder"), loss),),
         init=init,
         latents=Latents(draw, decode),
         evaluate=evaluate,
+        code=bits_back_of_levels(likelihood, shapes),
         takes={"image": likelihood.images},
         nulls=density_nulls("image", likelihood.takes),
         evidence=Evidence(log_weight),

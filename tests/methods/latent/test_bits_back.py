@@ -1,4 +1,4 @@
-"""A VAE's files against its own evidence bound."""
+"""The files of VAEs, of one level or several, against their own evidence bounds."""
 
 import flax.linen as nn
 import jax
@@ -8,7 +8,10 @@ import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.likelihoods import bernoulli, discretized_logistic, gaussian
+from jaxgen.methods.latent.hierarchical import hierarchical_vae
 from jaxgen.methods.latent.vae import vae
+from jaxgen.models.latent.ladder import LadderDecoder, LadderEncoder
+from jaxgen.models.latent.vdvae import DeepDecoder, DeepEncoder
 from jaxgen.training.step import init_state
 
 
@@ -44,18 +47,60 @@ class Decoder(nn.Module):
 )
 def test_a_chain_comes_back_and_takes_the_bits_of_the_evidence_bound(likelihood, outputs, levels):
     low = {2: 0, 5: -1}[levels]
-    method = vae(Net(Encoder(low)), Net(Decoder(outputs)), likelihood, latent_size=2)
-    symbols = np.random.default_rng(0).integers(0, levels, (300, 2, 3, 1)).astype(np.int32)
+    held(vae(Net(Encoder(low)), Net(Decoder(outputs)), likelihood, latent_size=2), (2, 3, 1), levels, low)
+
+
+LADDER = LadderEncoder((3, 2), (4, 4)), LadderDecoder((3, 2), (4, 4), (4, 4, 1), outputs=2)
+SHARED = {"sides": (4, 2), "blocks": 1, "width": 8}
+DEEP = DeepEncoder(**SHARED), DeepDecoder(**SHARED, latent_channels=2, outputs=2)
+
+
+@pytest.mark.parametrize("networks", [LADDER, pytest.param(DEEP, marks=pytest.mark.slow)], ids=["ladder", "very deep"])
+def test_a_hierarchy_s_chain_comes_back_and_takes_the_bits_of_its_evidence_bound(networks):
+    encoder, decoder = networks
+    method = hierarchical_vae(Net(encoder), Net(decoder), discretized_logistic(5))
+    held(method, (4, 4, 1), 5, -1, count=100)
+
+
+def test_every_level_is_given_those_above_it():
+    encoder, decoder = LADDER
+    method = hierarchical_vae(Net(encoder), Net(decoder), discretized_logistic(5))
+    symbols = np.arange(16) % 5
+    images = np.float32(symbols.reshape(1, 4, 4, 1) / 2 - 1)
+    view = view_of(method, init_state(method, jax.random.key(0), {"image": images}))
+    model = method.code.open(view, (4, 4, 1), 1)._model
+    z, passed = [np.float32([2.0, -1.0]), np.float32([1.0, 0.0, 3.0])], []
+
+    def sample(prior, posterior):
+        passed.append((prior, posterior))
+        return z[len(passed) - 1][None]
+
+    outputs = view("decoder", view("encoder", images), count=1, sample=sample)
+    for level, of in enumerate(passed):
+        found = model.prior(z[:level]), model.posterior(model.evidence(symbols), z[:level])
+        for pair in zip(of, found, strict=True):
+            for expected, found_of in zip(*pair, strict=True):
+                np.testing.assert_allclose(found_of, expected[0], atol=1e-5)
+    image = method.code.symbols(images).ravel()
+    log_p = np.log(model.likelihood(z)[np.arange(16), image]).sum()
+    expected = discretized_logistic(5).log_prob(images, *jnp.unstack(outputs, axis=-1))[0]
+    np.testing.assert_allclose(log_p, expected, rtol=1e-4)
+
+
+def held(method, event, levels, low, count=300):
+    """Codes random images under untrained networks."""
+    symbols = np.random.default_rng(0).integers(0, levels, (count, *event)).astype(np.int32)
     images = np.float32(low + symbols * (1 - low) / (levels - 1))
     view = view_of(method, init_state(method, jax.random.key(0), {"image": images[:2]}))
     np.testing.assert_array_equal(method.code.symbols(images), symbols)
-    coder = method.code.open(view, (2, 3, 1), 300)
+    coder = method.code.open(view, event, count)
     words = coder.encode(symbols.ravel())
     np.testing.assert_array_equal(coder.decode(words, symbols.size), symbols.ravel())
-    nats = [method.evaluate(view, {"image": images}, jax.random.key(i))["negative_elbo_nats"] for i in range(50)]
-    bits = np.mean(nats) * 300 / np.log(2)
-    spread = np.std(nats) * 300**0.5 / np.log(2)
-    assert abs(32 * (len(words) - len(coder._seed)) - bits) < 4 * spread + 64 < 0.3 * bits
+    evaluate = jax.jit(lambda key: method.evaluate(view, {"image": images}, key)["negative_elbo_nats"])
+    nats = [evaluate(jax.random.key(i)) for i in range(50)]
+    bits = np.mean(nats) * count / np.log(2)
+    spread = np.std(nats) * count**0.5 / np.log(2)
+    assert abs(coder.paid(words) - bits) < 4 * spread + 64 < 0.3 * bits
 
 
 def test_continuous_data_has_no_code():
