@@ -12,6 +12,7 @@ import optax
 import pytest
 from flax import nnx
 
+from jaxgen import target
 from jaxgen.core import Aux, Method, Net, Phase, view_of
 from jaxgen.errors import UserError
 from jaxgen.likelihoods import bernoulli
@@ -261,6 +262,43 @@ def test_data_parallelism_reduces_gradients_and_gathers_nothing(accumulate):
     *_, call = compiled_gan(devices=4, accumulate=accumulate)
     assert "all-reduce" in call.as_text()
     assert "all-gather" not in call.as_text()
+
+
+def test_an_embedding_s_micro_batches_on_four_devices_add_up_to_the_batch():
+    """To the last bit, as cotangents are whole numbers; see `tests/aot/test_accumulation.py` for what TPUs do."""
+    rng = np.random.default_rng(0)
+    batch = {"label": rng.integers(0, 7, 64, np.int32), "up": rng.integers(-9, 9, (64, 3)).astype(np.float32)}
+    state, _ = steps_of(1, *compiled(looking_up(), jax.tree.map(lambda x: x[None, None], batch), devices=4))
+    expected = np.zeros((7, 3), np.float32)
+    np.subtract.at(expected, batch["label"], batch["up"])  # a step of 4 along the mean of four sums
+    np.testing.assert_array_equal(state.nets["table"].params["embedding"], expected)
+
+
+def test_compilers_for_accelerators_cannot_see_that_embeddings_are_accumulated_and_nothing_else_is_hidden():
+    example = {"label": jnp.zeros((1, 8), jnp.int32), "up": jnp.zeros((1, 8, 3)), "x": jnp.zeros((1, 8))}
+    for platform, method, hidden in [
+        ("tpu", looking_up(), True),
+        ("cpu", looking_up(), False),
+        ("tpu", descend(SGD, accumulate=4), False),
+    ]:
+        state = init_state(method, KEY, jax.tree.map(lambda x: x[0], example))
+        with target.tracing_for(platform):
+            traced = jax.make_jaxpr(build_step(method))(state, example, KEY)
+        assert ("optimization_barrier" in str(traced)) == hidden
+
+
+def looking_up():
+    """Rows of a table along what comes from above, in four micro-batches."""
+
+    def loss(view, batch, key):
+        return jnp.sum(view("table", batch["label"]) * batch["up"]), Aux()
+
+    def init(modules, key, batch):
+        return {"table": modules["table"].init(key, batch["label"])}
+
+    phase = Phase("fit", ("table",), loss, accumulate=4)
+    table = nn.Embed(7, 3, embedding_init=nn.initializers.zeros)
+    return Method("look up", {"table": Net(table, optax.sgd(4.0))}, (phase,), init, None, lambda *_: {})
 
 
 def test_the_state_is_donated_and_another_shape_is_refused_instead_of_retraced():
