@@ -45,6 +45,12 @@ def test_help_of_an_experiment_imports_what_it_needs_only():
     assert done.stdout.splitlines()[-1] == "[] False", done.stderr
 
 
+def test_the_digits_are_read_without_the_library_that_brings_them():
+    code = "import sys; from jaxgen.data.embedded import digits; print(len(digits().train), 'sklearn' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "1437 False\n", done.stderr
+
+
 @pytest.mark.quick("cuda")
 @pytest.mark.parametrize("platform", ["cuda", "gqu"])
 def test_devices_that_are_not_there_are_one_sentence(platform, tmp_path):
