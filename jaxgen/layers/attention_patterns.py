@@ -5,6 +5,7 @@ the products that a mask would throw away are not in the compiled program.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Protocol
 
@@ -27,6 +28,16 @@ class Pattern(Protocol):
     def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
         """`[batch, length, heads, size]` each, to the same."""
         ...
+
+
+def _keeping_its_input(attention: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """Logits and weights are many times as large as what they are made of: the gradient computes them again."""
+
+    @functools.wraps(attention)
+    def call(self: Pattern, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+        return jax.checkpoint(functools.partial(attention, self))(query, key, value)
+
+    return call
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +79,7 @@ class Strided:
         back = jnp.asarray(query) - jnp.asarray(key)
         return (back >= 0) & ((back < self.stride) | (back % self.stride == 0))
 
+    @_keeping_its_input
     def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
         q, k, v = (_blocks(x, self.stride) for x in (query, key, value))
         blocks = jnp.arange(q.shape[1])
@@ -99,6 +111,7 @@ class Fixed:
         own = query // self.stride == key // self.stride
         return (key <= query) & (own | (key % self.stride >= self.stride - self.summary))
 
+    @_keeping_its_input
     def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
         q, k, v = (_blocks(x, self.stride) for x in (query, key, value))
         k, v = (x[:, :, -self.summary :].reshape(len(x), -1, *x.shape[3:]) for x in (k, v))
@@ -130,6 +143,7 @@ class Local:
         query, key = jnp.asarray(query), jnp.asarray(key)
         return (key <= query) & (key >= query // self.block * self.block - self.memory)
 
+    @_keeping_its_input
     def __call__(self, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
         return _softmax([_window(self, query, key, value, self.block, self.memory)], query)
 

@@ -60,3 +60,10 @@ def test_the_compiled_program_does_less(pattern, products):
 def test_a_length_that_blocks_do_not_fill_is_refused(pattern):
     with pytest.raises(UserError, match="12 positions: make it a multiple of the attention's block 5"):
         jax.eval_shape(pattern, *[jnp.zeros((1, LENGTH, 1, 2))] * 3)
+
+
+@pytest.mark.parametrize("pattern", [Strided(16), Fixed(16), Local(16, 16)], ids=str)
+def test_the_gradient_waits_for_queries_keys_and_values_alone(pattern):
+    x = jax.ShapeDtypeStruct((3, 256, 2, 4), jnp.float32)
+    _, pull = jax.eval_shape(lambda *qkv: jax.vjp(pattern, *qkv), x, x, x)
+    assert [leaf.shape for leaf in jax.tree.leaves(pull) if leaf.size >= x.size] == [x.shape] * 3
