@@ -97,6 +97,16 @@ def test_phases_share_a_network_s_optimizer_and_its_schedule_reads_the_step():
     assert float(state.nets["a"].ema["w"]) == pytest.approx(ema, rel=1e-6)
 
 
+def test_an_average_moves_in_the_steps_alone_in_which_its_network_does():
+    def other(view, batch, key):
+        return -view("b"), Aux()
+
+    nets = {"a": Net(Number(), optax.sgd(1.0), ema_decay=0.5), "b": Net(Number(), optax.sgd(1.0), ema_decay=0.5)}
+    paced = method(Phase("rare", ("a",), pull(1.0), every=3), Phase("often", ("b",), other), nets=nets)
+    state, _ = fit(paced, X, steps=6, key=KEY, batch_size=4)
+    assert [float(state.nets[name].ema["w"]) for name in "ab"] == [0.5 * 0.5 + 0.5 * 2, 5 + 1 / 64]
+
+
 def test_injected_hyperparameters_read_the_step_too():
     optimizer = optax.inject_hyperparams(optax.sgd)(learning_rate=lambda step: jnp.where(step < 1, 1.0, 0.0))
     twice = method(Phase("one", ("a",), pull(1.0), repeats=2, fresh=False), nets={"a": Net(Number(), optimizer)})

@@ -56,9 +56,12 @@ def test_at_the_posterior_every_bound_is_the_likelihood_and_dreg_s_encoder_stand
 
     def slopes(method):
         def loss(params):
-            return method.phases[0].loss(view_with(method, params), batch, jax.random.key(0))[0]
+            value, aux = method.phases[0].loss(view_with(method, params), batch, jax.random.key(0))
+            return value, aux.metrics
 
-        return jax.jit(jax.grad(loss))(params)
+        slopes, metrics = jax.jit(jax.grad(loss, has_aux=True))(params)
+        np.testing.assert_allclose(metrics["effective_draws"], 4, rtol=1e-9)  # where all weights are alike
+        return slopes
 
     plain = iwae(**nets, **settings)
     figures = jax.jit(lambda p: plain.evaluate(view_with(plain, p), batch, jax.random.key(1)))(params)
