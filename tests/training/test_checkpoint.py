@@ -231,6 +231,7 @@ def test_the_best_outlasts_the_newest_and_what_is_damaged_of_it_is_no_obstacle(r
     with contextlib.closing(Checkpoints(tmp_path, keep=2)) as checkpoints:
         for step, score in scores.items():
             checkpoints.save(state.replace(step=jnp.int32(step)), "train", score)
+        assert [checkpoints.is_best("train", score) for score in (None, 1.9, 2.0, 2.1)] == [False, False, False, True]
     assert {path.name for path in tmp_path.iterdir()} == {"2", "4", "5"}
 
     def best():

@@ -23,7 +23,7 @@ from jax.sharding import PartitionSpec as P
 from rich.console import Console
 
 from jaxgen import from_run, load_run
-from jaxgen.core import Aux, Method, Net, Phase
+from jaxgen.core import Aux, Method, Net, NetState, Phase, TrainState
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
@@ -141,6 +141,17 @@ def test_what_agrees_by_name_shape_and_type_passes_on_and_optimizers_begin_anew(
     assert state.memory["sum"] > alone.memory["sum"] > 0
     assert state.nets["line"].opt_state[0].count == 3  # two steps and a lazy phase of the new Adam
     assert "anew" not in said
+
+
+def test_an_average_goes_on_and_one_that_was_not_kept_begins_at_the_parameters():
+    def ends(value, ema):
+        w, kept = ({"w": jnp.full(3, x)} for x in (value, value + 0.5))
+        return TrainState(0, 0, {"line": NetState(w, {}, None, kept if ema else None)})
+
+    for before, after, expected in [(True, True, 1.5), (False, True, 1.0), (True, False, None)]:
+        net = carry_over(ends(1.0, before), ends(9.0, after)).nets["line"]
+        assert float(net.params["w"][0]) == 1.0
+        assert (net.ema if net.ema is None else float(net.ema["w"][0])) == expected
 
 
 @pytest.mark.slow
