@@ -167,6 +167,47 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="spectral_sigma",
+        family="games on paper",
+        title="Spectral normalization's sigma, by one iteration a step",
+        text="A power iteration leaves of its error the fourth power of the ratio of the two largest singular "
+        "values. Since weights move little in a step, one iteration from where the last step ended is "
+        "as good as a decomposition, and one from noise is not.",
+        alt="Left, three falling errors on a logarithmic axis, each along its dotted line. Right, a "
+        "critic's sigma over 300 steps: a line that comes to lie on the dots of the decomposition, and "
+        "a jagged one far below.",
+        experiment="spectral_sigma",
+        picture="drawings/sigma.png",
+        claims=(
+            Claim("relative error of the kept sigma in the second half of training", "kept_error", most=0.005),
+            Claim("of one iteration from noise, on average", "forgetful_error", least=0.2),
+            Claim("left of an error by an iteration at ratio 0.8; in truth 0.4096", "left_of_error", 0.4, 0.42),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="occupancy",
+        family="games on paper",
+        title="Occupancy measures: why GAIL needs few episodes",
+        text="One episode of an expert says nothing of most cells, and who copies its moves is lost "
+        "wherever a slip leads. Who matches how often it was where, which is GAIL's game against its "
+        "best critic, learns to come back.",
+        alt="Five maps of a grid of cells between S on the left and G on the right: the path of an "
+        "episode, and where four policies are; the copied moves' map is smeared, the matched one's "
+        "keeps to the path.",
+        experiment="occupancy",
+        picture="drawings/visits.png",
+        claims=(
+            Claim("share of its discounted time that who matches is at the goal", "return_matched", least=0.45),
+            Claim("who copies", "return_cloned", most=0.42),
+            Claim("who moves at random", "return_uniform", most=0.02),
+            Claim("the expert", "return_expert", 0.6, 0.61),
+            Claim("nats between episode and who matches", "apart_matched", most=0.08),
+            Claim("and who copies", "apart_cloned", least=0.14),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="acgan_bias",
         family="games on paper",
         title="AC-GAN draws classes apart",
@@ -227,6 +268,47 @@ FIGURES = (
         ),
         remark="What the bound is a bound of is log p(x). An unbiased estimate of p(x) is, in its "
         "logarithm, too small on average.",
+        cost="quick",
+    ),
+    Illustration(
+        name="amortization_gap",
+        family="latent variables on paper",
+        title="The two parts of a bound's gap",
+        text="Where the posterior has two peaks the best Gaussian for an x is below log p(x): that is the "
+        "approximation's gap. An encoder that answers for all x at once may add to it, a gap of "
+        "amortization, and a large enough one adds nothing.",
+        alt="Left, nats below log p(x) against x: a large encoder's line lies on the dots of the best "
+        "Gaussians, a small one's above them. Right, two bars of the same grey part, the small "
+        "encoder's with a green one beyond.",
+        experiment="amortization_gap",
+        picture="drawings/gaps.png",
+        claims=(
+            Claim("nats that the best Gaussian for each x is short, on average", "approximation_gap", 0.078, 0.082),
+            Claim("that an encoder of three units adds", "amortization_gap_narrow", least=0.01),
+            Claim("that one of two layers of 64 adds", "amortization_gap_wide", most=0.002),
+            Claim("by which a bound is beyond log p(x)", "bound_beyond", most=0.0),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="wake_and_sleep",
+        family="latent variables on paper",
+        title="What waking teaches, and what sleep",
+        text="Awake, the model learns to make the data from what recognition says of them; asleep, the "
+        "recognition learns what made the dreams. Without sleep the model learns from answers that "
+        "know nothing, and without waking its dreams stay noise, however well it reads them.",
+        alt="Three panels over 3,000 steps: -log p(x) falls far with both phases, little with the first "
+        "alone and not with the second alone; two divergences are least with the second alone.",
+        experiment="wake_and_sleep",
+        picture="drawings/phases.png",
+        claims=(
+            Claim("-log p(x) with both phases; entropy of the data 3.53 nats", "evidence_nats_both", most=5.1),
+            Claim("awake alone", "evidence_nats_wake", least=5.8),
+            Claim("asleep alone", "evidence_nats_sleep", least=6.4),
+            Claim("nats from recognition of dreams to what made them, asleep alone", "kl_asleep_sleep", most=0.02),
+            Claim("awake alone", "kl_asleep_wake", least=0.05),
+        ),
+        remark="Sleep lowers KL(p(z|x) || q), over dreams, and not the KL(q || p(z|x)) of the bound.",
         cost="quick",
     ),
     Illustration(
@@ -650,6 +732,25 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="made_masks",
+        family="flow",
+        title="MADE's masks",
+        text="Every unit has a degree, and a weight is there where the degree does not fall. The product of "
+        "the masks counts the paths that are left: from each element to those after it, and to none "
+        "before.",
+        alt="Three staircases of grey squares, and their product, a triangle of path counts below an empty diagonal.",
+        experiment="made_masks",
+        picture="drawings/masks.png",
+        claims=(
+            Claim("least number of paths from an earlier element", "paths_from_earlier", least=1),
+            Claim("largest from itself or a later one", "paths_from_others", 0, 0),
+            Claim("what a trained output hears of a later element", "heard_from_later", 0, 0),
+            Claim("of an earlier one at most", "heard_from_earlier", least=0.1),
+            Claim("what the same weights hear of a later one without masks", "unmasked_heard_from_later", least=0.1),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="planar_1",
         family="flow",
         title="One planar step",
@@ -768,6 +869,44 @@ FIGURES = (
         options="--data digits",
         curves=("student/loss",),
         claims=(Claim("accuracy of the student", "student_accuracy", least=0.85),),
+        cost="quick",
+    ),
+    Illustration(
+        name="learned_confidences",
+        family="knowledge",
+        title="Confidences that are learned",
+        text="Four rules say which of two classes an example has, and are right as often as the legend tells. "
+        "The labels teach how much to trust each, which ends at the log-odds of its being right, and at "
+        "nothing for a rule that guesses.",
+        alt="Four lines over 3,000 steps, which come from 1 to dotted levels between 0.98 and 0.",
+        experiment="learned_confidences",
+        picture="drawings/confidences.png",
+        claims=(
+            Claim("confidence of the best rule; in truth 0.981", "best_rule", 0.93, 1.03),
+            Claim("of the rule that guesses", "blind_rule", most=0.04),
+            Claim("largest distance from the truth", "error", most=0.05),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="knowledge_tradeoff",
+        family="knowledge",
+        title="What a rule costs",
+        text="Posterior regularization moves p to q*, and no distribution is as obedient and nearer. "
+        "Freely learned ones end on the same curve, weighted samples of p lie near it, and p as it is, "
+        "shifted until it obeys, costs more than four times as much.",
+        alt="Left, probability of x > 1 against nats from p: circles on a dotted curve that rises fast, and a "
+        "grey line far below. Right, densities of two humps, of which the right one grows.",
+        experiment="knowledge_tradeoff",
+        picture="drawings/price.png",
+        claims=(
+            Claim("largest distance of a learned point from the curve", "learned_error", most=1e-3),
+            Claim("of a weighted one", "weighed_error", most=0.05),
+            Claim("how often p obeys", "obeyed_before", 0.27, 0.28),
+            Claim("q* at alpha = 2", "obeyed", 0.73, 0.75),
+            Claim("nats that costs", "nats", 0.45, 0.47),
+            Claim("nats by shifting p", "nats_shifted", least=1.8),
+        ),
         cost="quick",
     ),
     Illustration(

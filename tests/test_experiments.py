@@ -24,7 +24,7 @@ EXPERIMENTS = {path.stem: found for path in sorted(folder().glob("*/*.py")) if (
 ALL = [pytest.param(name, data, id=f"{name}-{data}") for name, found in EXPERIMENTS.items() for data in found.measured]
 # A flow's own path is float32, and some are no more than that; some games are played by numbers.
 WITHOUT_NETWORKS = {"planar", "radial", "saturation", "xy_game", "gradient_variance", "importance_sampling"}
-WITHOUT_NETWORKS |= {"relaxation", "three_gaussians", "hinge_margin"}
+WITHOUT_NETWORKS |= {"relaxation", "three_gaussians", "hinge_margin", "knowledge_tradeoff", "occupancy"}
 MESH = make_mesh(devices=jax.devices()[:1])
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.polynomial.hermite_e import hermegauss
 from scipy import integrate, optimize, special, stats
+from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import SVC
 
@@ -203,3 +204,116 @@ def test_the_critic_of_the_hinge_loss_is_the_support_vector_machine_of_another_l
     np.testing.assert_allclose(found["slope"], machine.coef_[0], atol=0.02)
     assert found["offset"] == pytest.approx(machine.intercept_[0], abs=0.02)
     assert module.numbers(found)["support"] == len(machine.support_)
+
+
+@pytest.mark.slow
+def test_one_iteration_a_step_keeps_up_with_the_decomposition(drawing):
+    found = drawing("spectral_sigma")
+    iterations = np.arange(60)
+    for ratio, short in zip((0.5, 0.8, 0.95), found["short"], strict=True):
+        late = np.where((short < 1e-2) & (short > 1e-5))[0]
+        slope = np.polyfit(iterations[late], np.log(short[late]), 1)[0]
+        assert slope == pytest.approx(4 * np.log(ratio), rel=0.05)
+    kept, exact, once = found["course"][150:].T
+    np.testing.assert_allclose(kept, exact, rtol=0.005)
+    assert (once < 0.95 * exact).all()
+
+
+@pytest.mark.slow
+def test_masks_leave_paths_from_earlier_elements_alone(drawing):
+    found = drawing("made_masks", steps=200)
+    degrees = np.arange(8) + 1, 1 + np.arange(14) * 7 // 14
+    ways = np.zeros((8, 8))
+    for i, first, second, out in np.ndindex(8, 14, 14, 8):
+        ways[i, out] += degrees[0][i] <= degrees[1][first] <= degrees[1][second] < out + 1
+    np.testing.assert_array_equal(np.linalg.multi_dot(found["masks"]), ways)
+    assert (np.triu(found["masked"], 1) == 0).all()
+    assert np.tril(found["masked"], -1).max() > 0.1
+    assert np.triu(found["dense"], 1).max() > 0.1
+
+
+@pytest.mark.slow
+def test_the_gap_of_a_bound_has_two_parts(drawing):
+    found = dict(zip(("narrow", "wide", "free"), drawing("amortization_gap"), strict=True))
+    x = np.linspace(-1.5, 4, 56)
+
+    def joint(z, x):
+        return stats.norm.pdf(z) * stats.norm.pdf(x, z + z**2 / 2, 0.5)
+
+    truth = np.array([np.log(integrate.quad(joint, -8, 8, (each,), points=(-3, -1, 1), limit=200)[0]) for each in x])
+    nodes, weights = hermegauss(20)
+
+    def best(x):
+        """By another optimizer, from where the posterior is highest."""
+
+        def negative(q):
+            z = q[0] + np.exp(q[1] / 2) * nodes
+            reconstruction = weights @ stats.norm.logpdf(x, z + z**2 / 2, 0.5) / weights.sum()
+            return -reconstruction + (q[0] ** 2 + np.exp(q[1]) - q[1] - 1) / 2
+
+        starts = ((z, -1.0) for z in (-3.0, -1.0, 0.0, 1.0, 2.0))
+        return -min(optimize.minimize(negative, start, method="Nelder-Mead").fun for start in starts)
+
+    np.testing.assert_allclose(found["free"], [best(each) for each in x], atol=2e-3)
+    assert (found["free"] < truth).all()
+    assert (found["narrow"] < found["free"] + 1e-4).all()
+    assert (truth - found["free"]).max() > 0.15
+    assert (found["free"] - found["narrow"]).max() > 0.05
+
+
+@pytest.mark.slow
+def test_without_sleep_or_without_waking_little_is_learned(drawing):
+    found = dict(zip(("both", "wake", "sleep"), drawing("wake_and_sleep")[-1], strict=True))
+    module = ExperimentFile.load(find("wake_and_sleep")).module
+    images = np.concatenate([module.bars(np.random.default_rng(seed), 50_000)["image"] for seed in range(2)])
+    codes, counts = np.unique(images.reshape(len(images), -1) @ 2.0 ** np.arange(8, -1, -1), return_counts=True)
+    expected = np.zeros(512)
+    expected[codes.astype(int)] = counts / len(images)
+    np.testing.assert_allclose(module.frequencies(), expected, atol=3e-3)
+    entropy = stats.entropy(module.frequencies())
+    evidence = {way: numbers[0] for way, numbers in found.items()}
+    assert entropy < evidence["both"] < evidence["wake"] - 0.7
+    assert evidence["wake"] < evidence["sleep"] - 0.3
+    assert found["sleep"][2] < 0.02 < found["wake"][2]
+
+
+@pytest.mark.slow
+def test_confidences_are_the_weights_of_another_library_s_logistic_regression(drawing):
+    course = drawing("learned_confidences")
+    module = ExperimentFile.load(find("learned_confidences")).module
+    data = module.advice(np.random.default_rng(0), 20_000)  # as it is trained on
+    model = LogisticRegression(C=1e6, fit_intercept=False).fit(2 * data["said"] - 1, data["label"])
+    np.testing.assert_allclose(course[-1], model.coef_[0] / 3, atol=0.03)  # 0 is where no positive number is
+    np.testing.assert_allclose(course[-1], module.truth(), atol=0.05)
+
+
+@pytest.mark.slow
+def test_no_distribution_obeys_a_rule_for_less(drawing):
+    found = drawing("knowledge_tradeoff")
+    module = ExperimentFile.load(find("knowledge_tradeoff")).module
+    p = np.exp(np.float64(module.LOG_P))
+    obeys = p[module.F == 1].sum()
+    for alpha, (nats, obeyed) in zip(module.ALPHAS, found["learned"], strict=True):
+        share = obeys * np.exp(alpha) / (obeys * np.exp(alpha) + 1 - obeys)  # of two states: obeys or not
+        assert obeyed == pytest.approx(share, abs=1e-3)
+        assert nats == pytest.approx(stats.entropy([share, 1 - share], [obeys, 1 - obeys]), abs=1e-3)
+    np.testing.assert_allclose(found["weighed"], found["best"], atol=0.05)
+    nats, obeyed = found["shifted"].T
+    assert (nats > np.interp(obeyed, found["best"][:, 1], found["best"][:, 0]) - 1e-4).all()
+
+
+@pytest.mark.slow
+def test_who_matches_occupancy_comes_back_and_who_copies_moves_does_not(drawing):
+    found = drawing("occupancy")
+    module = ExperimentFile.load(find("occupancy")).module
+    rng, count = np.random.default_rng(1), 4000
+    state, policy = np.full(count, module.START), found["matched"] / found["matched"].sum(1, keepdims=True)
+    there = 0.0
+    for step in range(150):  # episodes played, in the place of a linear solve
+        there += 0.05 * 0.95**step * np.mean(state == module.GOAL)
+        action = (rng.random((count, 1)) > policy[state].cumsum(1)).sum(1).clip(max=3)
+        state = (rng.random((count, 1)) > module.TRANSITION[state, action].cumsum(1)).sum(1).clip(max=48)
+    goal = {name: visits.sum(1)[module.GOAL] for name, visits in found.items()}
+    assert there == pytest.approx(goal["matched"], abs=0.01)
+    assert goal["uniform"] < 0.02 < goal["cloned"] < goal["matched"] - 0.05
+    assert goal["matched"] < goal["expert"]
