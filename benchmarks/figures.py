@@ -86,7 +86,7 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
             Row("tree_vae", "digits", _CLUSTERS),
             Row("structured_vae", "digits", _CLUSTERS),
             Row("hierarchical_vae", "digits", _BITS),
-            Row("vq_vae", "digits", (*_BITS, "codes_used")),
+            Row("vq_vae", "digits", (*_BITS, "rate_nats", "codes_perplexity")),
             Row("realnvp", "digits", _BITS),
             Row("glow", "digits", _BITS),
             Row("tarflow", "digits", _BITS),

@@ -1,4 +1,4 @@
-"""VQ-VAE: codes from a codebook, half the image's side, then a Gated PixelCNN learns their prior.
+"""VQ-VAE: a few words from a codebook, each of which sees the whole image, then a Gated PixelCNN learns their prior.
 
 `jaxgen train vq_vae`
 """
@@ -14,11 +14,12 @@ from jaxgen.layers.vector_quantizer import VectorQuantizer
 from jaxgen.likelihoods import discretized_logistic
 from jaxgen.methods.latent.vq_vae import code_prior, vq_vae
 from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
-from jaxgen.models.latent.grid import GridDecoder, GridEncoder
+from jaxgen.models.latent.words import WordDecoder, WordEncoder
+from jaxgen.optimizers import matrices
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.stages import Stage
 
-NEEDS = "images of even sides"
+NEEDS = "images"
 PAPER = "van den Oord et al., 2017"
 
 
@@ -26,41 +27,55 @@ PAPER = "van den Oord et al., 2017"
 class Config(Head):
     """Settings."""
 
-    steps: int = 4000
-    """Training steps."""
+    steps: int = 12_000
+    """Training steps, of which the prior gets the last sixth."""
     learning_rate: float = 2e-3
-    """Adam's step size at the start; it decays to nothing along a cosine."""
-    codes: int = 64
-    """Words of the codebook."""
-    word: int = 8
-    """Length of a word."""
-    width: int = 64
-    """Channels of the networks."""
+    """AdamW's step size at the start of either stage; it decays to nothing along a cosine."""
+    words: tuple[int, int] = (3, 4)
+    """Of an image, in rows and columns."""
+    codes: int = 4
+    """Vectors of the codebook, which a word is one of. Words that tell more cost more than they save."""
+    word: int = 2
+    """Length of a vector."""
+    hidden: int = 256
+    """Units of the hidden layers, two in encoder and decoder."""
+    noise: float = 0.3
+    """Standard deviation of what images, in [-1, 1], are seen through in training."""
+    decay: float = 0.6
+    """AdamW's weight decay, of encoder and decoder."""
 
 
 PRESETS = {"digits": Config()}
 
 
 def experiment(config: Config) -> Experiment:
-    """Half of the steps to either stage; the figure is rate and distortion together."""
+    """The figure is rate and distortion together."""
     data = config.load()
     likelihood = discretized_logistic(levels(data))
-    height, width, channels = data.spec["image"].shape
-    rate = cosine(config.learning_rate, max(1, config.steps // 2), 0.0)
-    optimizer = optax.chain(optax.clip_by_global_norm(1.0), optax.adam(rate))
-    encoder = Net(GridEncoder(config.word, config.width, config.dtype), optimizer, ema_decay=0.995)
+    hidden, first = (config.hidden, config.hidden), config.steps // 12 * 10
+
+    def net(module, steps, decay=0.0, **streams):
+        rate = cosine(config.learning_rate, max(1, steps), 0.0)
+        adam = optax.adamw(rate, weight_decay=decay, mask=matrices)
+        return Net(module, optax.chain(optax.clip_by_global_norm(1.0), adam), ema_decay=0.995, **streams)
+
+    encoder = net(
+        WordEncoder(config.words, config.word, hidden, config.noise, config.dtype),
+        first,
+        config.decay,
+        streams=("noise",),
+    )
     quantizer = Net(VectorQuantizer(config.codes, restart_below=0.05), streams=("restart",))
-    decoder = Net(GridDecoder(channels, likelihood.outputs, config.width, config.dtype), optimizer, ema_decay=0.995)
-    pixelcnn = GatedPixelCNN(config.codes, config.width, layers=3, size=3, dropout=0.2, dtype=config.dtype)
-    prior = Net(pixelcnn, optimizer, ema_decay=0.995, streams=("dropout",))
-    event = (height // 2, width // 2, 1)
+    decoder = net(WordDecoder(data.spec["image"].shape, hidden, likelihood.outputs, config.dtype), first, config.decay)
+    pixelcnn = GatedPixelCNN(config.codes, width=32, layers=3, size=3, dropout=0.2, dtype=config.dtype)
+    prior = net(pixelcnn, config.steps - first, streams=("dropout",))
     return Experiment(
         stages=(
-            Stage("codes", vq_vae(encoder, quantizer, decoder, likelihood), config.steps // 20 * 10),
-            Stage("prior", code_prior(encoder, quantizer, decoder, prior, likelihood, event=event)),
+            Stage("codes", vq_vae(encoder, quantizer, decoder, likelihood), first),
+            Stage("prior", code_prior(encoder, quantizer, decoder, prior, likelihood, event=(*config.words, 1))),
         ),
         data=signed(data),
-        schedule=Schedule(config.steps, log_every=100, sample_every=1000, checkpoint_every=1000, steps_per_call=10),
+        schedule=Schedule(config.steps, log_every=100, sample_every=3000, checkpoint_every=1000, steps_per_call=10),
         batch_size=config.batch_size,
         seed=config.seed,
     )
