@@ -99,6 +99,22 @@ class Stack:
         """Symbols int32 `[count]`."""
         return self._coder.decode(_family(), _checked(pmf))
 
+    def push_below(self, symbols: np.ndarray, sizes: np.ndarray) -> None:
+        """Integers `[count]`, each equally likely to be any from 0 to below its size, which is 2 to 2^23."""
+        self._coder.encode_reverse(np.int32(symbols), _library().model.Uniform(), np.int32(sizes))
+
+    def pop_below(self, sizes: np.ndarray) -> np.ndarray:
+        """Integers int32 `[count]`."""
+        return self._coder.decode(_library().model.Uniform(), np.int32(sizes))
+
+    def push_normal(self, symbols: np.ndarray, mean: np.ndarray, std: np.ndarray, most: int) -> None:
+        """Integers `[count]` from -most to most under normals cut at the halves, none of them impossible."""
+        self._coder.encode_reverse(np.int32(symbols), _library().model.QuantizedGaussian(-most, most), mean, std)
+
+    def pop_normal(self, mean: np.ndarray, std: np.ndarray, most: int) -> np.ndarray:
+        """Integers int32 `[count]`."""
+        return self._coder.decode(_library().model.QuantizedGaussian(-most, most), mean, std)
+
     def words(self) -> np.ndarray:
         """All that it holds."""
         return self._coder.get_compressed()

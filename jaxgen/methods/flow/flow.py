@@ -13,10 +13,12 @@ import jax
 import jax.numpy as jnp
 
 from jaxgen import linen
+from jaxgen.codec.coded import CodedMethod
 from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, Phase, View, Watch
 from jaxgen.fields import Field, image, label
 from jaxgen.losses.flow import bits_per_dim, dequantize, fill_cells, log_likelihood
 from jaxgen.methods.fits import check
+from jaxgen.methods.flow.local_bits_back import local_bits_back
 from jaxgen.methods.nulls import density_nulls
 
 INVERSION_LIMIT = 1e-3  # a quarter of a cell of 256-level images in [0, 1)
@@ -142,8 +144,19 @@ def image_flow(
     latents = Latents(prior, decode, encode)
     phases = (Phase("likelihood", tuple(nets), loss),)
     takes = {"image": image(levels)} | ({} if classes is None else {"label": label(classes)})
-    nulls = density_nulls("image", image(levels))
-    return Method("Flow", nets, phases, init, latents, evaluate, watch, takes=takes, log_prob=log_prob, nulls=nulls)
+    return CodedMethod(
+        "Flow",
+        nets,
+        phases,
+        init,
+        latents,
+        evaluate,
+        watch,
+        takes=takes,
+        log_prob=log_prob,
+        nulls=density_nulls("image", image(levels)),
+        code=None if nets.keys() != {"flow"} or classes is not None else local_bits_back(levels),
+    )
 
 
 def _uniformly(apply: Apply, images: Array, key: Array, levels: int) -> tuple[Array, Array | float]:
