@@ -8,6 +8,7 @@ import dataclasses
 from games import MNIST, OTHER, Game, played
 from head import signed, strided
 from jaxgen.core import Net
+from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.layers.conv import doublings
 from jaxgen.methods.adversarial.lazy import adam
@@ -27,6 +28,10 @@ class Config(Game):
     """Adam's step size, for both networks."""
     latent_size: int = 64
     """Length of z and of w."""
+    mapping: int = 4
+    """Layers from z to w."""
+    full_to: int | None = None
+    """Side of the largest maps that have all `width` channels; each twice as large has half. None gives all to all."""
     gamma: float = 1.0
     """Weight of R1, which is taken at every 16th step."""
     path_weight: float = 2.0
@@ -43,14 +48,21 @@ PRESETS = {
 
 
 def experiment(config: Config) -> Experiment:
-    """Maps of `width` channels at all sizes from 4 pixels, which suits small images."""
+    """Maps of `width` channels at all sizes from 4 pixels, which suits small images.
+
+    The paper's configuration F for 1,024 pixels is `--width 512 --full-to 64 --latent-size 512 --mapping 8`.
+    """
     data = signed(strided(config.load()))
     height, width, channels = data.spec["image"].shape
-    features, every = (config.width,) * (doublings(height, width) + 1), (16, 4)
+    full_to, every = height if config.full_to is None else config.full_to, (16, 4)
+    sides = (4 << index for index in range(doublings(height, width) + 1))
+    features = tuple(config.width * full_to // max(side, full_to) for side in sides)
+    if features[-1] < 1:
+        raise UserError(f"full_to is {full_to}, which leaves maps of {height} pixels no channel; make it larger.")
     generator = Generator(
         features,
         channels,
-        mapping=Mapping(config.latent_size, layers=4),
+        mapping=Mapping(config.latent_size, layers=config.mapping),
         mixing=config.mixing,
         dtype=config.dtype,
     )

@@ -10,11 +10,15 @@ import pytest
 from flax import linen as nn
 
 from jaxgen.core import Net, view_of
+from jaxgen.errors import UserError
+from jaxgen.experiment import ExperimentFile
 from jaxgen.latents import truncations
 from jaxgen.methods.adversarial.adaptive import MEMORY, adaptive
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
+from jaxgen.shipped import find
 from jaxgen.training.pace import due_phases
+from jaxgen.training.sharding import make_mesh
 from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
@@ -119,3 +123,19 @@ def test_images_are_distorted_with_the_probability_in_memory():
 
     assert real(method, 0.0) == pytest.approx(real(plain, 0.0), abs=1e-5)
     assert abs(real(method, 1.0) - real(plain, 0.0)) > 1e-4
+
+
+@pytest.mark.slow
+def test_the_experiment_s_options_make_configuration_f():
+    """Which has as many parameters at 1,024 pixels as the authors' program prints."""
+    file = ExperimentFile.load(find("stylegan2"))
+    sizes = {"data": "imagenet128", "size": 1024, "width": 512, "full_to": 64, "latent_size": 512, "mapping": 8}
+    trainer = file.build(file.config(**sizes)).trainer(make_mesh(devices=jax.devices()[:1]))
+    found = {name: sum(p.size for p in jax.tree.leaves(net.params)) for name, net in trainer.shapes.nets.items()}
+    assert found == {"generator": 30_370_060, "critic": 29_012_513}
+
+
+def test_maps_without_channels_are_refused():
+    file = ExperimentFile.load(find("stylegan2"))
+    with pytest.raises(UserError, match="full_to is 1, which leaves maps of 32 pixels no channel"):
+        file.build(file.config(data="cifar10", width=8, full_to=1))
