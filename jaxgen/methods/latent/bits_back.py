@@ -1,5 +1,6 @@
 """How variational autoencoders code: their latents by bits back, in about the evidence bound's bits."""
 
+import functools
 import math
 from typing import Any
 
@@ -8,25 +9,33 @@ import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.codec.bits_back import BitsBack, gaussian_latents
+from jaxgen.codec.chain import Chain
 from jaxgen.codec.coded import Code
 from jaxgen.codec.hierarchy import Hierarchy, LevelsModel
+from jaxgen.codec.mixture_prior import MixtureModel, MixturePrior
 from jaxgen.core import Array, View
 from jaxgen.fields import Field
 from jaxgen.likelihoods import Likelihood, bernoulli
 from jaxgen.losses.levels import Gaussian
+from jaxgen.methods.latent.priors import Prior
 
 
-def bits_back(likelihood: Likelihood, latent_size: int) -> Code | None:
+def bits_back(likelihood: Likelihood, latent_size: int, prior: Prior | None = None) -> Code | None:
     """The code of networks `encoder` and `decoder` as `vae` has them; None where x is continuous.
 
     A block is one chain, of which only the first example pays for its latents.
+
+    Args:
+      likelihood: p(x|z).
+      latent_size: length of z.
+      prior: of z; None is standard normal.
     """
     takes = _symbols(likelihood)
     if takes is None:
         return None
-    values = _values(takes)
+    values, mixture = _values(takes), None if prior is None else prior.components
 
-    def coder(view: View, event: tuple[int, ...], batch: int) -> BitsBack:
+    def coder(view: View, event: tuple[int, ...], batch: int) -> Chain:
         @jax.jit
         def posterior(x: Array) -> tuple[Array, Array]:
             mean, log_variance = view("encoder", x)
@@ -36,14 +45,19 @@ def bits_back(likelihood: Likelihood, latent_size: int) -> Code | None:
         def probabilities(z: Array) -> Array:
             return _probabilities(likelihood, values, view("decoder", z))
 
-        model = gaussian_latents(
-            lambda symbols: posterior(values[symbols].reshape(1, *event)),
-            lambda z: np.asarray(probabilities(np.float32(z[None])), np.float64),
-            latent_size,
-        )
-        return BitsBack(model, math.prod(event))
+        def infer(symbols: np.ndarray) -> Any:
+            return posterior(values[symbols].reshape(1, *event))
 
-    return Code("bits-back", "image", takes, coder, batch=10_000, most=1 << 16)
+        def generate(z: np.ndarray) -> np.ndarray:
+            return np.asarray(probabilities(np.float32(z[None])), np.float64)
+
+        if mixture is None:
+            return BitsBack(gaussian_latents(infer, generate, latent_size), math.prod(event))
+        logits, means, log_variances = (np.asarray(a, np.float64) for a in jax.jit(functools.partial(mixture, view))())
+        return MixturePrior(MixtureModel(logits, means, log_variances, infer, generate), math.prod(event))
+
+    name = "bits-back" if prior is None else "bits-back of a mixture"
+    return Code(name, "image", takes, coder, batch=10_000, most=1 << 16)
 
 
 def bits_back_of_levels(likelihood: Likelihood, shapes: list[tuple[int, ...]]) -> Code | None:

@@ -156,7 +156,7 @@ def vae(
         init=init,
         latents=Latents(draw, decode, encode) if prior is None else priors.latents(prior, likelihood, latent_size),
         evaluate=evaluate,
-        code=bits_back(likelihood, latent_size) if posterior is None and prior is None else None,
+        code=bits_back(likelihood, latent_size, prior) if posterior is None else None,
         takes={"image": likelihood.images},
         nulls=density_nulls("image", likelihood.takes),
         evidence=Evidence(log_weight, encode, gaussian if posterior is None else None, log_joint, simulate),

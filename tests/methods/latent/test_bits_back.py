@@ -6,11 +6,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from jaxgen.codec import mixture_prior as codec
 from jaxgen.core import Net, view_of
 from jaxgen.likelihoods import bernoulli, discretized_logistic, gaussian
+from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.hierarchical import hierarchical_vae
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.latent.ladder import LadderDecoder, LadderEncoder
+from jaxgen.models.latent.priors import MixturePrior, PseudoInputs
 from jaxgen.models.latent.vdvae import DeepDecoder, DeepEncoder
 from jaxgen.training.step import init_state
 
@@ -48,6 +51,18 @@ class Decoder(nn.Module):
 def test_a_chain_comes_back_and_takes_the_bits_of_the_evidence_bound(likelihood, outputs, levels):
     low = {2: 0, 5: -1}[levels]
     held(vae(Net(Encoder(low)), Net(Decoder(outputs)), likelihood, latent_size=2), (2, 3, 1), levels, low)
+
+
+PRIORS = {
+    "mixture": lambda: priors.gaussian_mixture(Net(MixturePrior(3, 2))),
+    "vamp": lambda: priors.vamp(Net(PseudoInputs(60, low=-1.0))),
+}
+
+
+@pytest.mark.parametrize("prior", PRIORS)
+def test_with_a_mixture_for_a_prior_a_chain_takes_the_bound_of_the_whole_mixture(prior):
+    made = vae(Net(Encoder(-1)), Net(Decoder(2)), discretized_logistic(5), latent_size=2, prior=PRIORS[prior]())
+    assert isinstance(held(made, (2, 3, 1), 5, -1, count=200), codec.MixturePrior)
 
 
 LADDER = LadderEncoder((3, 2), (4, 4)), LadderDecoder((3, 2), (4, 4), (4, 4, 1), outputs=2)
@@ -91,7 +106,7 @@ def held(method, event, levels, low, count=300):
     """Codes random images under untrained networks."""
     symbols = np.random.default_rng(0).integers(0, levels, (count, *event)).astype(np.int32)
     images = np.float32(low + symbols * (1 - low) / (levels - 1))
-    view = view_of(method, init_state(method, jax.random.key(0), {"image": images[:2]}))
+    view = view_of(method, init_state(method, jax.random.key(0), {"image": images[:60]}))
     np.testing.assert_array_equal(method.code.symbols(images), symbols)
     coder = method.code.open(view, event, count)
     words = coder.encode(symbols.ravel())
@@ -101,6 +116,7 @@ def held(method, event, levels, low, count=300):
     bits = np.mean(nats) * count / np.log(2)
     spread = np.std(nats) * count**0.5 / np.log(2)
     assert abs(coder.paid(words) - bits) < 4 * spread + 64 < 0.3 * bits
+    return coder
 
 
 def test_continuous_data_has_no_code():
