@@ -87,6 +87,7 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
             Row("structured_vae", "digits", _CLUSTERS),
             Row("hierarchical_vae", "digits", _BITS),
             Row("vq_vae", "digits", (*_BITS, "rate_nats", "codes_perplexity")),
+            Row("vq_vae", "digits", (*_BITS, "rate_nats", "codes_perplexity"), "--quantizer rounding"),
             Row("realnvp", "digits", _BITS),
             Row("glow", "digits", _BITS),
             Row("tarflow", "digits", _BITS),

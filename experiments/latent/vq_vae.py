@@ -1,16 +1,17 @@
 """VQ-VAE: a few words from a codebook, each of which sees the whole image, then a Gated PixelCNN learns their prior.
 
-`jaxgen train vq_vae`
+`jaxgen train vq_vae`; `--quantizer rounding` has no codebook to learn: Mentzer et al., 2024.
 """
 
 import dataclasses
+from typing import Literal
 
 import optax
 
 from head import Head, cosine, levels, signed
 from jaxgen.core import Net
 from jaxgen.experiment import Experiment
-from jaxgen.layers.vector_quantizer import VectorQuantizer
+from jaxgen.layers.vector_quantizer import FiniteScalarQuantizer, VectorQuantizer
 from jaxgen.likelihoods import discretized_logistic
 from jaxgen.methods.latent.vq_vae import code_prior, vq_vae
 from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
@@ -33,10 +34,12 @@ class Config(Head):
     """AdamW's step size at the start of either stage; it decays to nothing along a cosine."""
     words: tuple[int, int] = (3, 4)
     """Of an image, in rows and columns."""
+    quantizer: Literal["codebook", "rounding"] = "codebook"
+    """A word is the nearest vector of a codebook, or a number rounded to one of as many levels."""
     codes: int = 4
-    """Vectors of the codebook, which a word is one of. Words that tell more cost more than they save."""
+    """Vectors of the codebook, or levels. Words that tell more cost more than they save."""
     word: int = 2
-    """Length of a vector."""
+    """Length of the codebook's vectors."""
     hidden: int = 256
     """Units of the hidden layers, two in encoder and decoder."""
     noise: float = 0.3
@@ -59,13 +62,15 @@ def experiment(config: Config) -> Experiment:
         adam = optax.adamw(rate, weight_decay=decay, mask=matrices)
         return Net(module, optax.chain(optax.clip_by_global_norm(1.0), adam), ema_decay=0.995, **streams)
 
+    rounding = config.quantizer == "rounding"
     encoder = net(
-        WordEncoder(config.words, config.word, hidden, config.noise, config.dtype),
+        WordEncoder(config.words, 1 if rounding else config.word, hidden, config.noise, config.dtype),
         first,
         config.decay,
         streams=("noise",),
     )
-    quantizer = Net(VectorQuantizer(config.codes, restart_below=0.05), streams=("restart",))
+    codebook = Net(VectorQuantizer(config.codes, restart_below=0.05), streams=("restart",))
+    quantizer = Net(FiniteScalarQuantizer((config.codes,))) if rounding else codebook
     decoder = net(WordDecoder(data.spec["image"].shape, hidden, likelihood.outputs, config.dtype), first, config.decay)
     pixelcnn = GatedPixelCNN(config.codes, width=32, layers=3, size=3, dropout=0.2, dtype=config.dtype)
     prior = net(pixelcnn, config.steps - first, streams=("dropout",))
