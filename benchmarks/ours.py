@@ -19,10 +19,12 @@ from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import regularizers
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.priors import normal
+from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.adversarial import resnet_gan
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
+from jaxgen.models.autoregressive.transformer import Transformer
 from jaxgen.models.flow.glow import glow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training import process
@@ -91,6 +93,13 @@ def flow_2d(width: int = 32, batch_size: int = 128) -> tuple[Method, Batch, int]
     return flow(net, event_shape=(2,)), {"x": RNG.normal(size=(batch_size, 2)).astype(np.float32)}, 100
 
 
+def transformer() -> tuple[Method, Batch, int]:
+    """nanoGPT's setting for a CPU: 4 layers of width 128, 4 heads, 12 texts of 64 bytes."""
+    net = Net(Transformer(256, 128, 4, 4), optax.adam(1e-3))
+    method = maximum_likelihood(net, event=(64,), levels=256, field="symbols")
+    return method, {"symbols": RNG.integers(0, 256, (12, 64)).astype(np.int32)}, 1
+
+
 class MLP(nn.Module):
     """`features` outputs of a fully connected network with two hidden layers of 32 units."""
 
@@ -128,6 +137,7 @@ CONTENDERS = {
     "flow_2d": flow_2d,
     "flow_2d_wide": functools.partial(flow_2d, width=64, batch_size=256),
     "toy_gan": toy_gan,
+    "transformer": transformer,
 } | {
     f"glow_{steps}_{memory}": functools.partial(glow_32, steps, levels=2, memory=memory)
     for steps in (8, 16, 32, 64)

@@ -23,7 +23,9 @@ from rich.console import Console
 from rich.table import Table
 
 HERE = Path(__file__).parent
-Name = Literal["dcgan", "mlp_vae", "glow", "wgan_gp", "sngan_resnet", "flow_2d", "flow_2d_wide", "toy_gan"]
+Name = Literal[
+    "dcgan", "mlp_vae", "glow", "wgan_gp", "sngan_resnet", "flow_2d", "flow_2d_wide", "toy_gan", "transformer"
+]
 CONTENDERS = ("jaxgen", "eager", "compile")
 PACKAGES = ("jax", "jaxlib", "torch")
 MEGABYTE = 1e6
@@ -51,6 +53,7 @@ CASES: dict[Name, Case] = {
     "flow_2d": Case(steps=200, floor=5.0),
     "flow_2d_wide": Case(steps=200, floor=5.0),
     "toy_gan": Case(steps=200, floor=5.0),
+    "transformer": Case(steps=10, floor=1.3),
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 import their_resnet
+import their_transformer
 import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
 from alternate import serve
@@ -320,6 +321,14 @@ def flow_2d(compile: Compile, width: int = 32, batch_size: int = 128) -> tuple[n
     return couplings, lambda: descend(optimizer, loss, x)
 
 
+def transformer(compile: Compile) -> tuple[nn.Module, Step]:
+    """nanoGPT's setting for a CPU: 4 layers of width 128, 4 heads, 12 texts of 64 bytes."""
+    net = their_transformer.Transformer(256, 128, 4, 4)
+    optimizer, symbols = adam(net, 1e-3), torch.randint(0, 256, (12, 64))
+    loss = compile(lambda x: net(x))
+    return net, lambda: descend(optimizer, loss, symbols)
+
+
 CONTENDERS = {
     "dcgan": dcgan,
     "mlp_vae": mlp_vae,
@@ -329,6 +338,7 @@ CONTENDERS = {
     "flow_2d": flow_2d,
     "flow_2d_wide": functools.partial(flow_2d, width=64, batch_size=256),
     "toy_gan": toy_gan,
+    "transformer": transformer,
 } | {f"glow_{steps}": functools.partial(glow, steps=steps, levels=2) for steps in (8, 16, 32, 64)}
 
 
