@@ -15,7 +15,7 @@ import numpy as np
 from jax.typing import ArrayLike
 
 from jaxgen.errors import UserError
-from jaxgen.layers.dot_product import attend
+from jaxgen.layers.dot_product import attend, by_device
 
 
 class Pattern(Protocol):
@@ -35,7 +35,7 @@ def _keeping_its_input(attention: Callable[..., jax.Array]) -> Callable[..., jax
 
     @functools.wraps(attention)
     def call(self: Pattern, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
-        return jax.checkpoint(functools.partial(attention, self))(query, key, value)
+        return jax.checkpoint(by_device(functools.partial(attention, self)))(query, key, value)
 
     return call
 

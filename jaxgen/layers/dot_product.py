@@ -6,6 +6,7 @@ chooses everywhere.
 """
 
 import functools
+from collections.abc import Callable
 from typing import Any, Literal
 
 import jax
@@ -80,13 +81,24 @@ def _split(query: jax.Array) -> PartitionSpec | None:
     return PartitionSpec(tuple(examples), None, tensor)
 
 
+def by_device(attention: Callable[..., jax.Array]) -> Callable[..., jax.Array]:
+    """The same of `[batch, length, heads, size]`s, by each device of its own examples and heads where a mesh has them.
+
+    The compiler cannot split a kernel; and blocks of a sequence, which it can, it moves from device to device.
+    """
+
+    def call(*qkv: jax.Array) -> jax.Array:
+        mesh, own = target.mesh(), _split(qkv[0])
+        if mesh is None or own is None:
+            return attention(*qkv)
+        return jax.shard_map(attention, mesh=mesh, in_specs=own, out_specs=own, check_vma=False)(*qkv)
+
+    return call
+
+
 def _flash(how: How, *qkv: jax.Array) -> jax.Array:
-    """By each device of its own examples and heads: the compiler cannot split a kernel."""
     from jax.experimental.pallas.ops.tpu import flash_attention as pallas  # a second to import, and for TPUs alone
 
-    mesh, own = target.mesh(), _split(qkv[0])
-    assert mesh is not None
-    assert own is not None
     causal, scale = how
     queries, keys = (next(n for n in _BLOCKS if x.shape[1] % n == 0) for x in qkv[:2])
     blocks = pallas.BlockSizes(
@@ -97,12 +109,11 @@ def _flash(how: How, *qkv: jax.Array) -> jax.Array:
     )  # fmt: skip
     scale = qkv[0].shape[-1] ** -0.5 if scale is None else scale
 
-    @functools.partial(jax.shard_map, mesh=mesh, in_specs=own, out_specs=own, check_vma=False)
     def on_a_device(*qkv: jax.Array) -> jax.Array:
         heads_first = (x.swapaxes(1, 2) for x in qkv)
         return pallas.flash_attention(*heads_first, causal=causal, sm_scale=scale, block_sizes=blocks).swapaxes(1, 2)
 
-    return on_a_device(*qkv)
+    return by_device(on_a_device)(*qkv)
 
 
 def _pull_plainly(how: How, *qkv_and_gradient: jax.Array) -> tuple[jax.Array, ...]:

@@ -1,4 +1,4 @@
-"""A transformer's heads and units over a mesh's `tensor`."""
+"""A transformer's heads and units over a mesh's `tensor`, its attention by each device of its own."""
 
 import jax
 import numpy as np
@@ -7,6 +7,7 @@ import pytest
 
 from jaxgen.core import Net
 from jaxgen.experiment import ExperimentFile
+from jaxgen.layers.attention_patterns import Strided
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.models.autoregressive.transformer import TENSOR, Transformer
 from jaxgen.shipped import find
@@ -20,7 +21,7 @@ TEXT = {"text": np.random.default_rng(0).integers(0, 16, (1, 1, 4, 8), np.int32)
 @pytest.fixture(scope="module")
 def trained():
     """A state after three steps, by mesh."""
-    net = Net(Transformer(16, width=64, layers=2, heads=4), optax.sgd(0.1, momentum=0.9))
+    net = Net(Transformer(16, width=64, layers=2, heads=4, attend=Strided(4)), optax.sgd(0.1, momentum=0.9))
     method = maximum_likelihood(net, event=(8,), levels=16, field="text", draw="cached")
     example, found = {"text": TEXT["text"][0, 0]}, {}
     for name, axes in {"one": {}, "split": {"fsdp": 2, "tensor": 2}}.items():
