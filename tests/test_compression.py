@@ -34,3 +34,11 @@ def test_pictures_keep_every_pixel_and_one_of_all_has_fewer_headers():
     np.testing.assert_array_equal(mosaic[8:16, 16:24], IMAGES[22])
     with pytest.raises(ValueError, match="JPEG did not keep the image"):
         compression._saved(IMAGES[0], {"format": "JPEG"})
+
+
+def test_a_mixture_s_file_has_the_bits_of_its_model_and_of_its_header(tmp_path):
+    data = digits()
+    size, bits = compression.mixture_of_ten(data.train[np.arange(1437)]["image"], IMAGES, 17, tmp_path / "x.jxg")
+    assert size == (tmp_path / "x.jxg").stat().st_size
+    assert 8 * size / IMAGES.size == pytest.approx(bits, abs=0.2)  # of which the header, some 500 bytes, is 0.17
+    assert bits == pytest.approx(2.234, abs=0.002)
