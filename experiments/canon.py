@@ -624,6 +624,50 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="beta_sweep",
+        family="latent",
+        title="Too little of one term, too much of the other",
+        text="Where the divergence weighs 0.02, reconstructions are sharp, codes keep to no prior, and its samples are "
+        "often no digits. Where it weighs 20, the code carries nothing and every image is the mean of all.",
+        alt="Rows of digits: held-out ones, what three autoencoders make of them, and their samples; some of "
+        "the first one's samples are tangles, the last one's are all the same blur.",
+        experiment="vae_sweep",
+        options="--vary beta",
+        picture="drawings/rows.png",
+        claims=(
+            Claim("nats of code where it weighs 0.02", "beta 0.02.kl_nats", least=25),
+            Claim("where it weighs 1", "beta 1.kl_nats", 8, 20),
+            Claim("where it weighs 20", "beta 20.kl_nats", most=0.1),
+            Claim("reconstruction, nats lost, at 0.02", "beta 0.02.reconstruction_nats", most=90),
+            Claim("at 20", "beta 20.reconstruction_nats", least=100),
+            Claim("held-out bits a dimension at 0.02", "beta 0.02.bits_per_dim", least=2.3),
+            Claim("at 1", "beta 1.bits_per_dim", most=2.05),
+            Claim("at 20", "beta 20.bits_per_dim", least=2.3),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="latent_sizes",
+        family="latent",
+        title="Latents of 2, 5, 10 and 20 dimensions",
+        text="More dimensions give sharper reconstructions, up to what the data pay for: beyond ten nothing is won. "
+        "Two are enough for a plane to look at, and for little else.",
+        alt="Rows of digits: held-out ones, what autoencoders of four sizes make of them, and their samples.",
+        experiment="vae_sweep",
+        options="--vary latent_size",
+        picture="drawings/rows.png",
+        claims=(
+            Claim("held-out bits a dimension with 2", "2 latents.bits_per_dim", 2.1, 2.2),
+            Claim("with 5", "5 latents.bits_per_dim", 2.0, 2.05),
+            Claim("with 10", "10 latents.bits_per_dim", 1.95, 2.01),
+            Claim("with 20", "20 latents.bits_per_dim", 1.95, 2.01),
+            Claim("with 20, untrained", "20 latents.bits_per_dim", least=3, of="untrained"),
+            Claim("reconstruction, nats lost, with 2", "2 latents.reconstruction_nats", least=88),
+            Claim("with 10", "10 latents.reconstruction_nats", most=76),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="denoising",
         family="latent",
         title="A denoising autoencoder",
@@ -682,14 +726,33 @@ FIGURES = (
         name="tree_prior",
         family="latent",
         title="A tree of clusters as the prior of z",
-        text="A nested Chinese restaurant process of fixed width organizes the latents: near leaves "
-        "share ancestors. Samples are drawn from the leaves.",
+        text="A nested Chinese restaurant process of fixed width organizes the latents, by leaves and their "
+        "ancestors. Samples are drawn from the leaves.",
         alt="A grid of digits.",
         experiment="tree_vae",
         picture="samples/step_*.png",
         claims=(
             Claim("held-out bits a dimension", "bits_per_dim", most=2.1),
             Claim("purity of the leaves by the digits' classes", "clusters_purity", least=0.75),
+        ),
+    ),
+    Illustration(
+        name="tree",
+        family="latent",
+        title="The tree, drawn with its digits",
+        text="What each node's mean is decoded to, and which share of the examples its leaf has. The leaves are "
+        "digits, a class or a hand's way of writing it each; their branches are no families, for leaves of one "
+        "parent are as far apart as those of others.",
+        alt="A blurred digit at the top, four blurred ones below, and under each of them four clear digits of "
+        "unlike classes.",
+        experiment="tree_vae",
+        picture="drawings/tree.png",
+        claims=(
+            Claim("purity of the leaves by the digits' classes", "clusters_purity", least=0.85),
+            Claim("of as many clusters by k-means", "clusters_purity", least=0.85, of="k_means"),
+            Claim("of the untrained tree", "clusters_purity", most=0.3, of="untrained"),
+            Claim("squared distance between siblings over that of other leaves", "siblings_apart", 0.9, 1.2),
+            Claim("the least of 1,000 shuffled trees", "siblings_apart_shuffled", 0.7, 0.9),
         ),
     ),
     Illustration(

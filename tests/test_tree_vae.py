@@ -51,3 +51,13 @@ def test_planted_clusters_are_leaves_before_the_second_stage_s_first_step():
         swept = sweep(swept)
     alone = np.linalg.norm(np.asarray(swept.means[-1])[:, None] - centres, axis=-1)
     assert len(set(alone.argmin(1))) < 4  # sweeps do not find them
+
+
+def test_leaves_of_one_parent_are_nearer_than_those_of_others():
+    kinship = ExperimentFile.load(find("tree_vae")).module.kinship
+    places = np.array([[0.0], [1.0], [10.0], [11.0], [20.0], [21.0]])
+    across = [(a - b) ** 2 for i, a in enumerate(places[:, 0]) for j, b in enumerate(places[:, 0]) if i // 2 != j // 2]
+    found = kinship(places, 2)
+    assert found["siblings_apart"] == 1 / np.mean(across)
+    assert found["siblings_apart_shuffled"] >= found["siblings_apart"]
+    assert kinship(places[[0, 2, 4, 1, 3, 5]], 2)["siblings_apart"] > 0.5  # as parents that know nothing

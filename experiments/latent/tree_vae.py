@@ -5,21 +5,26 @@ tree by updates in closed form. Where there are labels, which training does not 
 """
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch
 
 from head import Head, cosine, levels, signed
-from jaxgen.core import Net, TrainState
+from jaxgen.core import Drawing, Net, TrainState, View
 from jaxgen.experiment import Experiment
-from jaxgen.likelihoods import discretized_logistic
+from jaxgen.likelihoods import Likelihood, discretized_logistic
 from jaxgen.losses import tree as crp
 from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.latent.priors import TreePrior
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
+from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.stages import Carry, Stage, carry_over
 from structured_vae import clusters
@@ -73,7 +78,57 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, log_every=100, sample_every=1000, checkpoint_every=1000, steps_per_call=10),
         batch_size=config.batch_size,
         seed=config.seed,
+        drawings={"tree": tree_drawing(likelihood, process)},
     )
+
+
+def tree_drawing(likelihood: Likelihood, process: crp.Process) -> Drawing:
+    """The tree, with what each node's mean is decoded to, and which share of the examples each leaf has."""
+
+    def compute(view: View) -> dict[str, Any]:
+        known = view.variables["prior"]["tree"]
+        leaves = known["tree"].means[-1]
+        levels = jnp.zeros((1, leaves.shape[1])), *known["tree"].means  # the root is the prior's own mean
+        images = [likelihood.mean(*jnp.unstack(view("decoder", z), axis=-1)) for z in levels]
+        return {"leaves": leaves, "images": images, "shares": known["counts"] / jnp.sum(known["counts"])}
+
+    def draw(found: Mapping[str, Any]) -> Figure:
+        figure, leaves, above = new_figure(11, 3.6), process.nodes[-1], []
+        levels, wide = len(found["images"]), 0.9 / leaves
+        high = wide * 11 / 3.6
+        for level, images in enumerate(found["images"]):
+            bottom, drawn = 0.08 + (0.9 - high) * (1 - level / (levels - 1)), []
+            for node, image in enumerate(images):
+                axes = figure.add_axes(((node + 0.5) / len(images) - wide / 2, bottom, wide, high))
+                axes.imshow(image.mean(-1), cmap="gray", vmin=-1, vmax=1)
+                axes.set(xticks=[], yticks=[])
+                for parent in above[node * len(above) // len(images) :][:1]:
+                    ends = {"coordsA": "axes fraction", "coordsB": "axes fraction", "axesA": parent, "axesB": axes}
+                    figure.add_artist(ConnectionPatch((0.5, 0), (0.5, 1), **ends, color="#888", linewidth=0.8))
+                if level == levels - 1:
+                    axes.set_xlabel(f"{found['shares'][node]:.0%}", fontsize=8)
+                drawn.append(axes)
+            above = drawn
+        return figure
+
+    return Drawing(compute, draw, lambda found: kinship(found["leaves"], process.branching[-1]))
+
+
+def kinship(leaves: np.ndarray, siblings: int) -> dict[str, float]:
+    """Mean squared distance of leaves `[leaves, size]` of one parent over that of others; 1 were parents of no account.
+
+    And the least that this is of 1,000 random orders of the leaves.
+    """
+
+    def ratio(order: np.ndarray) -> float:
+        apart = np.square(leaves[order, None] - leaves[order]).sum(-1)
+        family = np.arange(len(leaves)) // siblings
+        kin = family[:, None] == family
+        return float(apart[kin & ~np.eye(len(leaves), dtype=bool)].mean() / apart[~kin].mean())
+
+    rng = np.random.default_rng(0)
+    shuffled = [ratio(rng.permutation(len(leaves))) for _ in range(1000)]
+    return {"siblings_apart": ratio(np.arange(len(leaves))), "siblings_apart_shuffled": min(shuffled)}
 
 
 def grown(encoder: Net, images: np.ndarray, process: crp.Process, seed: int, moves: int = 200) -> Carry:

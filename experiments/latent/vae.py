@@ -55,6 +55,19 @@ PRESETS = {
 
 def experiment(config: Config) -> Experiment:
     """Encoder and decoder share nothing but the bound they climb."""
+    method, data = fitted(config)
+    return Experiment(
+        method=method,
+        data=data,
+        schedule=Schedule(config.steps, log_every=100, sample_every=500, checkpoint_every=500, steps_per_call=10),
+        batch_size=config.batch_size,
+        seed=config.seed,
+        drawings=drawings(method, data, config.latent_size),
+    )
+
+
+def fitted(config: Config, beta: float = 1.0) -> tuple[Method, Dataset]:
+    """The autoencoder and the data as it sees them; `beta` weighs the divergence in training."""
     data, layers = config.load(), (config.hidden, config.hidden)
     binary = config.likelihood == "bernoulli"
     likelihood = bernoulli if binary else discretized_logistic(levels(data))
@@ -67,15 +80,9 @@ def experiment(config: Config) -> Experiment:
         decoder=Net(decoder, optimizer, ema_decay=0.999),
         likelihood=likelihood,
         latent_size=config.latent_size,
+        beta=beta,
     )
-    return Experiment(
-        method=method,
-        data=data,
-        schedule=Schedule(config.steps, log_every=100, sample_every=500, checkpoint_every=500, steps_per_call=10),
-        batch_size=config.batch_size,
-        seed=config.seed,
-        drawings=drawings(method, data, config.latent_size),
-    )
+    return method, data
 
 
 def drawings(method: Method, data: Dataset, latent_size: int) -> dict[str, Drawing]:
