@@ -136,7 +136,8 @@ def test_speed_counts_until_the_device_is_done_and_not_until_calls_return(tmp_pa
         log.row()
     log.close()
     elapsed = time.perf_counter() - start
-    assert 0.8 * elapsed < sum(1 / row["images_per_second"] for row in rows(folder)) < 1.2 * elapsed
+    # A row's is the longer of the host's and the device's, whose sums are the whole time each, if the machine is busy.
+    assert 0.8 * elapsed < sum(1 / row["images_per_second"] for row in rows(folder)) < 2.1 * elapsed
 
 
 def test_speed_is_the_host_s_where_that_is_slower(tmp_path):
