@@ -27,6 +27,14 @@ class LatentModel(NamedTuple):
     likelihood: Callable[[np.ndarray], np.ndarray]
 
 
+def masses(edges: np.ndarray, mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
+    """Of normals, `[latents]` each, between edges `[latents or none, bins + 1]`: `[latents, bins]`."""
+    from scipy.special import ndtr  # imported late: a VAE that is trained needs none
+
+    mean, log_variance = (np.asarray(a, np.float64)[:, None] for a in (mean, log_variance))
+    return np.diff(ndtr((edges - mean) * np.exp(-log_variance / 2)), axis=-1)
+
+
 class EqualMass:
     """The real line in 2^bits bins of equal mass under a standard normal: section 2.5.1 of the paper.
 
@@ -35,9 +43,9 @@ class EqualMass:
     """
 
     def __init__(self, bits: int):
-        from scipy.special import ndtr, ndtri  # imported late: a VAE that is trained needs neither
+        from scipy.special import ndtri  # imported late: a VAE that is trained needs none
 
-        self._count, self._ndtr = 1 << bits, ndtr
+        self._count = 1 << bits
         self._edges = ndtri(np.arange(self._count + 1) / self._count)
         self.medians = ndtri((np.arange(self._count) + 0.5) / self._count)
 
@@ -47,8 +55,7 @@ class EqualMass:
 
     def masses(self, mean: np.ndarray, log_variance: np.ndarray) -> np.ndarray:
         """Probabilities of the bins under other normals, `[latents]` each: `[latents, bins]`."""
-        mean, log_variance = (np.asarray(a, np.float64)[:, None] for a in (mean, log_variance))
-        return np.diff(self._ndtr((self._edges - mean) * np.exp(-log_variance / 2)), axis=-1)
+        return masses(self._edges, mean, log_variance)
 
 
 def gaussian_latents(

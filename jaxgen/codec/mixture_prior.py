@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jaxgen.codec.bits_back import masses
 from jaxgen.codec.chain import Chain
 from jaxgen.codec.entropy import Stack
 
@@ -45,7 +46,7 @@ class MixturePrior(Chain):
 
         components, latents = model.means.shape
         super().__init__(example, 2 * (latents * bits + np.log2(components)))  # at most: see `BitsBack`
-        self._model, self._ndtr = model, ndtr
+        self._model = model
         weights = np.exp(model.log_weights - model.log_weights.max())
         self._weights = (weights / weights.sum())[None]
         deviations = np.exp(model.log_variances / 2)
@@ -90,8 +91,7 @@ class MixturePrior(Chain):
 
     def _posterior(self, x: np.ndarray) -> np.ndarray:
         """Of bins, given x: `[latents, bins]`."""
-        mean, log_variance = (np.asarray(a, np.float64)[:, None] for a in self._model.infer(x))
-        return np.diff(self._ndtr((self._edges - mean) * np.exp(-log_variance / 2)), axis=-1)
+        return masses(self._edges, *self._model.infer(x))
 
     def _component(self, bins: np.ndarray) -> np.ndarray:
         """Exact, of the components given all bins: `[1, components]`."""

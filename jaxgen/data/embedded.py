@@ -27,7 +27,7 @@ def _digits(split: str) -> Source:
         return {"image": np.zeros((1, 8, 8, 1), np.uint8), "label": np.zeros(1, np.int32)}
 
     def load() -> Memory:
-        images, labels = _scikit_learn_s()
+        images, labels = _digits_file()
         # RandomState, because NumPy has frozen its stream: the held-out fifth must not change with NumPy's version.
         order = np.random.RandomState(0).permutation(len(labels))
         ids = order[:360] if split == "test" else order[360:]
@@ -37,8 +37,8 @@ def _digits(split: str) -> Source:
 
 
 @functools.cache
-def _scikit_learn_s() -> tuple[np.ndarray, np.ndarray]:
-    """Images `[1797, 8, 8, 1]` and labels `[1797]` of its file: to import `sklearn.datasets` takes a second."""
+def _digits_file() -> tuple[np.ndarray, np.ndarray]:
+    """Images `[1797, 8, 8, 1]` and labels `[1797]` of scikit-learn's file: to import its reader takes a second."""
     package = importlib.util.find_spec("sklearn")
     assert package is not None
     assert package.origin is not None

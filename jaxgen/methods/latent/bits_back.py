@@ -30,10 +30,9 @@ def bits_back(likelihood: Likelihood, latent_size: int, prior: Prior | None = No
       latent_size: length of z.
       prior: of z; None is standard normal.
     """
-    takes = _symbols(likelihood)
-    if takes is None:
+    if (symbols := _symbols(likelihood)) is None:
         return None
-    values, mixture = _values(takes), None if prior is None else prior.components
+    (takes, values), mixture = symbols, None if prior is None else prior.components
 
     def coder(view: View, event: tuple[int, ...], batch: int) -> Chain:
         @jax.jit
@@ -67,10 +66,9 @@ def bits_back_of_levels(likelihood: Likelihood, shapes: list[tuple[int, ...]]) -
       likelihood: p(x|z).
       shapes: of the levels of z, from the top down.
     """
-    takes = _symbols(likelihood)
-    if takes is None:
+    if (symbols := _symbols(likelihood)) is None:
         return None
-    values = _values(takes)
+    takes, values = symbols
 
     def coder(view: View, event: tuple[int, ...], batch: int) -> Hierarchy:
         def level(evidence: Any, above: list[Array]) -> tuple[Gaussian, Gaussian | None]:
@@ -108,15 +106,12 @@ def bits_back_of_levels(likelihood: Likelihood, shapes: list[tuple[int, ...]]) -
     return Code("bits-back of levels", "image", takes, coder, batch=10_000, most=1 << 16)
 
 
-def _symbols(likelihood: Likelihood) -> Field | None:
-    """What x is, where it has levels."""
+def _symbols(likelihood: Likelihood) -> tuple[Field, np.ndarray] | None:
+    """What x is, and its levels' values; None where it has no levels."""
     takes = Field(0, 1, 2) if likelihood is bernoulli else likelihood.takes
-    return None if takes.levels is None or takes.low is None or takes.high is None else takes
-
-
-def _values(takes: Field) -> np.ndarray:
-    assert takes.levels is not None
-    return np.linspace(takes.low, takes.high, takes.levels, dtype=np.float32)  # pyright: ignore[reportCallIssue,reportArgumentType]
+    if takes.levels is None or takes.low is None or takes.high is None:
+        return None
+    return takes, np.linspace(takes.low, takes.high, takes.levels, dtype=np.float32)
 
 
 def _flat(normal: Gaussian | None) -> tuple[Array, Array]:
