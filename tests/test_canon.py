@@ -4,21 +4,21 @@ import dataclasses
 import itertools
 import json
 import math
-import runpy
 import shlex
 from pathlib import Path
 
 import pytest
 
 from jaxgen.commands.arguments import parse_experiment
+from jaxgen.commands.figures import canon
 from jaxgen.commands.list_experiments import describe
 from jaxgen.experiment import ExperimentFile
 from jaxgen.report.gallery import Claim
 from jaxgen.report.grid import save_png
 from jaxgen.settings import config_to_json
-from jaxgen.shipped import find, folder
+from jaxgen.shipped import find
 
-FIGURES = runpy.run_path(str(folder() / "canon.py"))["FIGURES"]
+FIGURES = canon()
 STORED = json.loads((Path(__file__).parent.parent / "benchmarks" / "results" / "canon.json").read_text())
 
 

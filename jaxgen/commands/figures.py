@@ -1,14 +1,15 @@
 """`jaxgen figures`: the figures that the field is taught by, drawn by the shipped experiments, on one page.
 
-Which they are, `canon.py` beside the experiments says. A figure is of a finished run: one that is there already with
+Which they are, `canon/` beside the experiments says. A figure is of a finished run: one that is there already with
 the same settings, or one that this command trains in a folder named by a hash of those settings and of all code.
 """
 
 import dataclasses
 import hashlib
+import importlib.util
 import json
-import runpy
 import shlex
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -97,16 +98,31 @@ def _chosen(names: Sequence[str]) -> list[Illustration]:
     Raises:
       UserError: there is none of a name.
     """
-    canon = runpy.run_path(str(shipped.folder() / "canon.py"))["FIGURES"]
-    known = [figure.name for figure in canon]
+    figures = canon()
+    known = [figure.name for figure in figures]
     if unknown := [name for name in names if name not in known]:
         raise UserError(f"no figure is called {unknown[0]!r}; choose of {', '.join(known)}.")
-    return [figure for figure in canon if figure.name in (names or known)]
+    return [figure for figure in figures if figure.name in (names or known)]
+
+
+def canon() -> Sequence[Illustration]:
+    """Every figure, in the page's order."""
+    spec = importlib.util.spec_from_file_location("jaxgen_canon", _canon_folder() / "__init__.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # its files are looked for there
+    spec.loader.exec_module(module)
+    return module.FIGURES
+
+
+def _canon_folder() -> Path:
+    return shipped.folder() / "canon"
 
 
 def _plans(figures: Sequence[Illustration], folder: Path) -> list[Planned]:
-    canon = shipped.folder() / "canon.py"  # captions make no run another
-    code = code_version(*(path for path in sorted(shipped.folder().rglob("*.py")) if path != canon))
+    written = (path for path in sorted(shipped.folder().rglob("*.py")) if path.parent != _canon_folder())
+    code = code_version(*written)  # captions make no run another
     plans = []
     for figure in figures:
         args = [figure.experiment, *shlex.split(figure.options)]
