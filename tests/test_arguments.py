@@ -129,7 +129,7 @@ def bad(*args, says):
         bad("sample", "nowhere", "--count", "0", says="count is 0; it must be at least 1"),
         bad("sample", "nowhere", "--seed", str(2**63), says="seed is 9223372036854775808; it must be from 0 to"),
         bad("train", VAE, "--run-dir", "a[b]", says="a[b]/checkpoints has one of [ * ? \\ in its name"),
-        bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png, .npz or .txt"),
+        bad("sample", "nowhere", "--out", "grid.gif", says="must end in .png, .npz, .txt or .wav"),
         bad("sample", "nowhere", "--out", "no/where.png", says="folder no does not exist"),
         bad("sample", "nowhere", "--temperature", "1,-2", says="temperature is '1,-2'; write positive numbers"),
         bad("sample", "nowhere", "--truncation", "two", says="truncation is 'two'; write positive numbers"),

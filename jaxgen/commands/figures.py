@@ -24,7 +24,7 @@ from jaxgen.commands.options import Figures
 from jaxgen.console import Console, plain
 from jaxgen.errors import UserError
 from jaxgen.report.comparison import Recorded
-from jaxgen.report.gallery import Illustration, Shown, from_run, write_gallery
+from jaxgen.report.gallery import Illustration, Shown, from_run, from_table, write_gallery
 from jaxgen.settings import config_to_json
 from jaxgen.training import process
 from jaxgen.training.distributed import code_version
@@ -76,14 +76,17 @@ def main(args: Sequence[str]) -> None:
     process.configure()
     process.check_devices()
     plans, finished = _plans(figures, options.out / "runs"), _finished(options)
-    shown = {each.figure.name: _shown(each, finished, options, make=False) for each in plans}
+    shown = {
+        figure.name: _shown(plans[figure.name], finished, options, make=False) if figure.experiment else _tabled(figure)
+        for figure in figures
+    }
     page = options.out / "index.html"
     _write(page, shown)
     costs = {"quick"} if options.quick else {"quick", "night"}
-    missing = [each for each in plans if not shown[each.figure.name].made and each.figure.cost in costs]
-    for index, each in enumerate(missing):
-        console.rule(plain(f"figure {index + 1} of {len(missing)}: {each.figure.title}"))
-        shown[each.figure.name] = _shown(each, _finished(options), options, make=True)
+    missing = [name for name, each in plans.items() if not shown[name].made and each.figure.cost in costs]
+    for index, name in enumerate(missing):
+        console.rule(plain(f"figure {index + 1} of {len(missing)}: {plans[name].figure.title}"))
+        shown[name] = _shown(plans[name], _finished(options), options, make=True)
         _write(page, shown)
         jax.clear_caches()  # the next experiment has other programs
     console.print(_table(shown))
@@ -120,16 +123,17 @@ def _canon_folder() -> Path:
     return shipped.folder() / "canon"
 
 
-def _plans(figures: Sequence[Illustration], folder: Path) -> list[Planned]:
+def _plans(figures: Sequence[Illustration], folder: Path) -> dict[str, Planned]:
+    """By name, of what experiments make."""
     written = (path for path in sorted(shipped.folder().rglob("*.py")) if path.parent != _canon_folder())
     code = code_version(*written)  # captions make no run another
-    plans = []
-    for figure in figures:
+    plans = {}
+    for figure in (each for each in figures if each.experiment):
         args = [figure.experiment, *shlex.split(figure.options)]
         file, config, _ = parse_experiment(_NoOptions, args, "jaxgen train")
         settings, defaults = (config_to_json(c) for c in (config, file.preset(getattr(config, "data", None))))
         digest = hashlib.sha256(json.dumps([settings, code], sort_keys=True).encode()).hexdigest()[:10]
-        plans.append(Planned(figure, settings, defaults, folder / f"{figure.experiment}-{digest}"))
+        plans[figure.name] = Planned(figure, settings, defaults, folder / f"{figure.experiment}-{digest}")
     return plans
 
 
@@ -162,20 +166,26 @@ def _shown(plan: Planned, finished: Mapping[Path, Mapping[str, Any]], options: F
             if not make:
                 return Shown(figure)
             evaluate.main([str(run), *shlex.split(figure.evaluated)])
-        picture = _sampled(figure, run, options, make=make) if figure.sampled else None
-        return Shown(figure) if figure.sampled and picture is None else from_run(figure, run, picture)
+        samples = _sampled(figure, run, options, make=make) if figure.sampled else None
+        return Shown(figure) if figure.sampled and samples is None else from_run(figure, run, samples)
     except UserError as error:
         return Shown(figure, problem=str(error))
 
 
 def _sampled(figure: Illustration, run: Path, options: Figures, *, make: bool) -> Path | None:
-    """The picture of a run's samples, kept by the hash of the run and of how they are drawn; None where it is not."""
+    """The file of a run's samples, kept by the hash of the run and of how they are drawn; None where it is not."""
     made_of = (run / "config.json").read_bytes() + figure.sampled.encode()
-    picture = options.out / "samples" / f"{figure.name}-{hashlib.sha256(made_of).hexdigest()[:10]}.png"
-    if make and not picture.exists():
-        picture.parent.mkdir(parents=True, exist_ok=True)
-        sample.main([str(run), *shlex.split(figure.sampled), "--out", str(picture)])
-    return picture if picture.exists() else None
+    samples = options.out / "samples" / f"{figure.name}-{hashlib.sha256(made_of).hexdigest()[:10]}.{figure.form}"
+    if make and not samples.exists():
+        samples.parent.mkdir(parents=True, exist_ok=True)
+        sample.main([str(run), *shlex.split(figure.sampled), "--out", str(samples)])
+    return samples if samples.exists() else None
+
+
+def _tabled(figure: Illustration) -> Shown:
+    """A table, of the numbers that there are."""
+    table = figure.table() if figure.table is not None else None
+    return Shown(figure) if table is None else from_table(figure, table)
 
 
 def _write(page: Path, shown: Mapping[str, Shown]) -> None:

@@ -196,8 +196,11 @@ class Sample(DataOptions):
     seed: int = 0
     """Of the noise they are drawn from."""
     out: Path = Path("samples.png")
-    """A .png picture, which of clips plays; of a model of text a .txt; or an .npz with `samples`, float32 [count,
-    height, width, channels] in [-1, 1]; in the run's `drawings` folder, a picture becomes part of the report."""
+    """A .png picture, which of clips plays; of a model of text a .txt, of sound a .wav; or an .npz with `samples`,
+    float32 [count, height, width, channels] in [-1, 1]; in the run's `drawings` folder, a picture becomes part of the
+    report."""
+    rate: int = 8000
+    """Samples a second of a .wav; the notes' is 8,000."""
     temperature: str = ""
     """What latents are multiplied by, one or several: 0.5,0.7,1 draws a row of three for each latent."""
     truncation: str = ""
@@ -226,8 +229,10 @@ class Sample(DataOptions):
         if self.count < 1:
             raise UserError(f"count is {self.count}; it must be at least 1.")
         check_seed(self.seed)
-        if self.out.suffix.lower() not in (".png", ".npz", ".txt"):
-            raise UserError(f"out is {self.out}; its name must end in .png, .npz or .txt.")
+        if self.out.suffix.lower() not in (".png", ".npz", ".txt", ".wav"):
+            raise UserError(f"out is {self.out}; its name must end in .png, .npz, .txt or .wav.")
+        if not 1 <= self.rate < 2**31:
+            raise UserError(f"rate is {self.rate}; it must be at least 1.")
         if self.out.is_dir():
             raise UserError(f"out is {self.out}, which is a folder; name a file.")
         if not self.out.parent.is_dir() and self.out.parent != self.run / "drawings":

@@ -17,6 +17,7 @@ from jaxgen.commands.options import Sample
 from jaxgen.commands.runs import Run
 from jaxgen.console import Console
 from jaxgen.core import Latents, View
+from jaxgen.data.sound import from_mu_law
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
 from jaxgen.files import write_atomically
@@ -27,7 +28,7 @@ from jaxgen.quality.measure import signed_images
 from jaxgen.report.grid import save_samples
 from jaxgen.report.labels import Labels
 from jaxgen.report.page import write_report
-from jaxgen.report.sequences import as_text
+from jaxgen.report.sequences import as_symbols, as_text, as_wav
 from jaxgen.training import process
 from jaxgen.training.evaluate import compiled_on_view
 from jaxgen.training.sharding import shardings_of
@@ -54,6 +55,8 @@ def main(args: Sequence[str]) -> None:
         write_atomically(options.out, content.getvalue())
     elif options.out.suffix.lower() == ".txt":
         write_atomically(options.out, as_text(samples).encode())
+    elif options.out.suffix.lower() == ".wav":
+        write_atomically(options.out, as_wav(from_mu_law(as_symbols(samples, "sound")), options.rate))
     else:
         title = f"{run.settings['experiment']} at step {int(run.state.step)}: {labels.title}"
         save_samples(options.out, samples, columns=columns, labels=dataclasses.replace(labels, title=title))

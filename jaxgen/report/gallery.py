@@ -1,10 +1,11 @@
 """The page of figures: what each shows, the command that makes it, and the numbers that its caption claims."""
 
+import base64
 import dataclasses
 import datetime
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -46,9 +47,26 @@ class Claim:
         return self.least <= numbers.get((self.figure, self.of), math.nan) <= self.most
 
 
+@dataclasses.dataclass(frozen=True)
+class Table:
+    """Numbers of many runs side by side.
+
+    Attributes:
+      head: the columns' names.
+      rows: texts, one a column.
+      numbers: what claims are of, `(figure, what got it) -> number`.
+      made: of what, and when.
+    """
+
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    numbers: Mapping[tuple[str, str], float]
+    made: str
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Illustration:
-    """A figure that an experiment makes.
+    """A figure that an experiment makes, or a table of what many have made.
 
     Attributes:
       name: what a command calls it.
@@ -56,15 +74,18 @@ class Illustration:
       title: what it is of.
       text: what it shows, in two sentences.
       alt: the picture in words, for who cannot see it.
-      experiment: what is trained.
+      experiment: what is trained; empty of a table.
       options: of `jaxgen train`.
       picture: which file of the run's folder, as a pattern; of several the last. Empty where there is none.
-      sampled: options of `jaxgen sample`, where the picture is of samples of a finished run.
+      sampled: options of `jaxgen sample`, where samples of a finished run are shown.
+      form: of those samples: a picture, text or sound.
       curves: metrics of training, drawn as curves.
       evaluated: options of `jaxgen eval`, where a claim needs them.
       claims: what makes it true.
       remark: what is often told otherwise.
       cost: made with `--quick`, by a night's computing on two cores, or by an accelerator that somebody lends.
+      table: reads the numbers that were measured; gives None where there are none.
+      command: what measures those.
     """
 
     name: str
@@ -72,20 +93,26 @@ class Illustration:
     title: str
     text: str
     alt: str
-    experiment: str
+    experiment: str = ""
     options: str = ""
     picture: str = ""
     sampled: str = ""
+    form: Literal["png", "txt", "wav"] = "png"
     curves: tuple[str, ...] = ()
     evaluated: str = ""
     claims: tuple[Claim, ...]
     remark: str = ""
     cost: Literal["quick", "night", "accelerator"] = "night"
+    table: Callable[[], Table | None] | None = None
+    command: str = ""
 
     @property
     def commands(self) -> list[str]:
         """What a user types, `RUN` being the folder that the first of them names."""
-        more = ("eval", self.evaluated), ("sample", self.sampled)
+        if self.command:
+            return [self.command]
+        to_file = {"png": "", "txt": "--out samples.txt", "wav": "--out samples.wav"}[self.form]
+        more = ("eval", self.evaluated), ("sample", " ".join(filter(None, (self.sampled, to_file))))
         return [
             " ".join(filter(None, ("jaxgen train", self.experiment, self.options))),
             *(f"jaxgen {command} RUN {options}" for command, options in more if options),
@@ -98,6 +125,9 @@ class Shown:
 
     Attributes:
       picture: embedded; None where there is none yet.
+      text: samples that are text.
+      sound: samples that are heard, as a data URI.
+      table: None where the figure is of a run.
       curves: charts.
       numbers: by claim.
       made: by what and when; empty where it was not.
@@ -107,6 +137,9 @@ class Shown:
 
     figure: Illustration
     picture: Picture | None = None
+    text: str = ""
+    sound: str = ""
+    table: Table | None = None
     curves: Sequence[Panel] = ()
     numbers: Mapping[Claim, float] = dataclasses.field(default_factory=dict)
     made: str = ""
@@ -125,20 +158,27 @@ class Shown:
         return bool(self.made) and not all(holds for _, _, holds in self.claims)
 
 
-def from_run(figure: Illustration, run: Path, picture: Path | None) -> Shown:
+def from_table(figure: Illustration, table: Table) -> Shown:
+    """A table of numbers that were measured."""
+    numbers = {claim: table.numbers[claim.figure, claim.of] for claim in figure.claims}
+    return Shown(figure, table=table, numbers=numbers, made=table.made)
+
+
+def from_run(figure: Illustration, run: Path, samples: Path | None) -> Shown:
     """A figure of a finished run.
 
     Args:
       figure: which.
       run: the folder.
-      picture: what is shown in place of a file of the run's, where samples were drawn for it.
+      samples: those that were drawn for it; None where a file of the run is shown.
 
     Raises:
       UserError: one of the run's JSON files cannot be read.
     """
     recorded, config = Recorded.read(run), read_json(run, "config.json") or {}
     found = recorded.figures
-    if picture is None and figure.picture:
+    picture = samples if figure.form == "png" else None
+    if samples is None and figure.picture:
         picture = max((path for path in run.glob(figure.picture) if inside(run, path)), default=None)
     wanted = {"step", *figure.curves}
     rows = [{name: value for name, value in row.items() if name in wanted} for row in recorded.rows]
@@ -147,11 +187,17 @@ def from_run(figure: Illustration, run: Path, picture: Path | None) -> Shown:
     return Shown(
         figure,
         None if picture is None else embed(0, picture, large=True),
-        panels(rows) if figure.curves else (),
-        {claim: found[claim.figure, claim.of] for claim in figure.claims if (claim.figure, claim.of) in found},
+        samples.read_text(errors="replace") if samples is not None and figure.form == "txt" else "",
+        _heard(samples) if samples is not None and figure.form == "wav" else "",
+        curves=panels(rows) if figure.curves else (),
+        numbers={claim: found[claim.figure, claim.of] for claim in figure.claims if (claim.figure, claim.of) in found},
         made=", ".join(filter(None, (*parts, date(config.get("ended"))))),
         seconds=_seconds(config.get("started"), config.get("ended")),
     )
+
+
+def _heard(path: Path) -> str:
+    return f"data:audio/wav;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
 def _seconds(started: object, ended: object) -> float | None:

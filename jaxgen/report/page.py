@@ -16,6 +16,7 @@ from typing import Any
 
 import jinja2
 import PIL.Image
+import PIL.ImageSequence
 
 from jaxgen.errors import UserError
 from jaxgen.files import read_regular, write_atomically
@@ -27,6 +28,7 @@ from jaxgen.rows import read_rows
 MOST_PICTURES = 24
 LARGE_BYTES, SMALL_BYTES = 1_000_000, 64_000  # a PNG beyond this is embedded as WebP
 LARGE_SIDE, SMALL_SIDE = 1200, 400  # of a picture embedded as WebP, pixels
+MOST_FRAMES = 64  # of one that moves
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,11 +183,16 @@ def embed(step: int, path: pathlib.Path, *, large: bool) -> Picture | None:
             image = PIL.Image.open(io.BytesIO(content), formats=["PNG"])  # another format's reader may start programs
             image.load()
         if len(content) > (LARGE_BYTES if large else SMALL_BYTES):
-            side = LARGE_SIDE if large else SMALL_SIDE
-            image = image.convert("RGB")
-            image.thumbnail((side, side))
+            side, duration = LARGE_SIDE if large else SMALL_SIDE, image.info.get("duration", 100)
+            frames = [
+                frame.convert("RGB") for frame in itertools.islice(PIL.ImageSequence.Iterator(image), MOST_FRAMES)
+            ]
+            for frame in frames:
+                frame.thumbnail((side, side))
+            image, *others = frames
             buffer = io.BytesIO()
-            image.save(buffer, "WEBP", quality=80)
+            moving = {"save_all": True, "append_images": others, "duration": duration, "loop": 0} if others else {}
+            image.save(buffer, "WEBP", quality=80, **moving)
             kind, content = "webp", buffer.getvalue()
     except Exception:  # of any kind: Pillow goes where a broken file leads it
         return None

@@ -1,5 +1,7 @@
 """Samples that are no pictures: bytes as the text that they are, sound as its frequencies over time."""
 
+import io
+import wave
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -16,21 +18,51 @@ if TYPE_CHECKING:
 _SOUNDS = 4
 _WINDOW = 128  # samples
 _RANGE = 60.0  # decibels below the loudest that are drawn
+_PAUSE = 0.25  # seconds between one sound and the next
+
+
+def as_symbols(samples: Any, kind: str) -> np.ndarray:
+    """Samples as symbols, uint8 `[count, length]`.
+
+    Args:
+      samples: whole numbers from 0 to 255, `[count, length]`, of any type.
+      kind: what they are taken for.
+
+    Raises:
+      UserError: they are none.
+    """
+    values = np.asarray(samples)
+    if values.ndim != 2 or not np.array_equal(values, np.clip(np.round(values), 0, 255)):
+        raise UserError(f"samples of shape {list(values.shape)} are no {kind}; write a .png or an .npz file instead.")
+    return values.astype(np.uint8)
 
 
 def as_text(samples: Any) -> str:
     """Samples of bytes, one after the other with a line between; what is no UTF-8 is shown as �.
 
     Args:
-      samples: whole numbers from 0 to 255, `[count, length]`.
+      samples: as of `as_symbols`.
 
     Raises:
       UserError: they are no bytes.
     """
-    values = np.asarray(samples)
-    if values.ndim != 2 or not np.array_equal(values, np.clip(np.round(values), 0, 255)):
-        raise UserError(f"samples of shape {list(values.shape)} are no text; write a .png or an .npz file instead.")
-    return f"\n{'-' * 40}\n".join(row.tobytes().decode(errors="replace") for row in values.astype(np.uint8)) + "\n"
+    texts = (row.tobytes().decode(errors="replace") for row in as_symbols(samples, "text"))
+    return f"\n{'-' * 40}\n".join(texts) + "\n"
+
+
+def as_wav(sounds: np.ndarray, rate: int) -> bytes:
+    """A WAV file of sounds one after the other, a quarter of a second between: 16 bits a sample, one channel.
+
+    Args:
+      sounds: `[count, length]`, in [-1, 1]; what lies beyond is clipped.
+      rate: samples a second.
+    """
+    apart = np.pad(np.clip(sounds, -1, 1), [(0, 0), (0, round(_PAUSE * rate))])
+    file = io.BytesIO()
+    with wave.open(file, "wb") as opened:
+        opened.setparams((1, 2, rate, 0, "NONE", ""))
+        opened.writeframes(np.rint(32767 * apart).astype("<i2").tobytes())
+    return file.getvalue()
 
 
 def spectrogram(samples: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

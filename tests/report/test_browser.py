@@ -1,5 +1,6 @@
 """The report in a browser: nothing is fetched, nothing fails, and the slider moves the pictures."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -8,9 +9,10 @@ import numpy as np
 import pytest
 
 from jaxgen.report.curves import panels
-from jaxgen.report.gallery import Claim, Illustration, Shown, write_gallery
+from jaxgen.report.gallery import Claim, Illustration, Shown, Table, from_run, from_table, write_gallery
 from jaxgen.report.grid import save_png
 from jaxgen.report.page import embed, write_report
+from jaxgen.report.sequences import as_wav
 
 BROWSERS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
 
@@ -72,16 +74,24 @@ def illustration(name, family="games", **others):
     return Illustration(name=name, family=family, claims=(Claim("of it", "x", 1.0, 2.0),), **words, **others)
 
 
+OTHERS = {"c": {}, "d": {}, "e": {"form": "txt"}, "f": {"command": "python measure.py"}, "g": {"form": "wav"}}
+
+
+def heard_of(figure, folder):
+    """The figure of a run that says nothing but of what is in `heard.wav`."""
+    (folder / "run").mkdir()
+    config = {"experiment": "vae", "config": {}, "versions": {"jax": "1"}, "device": "cpu x1"}
+    (folder / "run" / "config.json").write_text(json.dumps(config))
+    return from_run(figure, folder / "run", folder / "heard.wav")
+
+
 @pytest.fixture
 def gallery(tmp_path):
-    """A page of a figure with a picture, one with curves, one that is not there and one that is not true."""
+    """Figures with a picture, with curves, not there, not true, in words, as a table and heard; names "a" to "g"."""
     save_png(tmp_path / "wide.png", np.zeros((2, 100, 900, 1)))
-    drawn, curved, absent, untrue = (
-        illustration("a"),
-        illustration("b"),
-        illustration("c", "flow"),
-        illustration("d", "flow"),
-    )
+    (tmp_path / "heard.wav").write_bytes(as_wav(np.sin(np.arange(4000))[None], 8000))
+    drawn, curved = illustration("a"), illustration("b")
+    absent, untrue, said, tabled, heard = (illustration(name, "flow", **form) for name, form in OTHERS.items())
     claim = drawn.claims[0]
     curves = panels([{"step": step, "elbo/loss": 9.0 - step} for step in range(5)])
     shown = [
@@ -89,6 +99,9 @@ def gallery(tmp_path):
         Shown(curved, curves=curves, numbers={claim: 1.5}, made="seed 0"),
         Shown(absent),
         Shown(untrue, numbers={claim: 2.5}, made="seed 0"),
+        Shown(said, text="word " + "w" * 300, numbers={claim: 1.5}, made="seed 0"),
+        from_table(tabled, Table(["model " * 5] * 6, [["a number " * 5] * 6], {("x", ""): 1.5}, "runs")),
+        dataclasses.replace(heard_of(heard, tmp_path), numbers={claim: 1.5}, made="seed 0"),
     ]
     write_gallery(tmp_path / "index.html", shown)
     return (tmp_path / "index.html").as_uri()
@@ -109,12 +122,15 @@ def test_the_page_of_figures_is_read_on_a_phone_without_a_network(page, gallery,
     for entry in entries.all():
         assert page.locator(entry.get_attribute("href")).count() == 1
     assert page.locator("#c .missing").inner_text().startswith("Not yet run")
-    assert [page.locator(f"#{name} .claims li").get_attribute("class") for name in "abcd"] == [
-        "yes",
-        "yes",
-        "open",
-        "no",
-    ]
+    held = [page.locator(f"#{name} .claims li").get_attribute("class") for name in "abcdefg"]
+    assert held == ["yes", "yes", "open", "no", "yes", "yes", "yes"]
+    assert page.locator("#e pre").bounding_box()["width"] <= 390
+    assert page.locator("#f td").count() == 6
+    assert page.locator("#f code").all_inner_texts() == ["python measure.py"]
+    page.wait_for_function("document.querySelector('#g audio').duration > 0", timeout=5000)
+    assert abs(page.evaluate("document.querySelector('#g audio').duration") - 0.75) < 0.01  # half a second and a pause
+    for spoken in ("#e pre", "#f table", "#g audio"):
+        assert page.locator(spoken).get_attribute("aria-label") == "Something drawn."
     dark = page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 22, 26)"
     assert dark == (scheme == "dark")
     assert page.errors == []

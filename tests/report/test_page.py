@@ -11,8 +11,8 @@ import PIL.Image
 import pytest
 
 from jaxgen.errors import UserError
-from jaxgen.report.grid import save_png
-from jaxgen.report.page import MOST_PICTURES, figures, write_report
+from jaxgen.report.grid import save_clips, save_png
+from jaxgen.report.page import MOST_PICTURES, embed, figures, write_report
 from jaxgen.rows import read_rows
 
 VOID = {"meta", "img", "input", "br", "link", "hr"}
@@ -140,6 +140,23 @@ def test_pictures_are_embedded_as_they_are_with_words_for_those_who_cannot_see(r
     first, latest = [(run / f"samples/step_{step:08d}.png").read_bytes() for step in (1000, 2000)]
     assert content == [latest, first, latest]
     assert all(picture["alt"].endswith(step) for picture, step in zip(pictures, ("2000", "1000", "2000"), strict=True))
+
+
+def test_heavy_clips_are_embedded_as_webp_that_still_moves(tmp_path):
+    noise = np.random.default_rng(0).uniform(-1, 1, (16, 5, 32, 32, 3))
+    save_clips(tmp_path / "clips.png", noise)
+    assert (tmp_path / "clips.png").stat().st_size > 64_000
+    picture = embed(0, tmp_path / "clips.png", large=False)
+    kind, content = picture.uri.removeprefix("data:image/").split(";base64,")
+    image = PIL.Image.open(io.BytesIO(base64.b64decode(content)))
+    assert (kind, image.n_frames, image.size) == ("webp", 5, (picture.width, picture.height))
+    assert max(image.size) <= 400
+    frames = []
+    for index in range(2):
+        image.seek(index)
+        frames.append(np.asarray(image.convert("L"), float))
+    assert image.info["duration"] == 150  # milliseconds, as in the file
+    assert np.abs(frames[0] - frames[1]).mean() > 10
 
 
 def test_drawings_are_shown_by_name(run):

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from jaxgen.data.sound import from_mu_law, mu_law
+from jaxgen.data.sound import from_mu_law, mu_law, read_wav
 from jaxgen.errors import UserError
-from jaxgen.report.sequences import as_text, spectrogram, spectrogram_drawing
+from jaxgen.report.sequences import as_symbols, as_text, as_wav, spectrogram, spectrogram_drawing
 
 
 def test_bytes_are_the_text_that_they_are():
@@ -15,6 +15,18 @@ def test_bytes_are_the_text_that_they_are():
     for wrong in (rows + 0.5, rows + 256, rows[0], rows[None]):
         with pytest.raises(UserError, match="are no text"):
             as_text(wrong)
+
+
+def test_sounds_are_heard_one_after_the_other_with_a_pause_between(tmp_path):
+    file, sounds = tmp_path / "two.wav", np.stack([np.sin(0.3 * np.arange(512)), np.linspace(-1.5, 1.5, 512)])
+    file.write_bytes(as_wav(sounds, 8000))
+    samples, rate = read_wav(file)
+    assert rate == 8000
+    apart = samples.reshape(2, 512 + 2000)  # a quarter of a second
+    np.testing.assert_allclose(apart[:, :512], np.clip(sounds, -1, 1), atol=1e-4)
+    assert not apart[:, 512:].any()
+    with pytest.raises(UserError, match="are no sound"):
+        as_symbols(sounds, "sound")
 
 
 def test_a_tone_is_loud_at_its_frequency_while_it_sounds():
