@@ -218,7 +218,9 @@ COMPOSED = (
     "glow*",
     "image realnvp",
     "image maf",
-    "causal transformer conditional",
+    "causal transformer *",
+    "tarflow",
+    "jet",
     "repeat conditional",
     "planar image",
 )

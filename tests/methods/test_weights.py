@@ -131,20 +131,23 @@ CASES = {
 }
 
 
-@pytest.mark.quick("*gradient_penalty", "r2", "steer", "pix2pix", "vq-vae", "ppo")
+@pytest.mark.quick("*gradient_penalty", "steer", "pix2pix")
 @pytest.mark.parametrize("name", CASES)
 def test_a_weight_may_be_a_schedule_of_the_step(name):
     build, batch = CASES[name]
+    state = jax.jit(lambda: init_state(build(1.0), KEY, batch))()
 
-    def loss(weight, step):
+    def losses(weight):
         own = build(weight)
-        state = init_state(own, KEY, batch)
-        view = view_of(own, state.replace(step=state.step + step))
-        return [phase.loss(phase.counted(view, batch), batch, KEY)[0] for phase in own.phases]
 
-    schedule = optax.linear_schedule(0.0, 3.0, 6)
-    found = [loss(schedule, step) for step in (0, 2, 6)]
-    chex.assert_trees_all_close(
-        found, [loss(weight, step) for weight, step in ((0.0, 0), (1.0, 2), (3.0, 6))], rtol=1e-6
-    )
-    assert max(abs(a - b) for a, b in zip(found[2], loss(1.0, 6), strict=True)) > 1e-5  # it matters
+        @jax.jit
+        def at(step):
+            view = view_of(own, state.replace(step=state.step + step))
+            return [phase.loss(phase.counted(view, batch), batch, KEY)[0] for phase in own.phases]
+
+        return at
+
+    scheduled, one = losses(optax.linear_schedule(0.0, 3.0, 6)), losses(1.0)
+    found = [scheduled(step) for step in (0, 2, 6)]
+    chex.assert_trees_all_close(found, [losses(0.0)(0), one(2), losses(3.0)(6)], rtol=1e-6)
+    assert max(abs(a - b) for a, b in zip(found[2], one(6), strict=True)) > 1e-5  # it matters

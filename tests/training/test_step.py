@@ -240,7 +240,7 @@ def small_glow():
 
 
 @pytest.mark.quick("convolutional_vae")
-@pytest.mark.parametrize("make", [dcgan_on_images, convolutional_vae, small_glow])
+@pytest.mark.parametrize("make", [dcgan_on_images, pytest.param(convolutional_vae, marks=pytest.mark.slow), small_glow])
 def test_convolutions_normalizations_and_flows_are_on_four_devices_what_they_are_on_one(make):
     """At the third step's end; single precision rounds sums over a batch as their order goes."""
     images = {"image": np.random.default_rng(0).integers(0, 2, (1, 1, 16, 8, 8, 1)).astype(np.float32)}

@@ -53,7 +53,7 @@ def method(strength, rate=0.1):
 
 def test_features_descend_the_labels_and_climb_the_domains_and_the_domain_feels_no_strength():
     own, batch = method(0.3), {"source": arrays(16, 0.0, 0), "target": arrays(16, 3.0, 1)}
-    view = view_of(own, init_state(own, KEY, batch))
+    view = view_of(own, jax.jit(lambda: init_state(own, KEY, batch))())
 
     def parts(params):
         seen = dataclasses.replace(view, params=params)
@@ -62,8 +62,8 @@ def test_features_descend_the_labels_and_climb_the_domains_and_the_domain_feels_
         domain = jnp.mean(jax.nn.softplus(-seen("domain", f[0]))) + jnp.mean(jax.nn.softplus(seen("domain", f[1])))
         return jnp.stack([jnp.mean(nats), domain])
 
-    got = jax.grad(lambda p: own.phases[0].loss(dataclasses.replace(view, params=p), batch, KEY)[0])(view.params)
-    by_part = jax.jacobian(parts)(view.params)
+    loss = jax.grad(lambda p: own.phases[0].loss(dataclasses.replace(view, params=p), batch, KEY)[0])
+    got, by_part = jax.jit(lambda p: (loss(p), jax.jacobian(parts)(p)))(view.params)
     for net, sign in (("features", -0.3), ("classifier", 1.0), ("domain", 1.0)):
         for leaf, jacobian in zip(jax.tree.leaves(got[net]), jax.tree.leaves(by_part[net]), strict=True):
             np.testing.assert_allclose(leaf, jacobian[0] + sign * jacobian[1], rtol=1e-4, atol=1e-6)

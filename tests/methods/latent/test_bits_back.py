@@ -82,7 +82,7 @@ def test_every_level_is_given_those_above_it():
     method = hierarchical_vae(Net(encoder), Net(decoder), discretized_logistic(5))
     symbols = np.arange(16) % 5
     images = np.float32(symbols.reshape(1, 4, 4, 1) / 2 - 1)
-    view = view_of(method, init_state(method, jax.random.key(0), {"image": images}))
+    view = view_of(method, jax.jit(lambda: init_state(method, jax.random.key(0), {"image": images}))())
     model = method.code.open(view, (4, 4, 1), 1)._model
     z, passed = [np.float32([2.0, -1.0]), np.float32([1.0, 0.0, 3.0])], []
 
