@@ -106,13 +106,17 @@ def signed(data: Dataset) -> Dataset:
     return data if image.low == -1 else data.map(on_image(lambda x: 2 * x - np.float32(1), lambda _: SIGNED))
 
 
-def binarized(data: Dataset) -> Dataset:
-    """Images of 0 and 1, drawn once from the pixels' levels: static binarization.
+def binarized(data: Dataset, *, dynamic: bool = False) -> Dataset:
+    """Images of 0 and 1, drawn from the pixels' levels: once, which is static binarization, or dynamically.
+
+    Dynamic binarization draws what is trained on anew in every batch; what is held out is drawn once all the same.
 
     Raises:
       UserError: the data has no images of whole numbers.
     """
-    return data.map_once(binarize(levels(data)))
+    draw = binarize(levels(data))
+    drawn = data.map_once(draw)
+    return dataclasses.replace(drawn, train=data.train.map(draw)) if dynamic else drawn
 
 
 def strided(data: Dataset, smallest: int = 16) -> Dataset:

@@ -74,3 +74,19 @@ def test_a_rate_falls_along_a_cosine_to_the_share_that_is_left(head):
     steps = np.array([0, 25, 50, 100, 200])
     expected = 0.5 * (0.1 + 0.9 * (1 + np.cos(np.pi * np.minimum(steps, 100) / 100)) / 2)
     np.testing.assert_allclose([rate(step) for step in steps], expected, rtol=1e-6)
+
+
+def test_dynamic_binarization_draws_anew_in_every_batch_and_what_is_held_out_once(head):
+    levels = np.random.default_rng(0).integers(0, 256, (2000, 8, 8, 1)).astype(np.uint8)
+    static, dynamic = (head.binarized(arrays(images=levels), dynamic=anew) for anew in (False, True))
+    batches = [np.arange(start, start + 500) for start in (0, 1, 0)]
+    one, other, again = (dynamic.train[ids]["image"] for ids in batches)
+    np.testing.assert_array_equal(one, again)  # a run that is resumed sees what it would have seen
+    assert np.mean(one[1:] != other[:-1]) == pytest.approx(1 / 3, abs=0.02)  # twice the mean of p (1 - p)
+    kept, shifted = (static.train[ids]["image"] for ids in batches[:2])
+    np.testing.assert_array_equal(kept[1:], shifted[:-1])
+    p = arrays(images=levels).train[batches[0]]["image"] / 255
+    for k in range(4):  # frequencies are the levels
+        some = (k / 4 <= p) & (p < (k + 1) / 4)
+        assert one[some].mean() == pytest.approx(p[some].mean(), abs=5 * 0.5 / some.sum() ** 0.5)
+    np.testing.assert_array_equal(dynamic.test[np.arange(9)]["image"], static.test[np.arange(9)]["image"])

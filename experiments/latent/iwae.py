@@ -33,6 +33,8 @@ class Config(Head):
     """k: draws of z that are weighed together."""
     doubly_reparametrized: bool = False
     """Whether the encoder's gradient is DReG's."""
+    dynamic: bool = False
+    """Whether the pixels of what is trained on are drawn anew in every batch: dynamic binarization, as the paper's."""
     latent_size: int = 50
     """Length of z."""
     hidden: int = 200
@@ -44,7 +46,7 @@ PRESETS = {"mnist": Config(), "digits": Config(steps=3000, latent_size=16)}
 
 def experiment(config: Config) -> Experiment:
     """The networks of the paper's models with one layer of latents; held out, both the one-draw and a 50-draw bound."""
-    data, layers = binarized(config.load()), (config.hidden, config.hidden)
+    data, layers = binarized(config.load(), dynamic=config.dynamic), (config.hidden, config.hidden)
     optimizer = optax.adam(cosine(config.learning_rate, config.steps, 0.0))
     decoder = MLPDecoder(data.spec["image"].shape, layers, dtype=config.dtype)
     return Experiment(

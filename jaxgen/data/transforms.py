@@ -104,10 +104,11 @@ def signed_unit(levels: int = 256) -> ImageTransform:
 
 
 def binarize(levels: int = 256, *, seed: int = 0) -> ImageTransform:
-    """Draws each pixel as 0 or 1, uint8, being 1 with probability level / (levels - 1). For `map_once`.
+    """Draws each pixel as 0 or 1, uint8, being 1 with probability level / (levels - 1).
 
-    Applied once to a whole split this is static binarization: the same binary images in every epoch and every run. The
-    draws depend on `seed` and on the images, so the splits' draws differ.
+    Applied once to a whole split, by `map_once`, this is static binarization: the same binary images in every epoch and
+    every run. By `map` it is dynamic (Burda et al., 2016): the draws depend on `seed` and on the images that are drawn
+    together, so that splits' draws differ, and those of an example in two batches.
 
     Raises:
       UserError: `levels` is not from 2 to 65536.

@@ -61,6 +61,7 @@ from jaxgen.methods.knowledge.posterior_regularization import Constraint, steer,
 from jaxgen.methods.knowledge.sequence_distillation import sequence_distillation
 from jaxgen.methods.latent import priors as priors_of_z
 from jaxgen.methods.latent.autoencoder import autoencoder as plain_autoencoder
+from jaxgen.methods.latent.conditional_vae import conditional_vae
 from jaxgen.methods.latent.discrete_vae import discrete_vae
 from jaxgen.methods.latent.hierarchical import hierarchical_vae
 from jaxgen.methods.latent.iwae import iwae
@@ -402,6 +403,11 @@ def autoencoder(**variant):
     return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2)
 
 
+def conditioned(**variant):
+    nets = tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant)
+    return conditional_vae(*nets, bernoulli, latent_size=2, classes=2)
+
+
 def vamped(**variant):
     prior = priors_of_z.vamp(make(PseudoInputs(4)))
     return vae(tiny(2, heads=2, **variant), tiny(4, 4, 1, 1, **variant), bernoulli, latent_size=2, prior=prior)
@@ -715,6 +721,7 @@ TABLE = {
     "side by side": Row(beside, falls="other.elbo/loss", without=(*NOISY, "samples")),
     "gan at once": Row(lambda **v: simultaneous(game()(**v)), signed, without=NOISY),
     "vae": Row(autoencoder, falls="elbo/loss", without=NOISY),
+    "conditional vae": Row(conditioned, falls="elbo/loss", without=NOISY),
     "vamp": Row(vamped, falls="elbo/loss", without=NOISY),
     "tree prior": Row(treed, falls="elbo/loss", without=NOISY),
     "perceptual vae": Row(perceived, signed, falls="features/loss", without=NOISY),
