@@ -52,6 +52,28 @@ def attend(
     return _fused(best, how, query, key, value)
 
 
+def attend_once(query: jax.Array, keys: jax.Array, values: jax.Array, seen: jax.Array) -> jax.Array:
+    """As `attend`, of one query, to keys and values that are kept with heads before positions.
+
+    Sums, and no matrix products: those of one row read the kept ones no faster, and on a CPU copy them first. The
+    softmax is of float32 as there, whatever it is given, so that rounding does not tell the two apart.
+
+    Args:
+      query: `[batch, 1, heads, size]`.
+      keys, values: `[batch, heads, length, size]`.
+      seen: which of them it sees, bool `[length]`, one at least.
+
+    Returns:
+      Of the query's shape.
+    """
+    wide = jnp.promote_types(query.dtype, jnp.float32)
+    products = jnp.sum(query.swapaxes(1, 2) * keys, axis=-1, dtype=wide)
+    logits = products.astype(jnp.float32) * query.shape[-1] ** -0.5
+    weights = jax.nn.softmax(jnp.where(seen, logits, -jnp.inf), axis=-1)
+    mixed = jnp.sum(weights.astype(values.dtype)[..., None] * values, axis=2, dtype=wide)
+    return mixed.astype(query.dtype)[:, None]
+
+
 def _best(query: jax.Array, key: jax.Array) -> Implementation:
     """cuDNN takes half precision, on GPUs of its generations; the TPU's kernel whole blocks, of a step's mesh."""
     size = query.shape[-1]

@@ -9,6 +9,7 @@ from jax.typing import DTypeLike
 
 from jaxgen.errors import UserError
 from jaxgen.layers.attention_patterns import Causal, Pattern
+from jaxgen.layers.dot_product import attend_once
 from jaxgen.layers.recomputed import LayerNorm, gelu
 from jaxgen.layers.rotary import rotary
 
@@ -40,7 +41,7 @@ class Block(nn.Module):
 
         Args:
           x: `[batch, length, width]`; length is 1 where there is a cache.
-          cache: keys and values of all positions, `[batch, total, heads, width / heads]` each; None has none.
+          cache: keys and values of all positions, `[batch, heads, total, width / heads]` each; None has none.
           position: of x in the cache, int `[]`.
 
         Returns:
@@ -72,12 +73,11 @@ class Block(nn.Module):
         if cache is None:
             y = self.attend(query, key, value)
         else:
-            cache = tuple(
-                jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype), positions[0], axis=1)
+            keys, values = cache = tuple(
+                jax.lax.dynamic_update_slice_in_dim(kept, new.astype(kept.dtype).swapaxes(1, 2), positions[0], axis=2)
                 for kept, new in zip(cache, (key, value), strict=True)
             )
-            seen = self.attend.sees(positions, jnp.arange(cache[0].shape[1]))
-            y = jax.nn.dot_product_attention(query, *cache, mask=seen[None, None, None, :])
+            y = attend_once(query, keys, values, self.attend.sees(positions, jnp.arange(keys.shape[2])))
         x = x + dropped(dense(width, "mix", small, (-2, -1))(y))
         y = gelu(dense(4 * width, "up")(norm(x, "LayerNorm_1")))
         return x + dropped(dense(width, "back", small)(y)), cache
@@ -87,5 +87,5 @@ def empty_cache(
     batch: int, length: int, width: int, heads: int, dtype: DTypeLike | None
 ) -> tuple[jax.Array, jax.Array]:
     """Keys and values of a `Block` before the first position."""
-    empty = jnp.zeros((batch, length, heads, width // heads), dtype or float)
+    empty = jnp.zeros((batch, heads, length, width // heads), dtype or float)
     return empty, empty

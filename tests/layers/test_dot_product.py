@@ -14,7 +14,7 @@ from jax.experimental.pallas import tpu as pallas
 
 from jaxgen import target
 from jaxgen.layers import dot_product
-from jaxgen.layers.dot_product import attend
+from jaxgen.layers.dot_product import attend, attend_once
 from jaxgen.training.flops import flops_by_kind
 from jaxgen.training.sharding import make_mesh
 
@@ -53,6 +53,15 @@ def fused(monkeypatch):
     )
     monkeypatch.setattr(dot_product, "_best", lambda query, key: "cudnn")
     return called
+
+
+@pytest.mark.parametrize(("dtype", "atol"), [(jnp.float32, 1e-6), (jnp.bfloat16, 0.02)])
+def test_one_query_s_is_the_softmax_of_what_it_sees(dtype, atol):
+    seen = np.array([True, False, True, True, False, False])
+    q, k, v = Q[:, :1].astype(dtype), K.astype(dtype), V.astype(dtype)
+    found = attend_once(q, k.swapaxes(1, 2), v.swapaxes(1, 2), jnp.asarray(seen))
+    assert (found.dtype, found.shape) == (dtype, q.shape)
+    np.testing.assert_allclose(found, written_out(Q[:, :1], K[:, seen], V[:, seen]), atol=atol)
 
 
 @pytest.mark.parametrize(("causal", "scale"), [(False, None), (True, 0.3)])

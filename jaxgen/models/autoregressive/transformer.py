@@ -64,16 +64,15 @@ class Transformer(AutoregressiveModel):
         init = nn.initializers.normal(0.02)
         self.embed = nn.Embed(self.levels, self.width, embedding_init=init, dtype=self.dtype)
         self.first = self.param("first", init, (max(self.classes, 1), self.width))
-        axes: Any = (0, nn.broadcast)  # a layer's own keys and values; one position for all
-        block = nn.scan(
+        axes: Any = nn.broadcast
+        self.blocks = nn.scan(
             nn.remat(self.kind, prevent_cse=False) if self.remat else self.kind,
             variable_axes={"params": 0},
             split_rngs={"params": True, "dropout": True},
             in_axes=axes,
             length=self.layers,
             unroll=loops.written_out(self.layers),
-        )
-        self.blocks = block(self.heads, self.layers, self.attend, dropout=self.dropout, dtype=self.dtype)
+        )(self.heads, self.layers, self.attend, dropout=self.dropout, dtype=self.dtype)
         self.norm = nn.LayerNorm(use_bias=False)
         self.drop = nn.Dropout(self.dropout)
 
@@ -99,14 +98,18 @@ class Transformer(AutoregressiveModel):
         return self.predicted(y, x.shape)
 
     def start(self, event: tuple[int, ...], batch: int, condition: jax.Array | None = None) -> Any:
-        """Keys and values of every layer, `[layers, batch, length, heads, width / heads]`, and the first input."""
+        """Keys and values of each layer, `[batch, heads, length, width / heads]`, and the first input."""
         empty = empty_cache(batch, math.prod(event), self.width, self.heads, self.dtype)
-        kept = jax.tree.map(lambda e: jnp.zeros((self.layers, *e.shape), e.dtype), empty)
-        return kept, jnp.broadcast_to(self._start_of_sequence(condition), (batch, 1, self.width))
+        return [empty] * self.layers, jnp.broadcast_to(self._start_of_sequence(condition), (batch, 1, self.width))
 
     def step(self, cache: Any, position: jax.Array, previous: jax.Array) -> tuple[Any, jax.Array]:
-        kept, first = cache
-        embedded = self.embed(previous[:, None])
+        """Layer by layer, as a loop over them would copy all that they keep."""
+        caches, first = cache
+        embedded, kept = self.embed(previous[:, None]), []
         y = jnp.where(position > 0, embedded, first.astype(embedded.dtype))
-        y, kept = self.blocks(y, kept, position)
+        block = self.kind(self.heads, self.layers, self.attend, dtype=self.dtype, parent=None)
+        for layer, own in enumerate(caches):
+            weights = jax.tree.map(lambda w, layer=layer: w[layer], self.variables["params"]["blocks"])
+            y, own = block.apply({"params": weights}, y, own, position)
+            kept.append(own)
         return (kept, first), self._out(y)[:, 0]
