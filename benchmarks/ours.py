@@ -24,7 +24,9 @@ from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.latent.vae import vae
 from jaxgen.models.adversarial import resnet_gan
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
+from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
 from jaxgen.models.autoregressive.transformer import Transformer
+from jaxgen.models.autoregressive.wavenet import WaveNet
 from jaxgen.models.flow.glow import glow
 from jaxgen.models.latent.vae import MLPDecoder, MLPEncoder
 from jaxgen.training import process
@@ -100,6 +102,20 @@ def transformer() -> tuple[Method, Batch, int]:
     return method, {"symbols": RNG.integers(0, 256, (12, 64)).astype(np.int32)}, 1
 
 
+def gated_pixelcnn() -> tuple[Method, Batch, int]:
+    """Width 32, 4 layers of 3x3 kernels, on 8x8x1 of 17 levels, batch 64."""
+    net = Net(GatedPixelCNN(17, 32, 4, 3), optax.adam(1e-3))
+    method = maximum_likelihood(net, event=(8, 8, 1), levels=17)
+    return method, {"image": RNG.integers(0, 17, (64, 8, 8, 1)).astype(np.int32)}, 1
+
+
+def wavenet() -> tuple[Method, Batch, int]:
+    """Ten layers of 24 channels, dilations 1 to 512, 4 sounds of 1,024 samples of 256 levels."""
+    net = Net(WaveNet(256, 24, 128), optax.adam(1e-3))
+    method = maximum_likelihood(net, event=(1024,), levels=256, field="symbols")
+    return method, {"symbols": RNG.integers(0, 256, (4, 1024)).astype(np.int32)}, 1
+
+
 class MLP(nn.Module):
     """`features` outputs of a fully connected network with two hidden layers of 32 units."""
 
@@ -138,6 +154,8 @@ CONTENDERS = {
     "flow_2d_wide": functools.partial(flow_2d, width=64, batch_size=256),
     "toy_gan": toy_gan,
     "transformer": transformer,
+    "gated_pixelcnn": gated_pixelcnn,
+    "wavenet": wavenet,
 } | {
     f"glow_{steps}_{memory}": functools.partial(glow_32, steps, levels=2, memory=memory)
     for steps in (8, 16, 32, 64)

@@ -1,8 +1,8 @@
 """Training steps of jaxgen and of PyTorch, eager and compiled, on the same networks: `--help` says how to ask.
 
 Each contender is a process of its own and they take turns (`alternate.py`), so that a machine whose speed changes by
-the second still gives a ratio. Everything runs twice: alone with empty compilation caches, then against the others with
-the caches that left behind.
+the second still gives a ratio; on one core (`taskset -c 0`) a step's time is the processor's. Everything runs twice:
+alone with empty compilation caches, then against the others with the caches that left behind.
 """
 
 import dataclasses
@@ -24,7 +24,17 @@ from rich.table import Table
 
 HERE = Path(__file__).parent
 Name = Literal[
-    "dcgan", "mlp_vae", "glow", "wgan_gp", "sngan_resnet", "flow_2d", "flow_2d_wide", "toy_gan", "transformer"
+    "dcgan",
+    "mlp_vae",
+    "glow",
+    "wgan_gp",
+    "sngan_resnet",
+    "flow_2d",
+    "flow_2d_wide",
+    "toy_gan",
+    "transformer",
+    "gated_pixelcnn",
+    "wavenet",
 ]
 CONTENDERS = ("jaxgen", "eager", "compile")
 PACKAGES = ("jax", "jaxlib", "torch")
@@ -54,6 +64,8 @@ CASES: dict[Name, Case] = {
     "flow_2d_wide": Case(steps=200, floor=5.0),
     "toy_gan": Case(steps=200, floor=5.0),
     "transformer": Case(steps=10, floor=1.3),
+    "gated_pixelcnn": Case(steps=10, floor=1.3),
+    "wavenet": Case(steps=5, floor=1.3),
 }
 
 

@@ -40,12 +40,16 @@ class Transformer(nn.Module):
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))
         self.norm = nn.LayerNorm(width, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """The mean negative log-likelihood of `[batch, length]`, nats a symbol."""
+    def logits(self, x: Tensor) -> Tensor:
+        """Of symbols `[batch, length]`, `[batch, length, levels]`."""
         y = self.embed(x[:, :-1])
         y = torch.cat((self.first.expand(len(x), 1, -1), y), 1)
         if torch.is_autocast_enabled(x.device.type):
             y = y.to(torch.get_autocast_dtype(x.device.type))
         for block in self.blocks:
             y = block(y)
-        return F.cross_entropy(F.linear(self.norm(y), self.embed.weight).flatten(0, 1).float(), x.flatten())
+        return F.linear(self.norm(y), self.embed.weight).float()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The mean negative log-likelihood of `[batch, length]`, nats a symbol."""
+        return F.cross_entropy(self.logits(x).flatten(0, 1), x.flatten())

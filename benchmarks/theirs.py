@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import their_pixelcnn
 import their_resnet
 import their_transformer
+import their_wavenet
 import torch  # pyright: ignore[reportMissingImports]
 import torch.nn.functional as F  # pyright: ignore[reportMissingImports]
-from alternate import serve
+from alternate import cores, serve
 from torch import Tensor, nn  # pyright: ignore[reportMissingImports]
 
 Step = Callable[[], None]
@@ -329,6 +331,22 @@ def transformer(compile: Compile) -> tuple[nn.Module, Step]:
     return net, lambda: descend(optimizer, loss, symbols)
 
 
+def gated_pixelcnn(compile: Compile) -> tuple[nn.Module, Step]:
+    """Width 32, 4 layers of 3x3 kernels, on 8x8x1 of 17 levels, batch 64."""
+    net = channels_last(their_pixelcnn.GatedPixelCNN(17, 32, 4, 3, colors=1))
+    optimizer, symbols = adam(net, 1e-3), torch.randint(0, 17, (64, 1, 8, 8))
+    loss = compile(lambda x: net(x))
+    return net, lambda: descend(optimizer, loss, symbols)
+
+
+def wavenet(compile: Compile) -> tuple[nn.Module, Step]:
+    """Ten layers of 24 channels, dilations 1 to 512, 4 sounds of 1,024 samples of 256 levels."""
+    net = their_wavenet.WaveNet(256, 24, 128, tuple(2**layer for layer in range(10)))
+    optimizer, symbols = adam(net, 1e-3), torch.randint(0, 256, (4, 1024))
+    loss = compile(lambda x: net(x))
+    return net, lambda: descend(optimizer, loss, symbols)
+
+
 CONTENDERS = {
     "dcgan": dcgan,
     "mlp_vae": mlp_vae,
@@ -339,11 +357,13 @@ CONTENDERS = {
     "flow_2d_wide": functools.partial(flow_2d, width=64, batch_size=256),
     "toy_gan": toy_gan,
     "transformer": transformer,
+    "gated_pixelcnn": gated_pixelcnn,
+    "wavenet": wavenet,
 } | {f"glow_{steps}": functools.partial(glow, steps=steps, levels=2) for steps in (8, 16, 32, 64)}
 
 
 def main(name: str, mode: str) -> None:
-    torch.set_num_threads(2)
+    torch.set_num_threads(min(2, cores()))
     net, step = CONTENDERS[name](torch.compile if mode == "compile" else lambda function: function)
 
     def steps(count: int) -> None:

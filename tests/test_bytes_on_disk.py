@@ -1,4 +1,4 @@
-"""What general coders and picture formats make of the held-out digits: `benchmarks/compression.py`."""
+"""What general coders and picture formats make of the held-out digits: `benchmarks/bytes_on_disk.py`."""
 
 import importlib.util
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from jaxgen.data.embedded import digits
 
 SPEC = importlib.util.spec_from_file_location(
-    "compression", Path(__file__).parent.parent / "benchmarks" / "compression.py"
+    "bytes_on_disk", Path(__file__).parent.parent / "benchmarks" / "bytes_on_disk.py"
 )
 assert SPEC is not None
 assert SPEC.loader is not None
