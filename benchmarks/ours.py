@@ -14,17 +14,23 @@ from jaxgen.bijectors.compose import Chain, Memory
 from jaxgen.bijectors.conditioner import DenseConditioner
 from jaxgen.bijectors.coupling import Coupling
 from jaxgen.core import Batch, Method, Net
+from jaxgen.data.pendulum import pendulum
 from jaxgen.likelihoods import bernoulli
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial import regularizers
+from jaxgen.methods.adversarial.gail import gail as imitation
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.priors import normal
+from jaxgen.methods.adversarial.seqgan import seqgan as sequence_game
 from jaxgen.methods.autoregressive.maximum_likelihood import maximum_likelihood
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.latent.vae import vae
+from jaxgen.models import mlp as networks
 from jaxgen.models.adversarial import resnet_gan
 from jaxgen.models.adversarial.dcgan import Discriminator, Generator
+from jaxgen.models.adversarial.sequence import SequenceCritic
 from jaxgen.models.autoregressive.gated_pixelcnn import GatedPixelCNN
+from jaxgen.models.autoregressive.lstm import LSTM
 from jaxgen.models.autoregressive.transformer import Transformer
 from jaxgen.models.autoregressive.wavenet import WaveNet
 from jaxgen.models.flow.glow import glow
@@ -116,6 +122,24 @@ def wavenet() -> tuple[Method, Batch, int]:
     return method, {"symbols": RNG.integers(0, 256, (4, 1024)).astype(np.int32)}, 1
 
 
+def seqgan() -> tuple[Method, Batch, int]:
+    """SeqGAN as the experiment has it: an LSTM of width 32, 100 symbols, 20 places, 4 rollouts, 64 sequences."""
+    adam = optax.adam(1e-3)
+    critic = Net(SequenceCritic(), adam)
+    policy = Net(LSTM(100, width=32), adam, ema_decay=0.8)
+    method = sequence_game(policy, critic, length=20, rollouts=4, critic_steps=3)
+    return method, {"tokens": RNG.integers(0, 100, (64, 20)).astype(np.int32)}, 1
+
+
+def gail() -> tuple[Method, Batch, int]:
+    """GAIL on the pendulum as the experiment has it: 32 worlds of 200 steps a rollout, networks of 64 and 64 units."""
+    adam, hidden = optax.adam(1e-3), (64, 64)
+    actor, value, critic = Net(networks.MLP(9, hidden), adam), *(Net(networks.MLPCritic(hidden=hidden), adam),) * 2
+    method = imitation(actor, value, critic, pendulum(), environments=32, horizon=200, limit=200, critic_steps=2)
+    seen = RNG.normal(size=(256, 3)).astype(np.float32)
+    return method, {"observation": seen, "label": RNG.integers(0, 9, 256).astype(np.int32)}, 1
+
+
 class MLP(nn.Module):
     """`features` outputs of a fully connected network with two hidden layers of 32 units."""
 
@@ -156,6 +180,9 @@ CONTENDERS = {
     "transformer": transformer,
     "gated_pixelcnn": gated_pixelcnn,
     "wavenet": wavenet,
+    "seqgan": seqgan,
+    "seqgan_at_once": seqgan,
+    "gail": gail,
 } | {
     f"glow_{steps}_{memory}": functools.partial(glow_32, steps, levels=2, memory=memory)
     for steps in (8, 16, 32, 64)
@@ -169,7 +196,7 @@ def main(name: str) -> None:
     mesh = make_mesh(devices=jax.devices()[:1])
     state = jax.jit(lambda key: init_state(method, key, batch), out_shardings=replicated(mesh))(jax.random.key(0))
     key = jax.device_put(jax.random.key(1), replicated(mesh))
-    stacked = jax.tree.map(lambda x: np.broadcast_to(x, (steps_per_call, 1, *x.shape)), batch)
+    stacked = jax.tree.map(lambda x: np.broadcast_to(x, (steps_per_call, method.batches_per_step, *x.shape)), batch)
     batches = jax.device_put(stacked, batch_sharding(mesh, leading_axes=2))
     step = build_step(
         method, reports=lambda state: (state.step + 1) % 100 == 0

@@ -35,6 +35,9 @@ Name = Literal[
     "transformer",
     "gated_pixelcnn",
     "wavenet",
+    "seqgan",
+    "seqgan_at_once",
+    "gail",
 ]
 CONTENDERS = ("jaxgen", "eager", "compile")
 PACKAGES = ("jax", "jaxlib", "torch")
@@ -66,6 +69,9 @@ CASES: dict[Name, Case] = {
     "transformer": Case(steps=10, floor=1.3),
     "gated_pixelcnn": Case(steps=10, floor=1.3),
     "wavenet": Case(steps=5, floor=1.3),
+    "seqgan": Case(steps=2, floor=5.0),
+    "seqgan_at_once": Case(steps=2, floor=1.0),
+    "gail": Case(steps=2, floor=10.0),
 }
 
 

@@ -7,12 +7,15 @@ PyTorch's own random ones: values do not change the time.
 import functools
 import itertools
 import math
+import os
 import sys
 from collections.abc import Callable
 from typing import Any
 
+import their_gail
 import their_pixelcnn
 import their_resnet
+import their_seqgan
 import their_transformer
 import their_wavenet
 import torch  # pyright: ignore[reportMissingImports]
@@ -347,6 +350,22 @@ def wavenet(compile: Compile) -> tuple[nn.Module, Step]:
     return net, lambda: descend(optimizer, loss, symbols)
 
 
+def seqgan(compile: Compile, worth: Callable = their_seqgan.one_by_one) -> tuple[nn.Module, Step]:
+    """SeqGAN: an LSTM of width 32, 100 symbols, 20 places, 4 rollouts, 64 sequences."""
+    policy, critic = their_seqgan.Policy(100, 32), their_seqgan.Critic(100)
+    tokens = torch.randint(0, 100, (64, 20))
+    step = their_seqgan.step_of(policy, critic, tokens, compile, worth=worth, rollouts=4, critic_steps=3)
+    return nn.ModuleList([policy, critic]), step
+
+
+def gail(compile: Compile) -> tuple[nn.Module, Step]:
+    """GAIL on the pendulum: 32 worlds of 200 steps a rollout, networks of 64 and 64 units."""
+    actor, value, critic = their_gail.mlp(3, 9), their_gail.mlp(3, 1), their_gail.mlp(12, 1)
+    expert = torch.randn(256, 3), torch.randint(0, 9, (256,))
+    step = their_gail.step_of(actor, value, critic, expert, compile, environments=32, horizon=200, critic_steps=2)
+    return nn.ModuleList([actor, value, critic]), step
+
+
 CONTENDERS = {
     "dcgan": dcgan,
     "mlp_vae": mlp_vae,
@@ -359,18 +378,22 @@ CONTENDERS = {
     "transformer": transformer,
     "gated_pixelcnn": gated_pixelcnn,
     "wavenet": wavenet,
+    "seqgan": seqgan,
+    "seqgan_at_once": functools.partial(seqgan, worth=their_seqgan.at_once),
+    "gail": gail,
 } | {f"glow_{steps}": functools.partial(glow, steps=steps, levels=2) for steps in (8, 16, 32, 64)}
 
 
 def main(name: str, mode: str) -> None:
     torch.set_num_threads(min(2, cores()))
+    torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "2")))
     net, step = CONTENDERS[name](torch.compile if mode == "compile" else lambda function: function)
 
     def steps(count: int) -> None:
         for _ in range(count):
             step()
 
-    serve(steps, sum(parameter.numel() for parameter in net.parameters()))
+    serve(steps, sum(parameter.numel() for parameter in net.parameters() if parameter.requires_grad))
 
 
 if __name__ == "__main__":
