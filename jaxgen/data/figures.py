@@ -43,6 +43,9 @@ _DEPTH = np.array([2.0, 1.0, 0.1, 0.3, 0.1, 0.3, 0.0, 0.2, 0.0, 0.2])
 _GARMENT = np.array([0, 1, 1, 0, 1, 0, 2, 2, 2, 2])  # skin, shirt, trousers, of the parts in turn
 
 
+GARMENTS = (0, *(_GARMENT + 1).tolist())  # of the parts in turn: 0 the ground, 1 skin, 2 shirt, 3 trousers
+
+
 class Look(NamedTuple):
     """Who somebody is.
 
@@ -155,13 +158,13 @@ def heat_maps(keypoints: Array, size: int, spread: float = 1.5) -> Array:
     """A Gaussian around each joint, 1 at its place, `[size, size, 11]`.
 
     Args:
-      keypoints: `[11, 2]` in pixels.
+      keypoints: `[11, 2]` in pixels; a joint that is not seen, NaN, has a map of zeros.
       size: of the image.
       spread: standard deviation in pixels.
     """
     x, y = jnp.meshgrid(jnp.arange(size), jnp.arange(size))
     square = (x[..., None] - keypoints[:, 0]) ** 2 + (y[..., None] - keypoints[:, 1]) ** 2
-    return jnp.exp(-square / (2 * spread**2))
+    return jnp.nan_to_num(jnp.exp(-square / (2 * spread**2)), nan=0.0)
 
 
 def figures(size: int = 64, *, train: int | None = None, test: int = 1000) -> Dataset:

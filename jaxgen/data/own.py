@@ -50,8 +50,8 @@ def arrays(
         if {key: value.shape[1:] for key, value in held.items()} != {key: x.shape[1:] for key, x in train.items()}:
             raise UserError("test has other fields or shapes than the training arrays; give it the same.")
     else:
-        apart = _apart(len(next(iter(train.values()))), held_out)
-        train, held = ({key: value[ids] for key, value in train.items()} for ids in (~apart, apart))
+        out = apart(len(next(iter(train.values()))), held_out)
+        train, held = ({key: value[ids] for key, value in train.items()} for ids in (~out, out))
 
     def source(split: str, examples: Examples) -> Source:
         example = {key: np.zeros_like(value[:1]) for key, value in examples.items()}
@@ -157,7 +157,7 @@ def _x(x: np.ndarray, field: Field | None) -> tuple[np.ndarray, Field]:
     return x.astype(np.float32), field or Field()
 
 
-def _apart(count: int, share: float) -> np.ndarray:
+def apart(count: int, share: float) -> np.ndarray:
     """Which examples are held out: at least one, and not all."""
     if not 0 < share < 1:
         raise UserError(f"held_out is {share}; it must be between 0 and 1.")

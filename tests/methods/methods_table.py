@@ -54,6 +54,7 @@ from jaxgen.methods.classification import classification
 from jaxgen.methods.flow.flow import flow, image_flow
 from jaxgen.methods.flow.integer_flow import integer_flow
 from jaxgen.methods.flow.noisy_flow import noisy_image_flow
+from jaxgen.methods.knowledge.conditional_regularization import steer_conditional
 from jaxgen.methods.knowledge.controlled import controlled
 from jaxgen.methods.knowledge.distillation import imitating, rule_distillation
 from jaxgen.methods.knowledge.max_entropy_irl import max_entropy_irl
@@ -388,6 +389,13 @@ def inverted(**variant):
 
 def told(**variant):
     return pix2pix(tiny(4, 4, 1, **variant), tiny(**variant), adversarial.least_squares, weight=10.0)
+
+
+def answering_better(**variant):
+    return steer_conditional(
+        told(**variant), lambda apply, x, batch: apply("judge", x) * batch["image"].mean((1, 2, 3)), alpha=1.0,
+        through="generator", truth="target", nets={"judge": tiny(**variant)}, learned="judge",
+    )  # fmt: skip
 
 
 def styled(**variant):
@@ -774,6 +782,7 @@ TABLE = {
     "steer": Row(
         lambda **v: steer(autoencoder(**v), Constraint(1.0, ink), through="decoder", proposals=16), without=NOISY
     ),
+    "steer conditional": Row(answering_better, told_pairs, without=(*NOISY, "samples")),
     "dann": Row(adapted, domains, falls="adapt/label", without=("samples",)),
     "pixelda": Row(
         lambda **v: pixelda(tiny(4, 4, 1, **v), tiny(**v), tiny(2, **v), noise=2),
