@@ -11,13 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from flax import linen as nn
-from jax.scipy.stats import norm
+from jax.scipy.special import ndtr
 from jax.typing import DTypeLike
 
-from jaxgen.bijectors.conditioner import ConvConditioner, ZeroConv
+from jaxgen.bijectors.conditioner import ConvConditioner
 from jaxgen.errors import UserError
 from jaxgen.losses.arrays import sum_event_axes
-from jaxgen.losses.discretized import logistic_log_prob
+from jaxgen.losses.discretized import logistic_mixture_log_prob
 
 Shift = Callable[[int, Any], Any]  # of a coupling: the half that stays `[batch, h, w, k]` to whole numbers, as it
 
@@ -32,9 +32,9 @@ class IDF(nn.Module):
 
     A scale: squeeze; `couplings` times a fixed order of the channels, then the second half shifted by what a network
     makes of the first; where a scale remains, half of the channels is factored out. A shift is at most `levels // 2`,
-    so that what comes out is bounded, as coding wants. Its prior is a logistic on bins, of numbers factored out one
-    whose mean and scale a convolution makes of those that go on. The flow reaches not all numbers that the prior does:
-    probabilities of images sum to less than one by as much.
+    so that what comes out is bounded, as coding wants. Its prior is a mixture of logistics on bins, of numbers factored
+    out one that a network makes of those that go on, and of their place. The flow reaches not all numbers that the
+    prior does: probabilities of images sum to less than one by as much.
 
     Attributes:
       levels: values of a symbol.
@@ -42,6 +42,7 @@ class IDF(nn.Module):
       couplings: of a scale.
       scales: how many.
       width: hidden channels of the networks.
+      components: of a number's mixture.
       dtype: of their computation.
     """
 
@@ -50,6 +51,7 @@ class IDF(nn.Module):
     couplings: int = 4
     scales: int = 2
     width: int = 64
+    components: int = 5
     dtype: DTypeLike | None = None
 
     def setup(self):
@@ -58,9 +60,11 @@ class IDF(nn.Module):
             size = f"{self.event[0]}x{self.event[1]}"
             raise UserError(f"images are {size}: scales={self.scales} takes multiples of {side}.")
         self.shifts = [ConvConditioner(self.width, self.dtype) for _ in range(self.couplings * self.scales)]
-        self.priors = [ZeroConv(self.dtype) for _ in range(self.scales - 1)]
-        height, width, channels = self.shape(self.scales - 1)
-        self.deepest = self.param("deepest", nn.initializers.zeros, (height, width, 2, channels))
+        self.priors = [ConvConditioner(self.width, self.dtype) for _ in range(self.scales - 1)]
+        self.places = [
+            self.param(f"places_{scale}", nn.initializers.zeros, (*self.shape(scale), 3, self.components))
+            for scale in range(self.scales)
+        ]
 
     def shape(self, scale: int) -> tuple[int, int, int]:
         """Of what the prior has at a scale."""
@@ -84,29 +88,35 @@ class IDF(nn.Module):
         raw = self.shifts[index](seen, stays.shape[-1]).astype(float)
         return rounded(self.levels // 2 * jnp.tanh(raw))
 
-    def prior(self, scale: int, rest: jax.Array | None) -> tuple[jax.Array, jax.Array]:
-        """Mean and log scale, in units of `losses.discretized`, at a scale, given what goes on; None at the last."""
-        if rest is None:
-            raw = self.deepest[None]
-        else:
+    def prior(self, scale: int, rest: jax.Array | None) -> tuple[jax.Array, jax.Array, jax.Array]:
+        """Logits, means and log scales of a mixture at a scale, `[batch or 1, *shape(scale), components]` each, in
+        units of `losses.discretized`, given what goes on; None at the last. They begin side by side over the levels.
+        """
+        raw = self.places[scale][None]
+        if rest is not None:
             seen = 2 * jnp.asarray(rest, float) / (self.levels - 1) - 1
-            raw = self.priors[scale](seen, 2 * rest.shape[-1]).astype(float)
-            raw = raw.reshape(*raw.shape[:-1], 2, -1)
-        first = math.log(self.levels / 2 / (self.values - 1))  # a quarter of the levels
-        return raw[..., 0, :], first + raw[..., 1, :]
+            told = self.priors[scale](seen, 3 * self.components * rest.shape[-1]).astype(float)
+            raw = raw + told.reshape(*rest.shape, 3, self.components)
+        first = self.units((np.arange(self.components) + 0.5) * self.levels / self.components - 0.5)
+        spread = math.log(self.levels / self.components / (self.values - 1))  # half of how far they are apart
+        return raw[..., 0, :], first + raw[..., 1, :], spread + raw[..., 2, :]
+
+    def units(self, z: Any) -> Any:
+        """Numbers in units of `losses.discretized`."""
+        return 2 * (z - self.lowest) / (self.values - 1) - 1
 
     def probabilities(self, scale: int, rest: jax.Array | None) -> jax.Array:
         """Of every number from `lowest` on, `[batch or 1, *shape(scale), values]`."""
-        mean, log_scale = (p[..., None] for p in self.prior(scale, rest))
-        return jnp.exp(logistic_log_prob(jnp.linspace(-1, 1, self.values), mean, log_scale, levels=self.values))
+        mixture = (p[..., None, :] for p in self.prior(scale, rest))
+        return jnp.exp(logistic_mixture_log_prob(jnp.linspace(-1, 1, self.values), *mixture, levels=self.values))
 
     def log_prob(self, x: jax.Array) -> jax.Array:
         """log p(x) `[batch]`, nats."""
         parts = self.to_base(jnp.asarray(x, float), self.shift, jnp)
         total = jnp.zeros(x.shape[0])
         for scale, (z, rest) in enumerate(parts):
-            unit = 2 * (z - self.lowest) / (self.values - 1) - 1
-            total += sum_event_axes(logistic_log_prob(unit, *self.prior(scale, rest), levels=self.values))
+            mixture = self.prior(scale, rest)
+            total += sum_event_axes(logistic_mixture_log_prob(self.units(z), *mixture, levels=self.values))
         return total
 
     def sample(self, noise: jax.Array) -> jax.Array:
@@ -115,11 +125,9 @@ class IDF(nn.Module):
         pieces = jnp.split(noise.reshape(len(noise), -1), np.cumsum(sizes)[:-1], axis=1)
 
         def draw(scale: int, rest: jax.Array | None) -> jax.Array:
-            mean, log_scale = self.prior(scale, rest)
-            standard = pieces[scale].reshape(-1, *self.shape(scale))
-            logistic = norm.logcdf(standard) - norm.logcdf(-standard)
-            unit = jnp.clip(mean + jnp.exp(log_scale) * logistic, -1, 1)
-            return jnp.round((unit + 1) / 2 * (self.values - 1)) + self.lowest
+            below = jnp.cumsum(self.probabilities(scale, rest), -1)[..., :-1]
+            quantile = ndtr(pieces[scale].reshape(-1, *self.shape(scale), 1))
+            return jnp.sum(below < quantile, -1).astype(float) + self.lowest
 
         return jnp.clip(self.to_data(draw, self.shift, jnp), 0, self.levels - 1)
 
