@@ -9,7 +9,7 @@ import methods_table as table
 import numpy as np
 import pytest
 
-TOGETHER = 4  # rows in a process, which takes seconds to start
+TOGETHER = 12  # rows in a process, which takes seconds to start
 ON_EIGHT = {row for rows in table.ALGORITHMS.values() for row in rows}
 
 
