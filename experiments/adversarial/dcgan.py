@@ -8,6 +8,7 @@ import dataclasses
 from games import MNIST, OTHER, RING, Adam, game
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
+from turned import turned_drawing
 
 NEEDS = "images, or points"
 PAPER = "Radford et al., 2016; Goodfellow et al., 2014"
@@ -38,4 +39,6 @@ PRESETS = {
 
 def experiment(config: Config) -> Experiment:
     """The generator hears of its mistakes while it makes them; on the ring that does not keep it on all modes."""
-    return game(config, adversarial.non_saturating, "batch")
+    made = game(config, adversarial.non_saturating, "batch")
+    grey = "image" in made.data.spec and made.data.spec["image"].shape[-1] == 1
+    return dataclasses.replace(made, drawings={"turned": turned_drawing(made.method)}) if grey else made

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 
 from clusters import k_means
+from codes import codes_drawing
 from games import OTHER, Game, played
 from head import signed, strided
 from jaxgen.core import Array, Evaluation, Net, View
@@ -63,7 +64,8 @@ def experiment(config: Config) -> Experiment:
             "matched", matched, nulls={"untrained": matched, "k_means": functools.partial(of_pixels, count)}
         )
         method = dataclasses.replace(method, evaluations=(figure,))
-    return played(config, data, method)
+    drawing = codes_drawing(method, count, ("first", "second"))
+    return dataclasses.replace(played(config, data, method), drawings={"codes": drawing})
 
 
 def matched(model: Any, data: Any) -> Mapping[str, float]:

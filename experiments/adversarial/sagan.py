@@ -7,6 +7,7 @@ import dataclasses
 
 import optax
 
+from attention_maps import attention_drawing
 from games import Game, played
 from head import classes, signed, strided
 from jaxgen.core import Net
@@ -52,4 +53,4 @@ def experiment(config: Config) -> Experiment:
         prior=normal(config.latent_size),
         classes=count,
     )
-    return played(config, data, method)
+    return dataclasses.replace(played(config, data, method), drawings={"attention": attention_drawing(method)})

@@ -15,6 +15,7 @@ from jaxgen.methods.adversarial.lazy import adam
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.stylegan2 import stylegan2
 from jaxgen.models.adversarial.stylegan import Discriminator, Generator, Mapping
+from mixed_styles import mixing_drawing
 
 NEEDS = "images"
 PAPER = "Karras et al., 2020"
@@ -66,13 +67,14 @@ def experiment(config: Config) -> Experiment:
         mixing=config.mixing,
         dtype=config.dtype,
     )
+    prior = normal(config.latent_size)
     optimizers = [adam(config.learning_rate, b1=0.0, b2=0.99, every=k) for k in every]
     method = stylegan2(
         Net(generator, optimizers[1], ema_decay=0.999, streams=("noise", "mixing")),
         Net(Discriminator(features, dtype=config.dtype), optimizers[0]),
-        prior=normal(config.latent_size),
+        prior=prior,
         gamma=config.gamma,
         path_weight=config.path_weight,
         every=every,
     )
-    return played(config, data, method)
+    return dataclasses.replace(played(config, data, method), drawings={"mixing": mixing_drawing(prior)})
