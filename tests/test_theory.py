@@ -317,3 +317,68 @@ def test_who_matches_occupancy_comes_back_and_who_copies_moves_does_not(drawing)
     assert there == pytest.approx(goal["matched"], abs=0.01)
     assert goal["uniform"] < 0.02 < goal["cloned"] < goal["matched"] - 0.05
     assert goal["matched"] < goal["expert"]
+
+
+@pytest.mark.slow
+@pytest.mark.optimized
+def test_a_critic_s_estimate_comes_to_be_the_distance(drawing):
+    frames = drawing("estimate_course")
+    numbers = ExperimentFile.load(find("estimate_course")).module.numbers(frames)
+    assert numbers["estimate_error"] < 0.15
+    assert numbers["agreement"] > 0.7
+    assert numbers["distance_first"] > 1.5 > 0.8 > numbers["distance_last"]
+    assert numbers["divergence_least"] > 0.35
+
+
+def test_the_distance_of_a_course_is_the_linear_programme_s():
+    module = ExperimentFile.load(find("estimate_course")).module
+    fake, real = np.random.default_rng(0).normal(size=(2, 30, 2))
+    cost = np.linalg.norm(fake[:, None] - real, axis=-1)
+    rows, columns = (np.kron(a, b) for a, b in ((np.eye(30), np.ones(30)), (np.ones(30), np.eye(30))))
+    plan = optimize.linprog(cost.ravel(), A_eq=np.vstack([rows, columns]), b_eq=np.ones(60) / 30)
+    frames = np.concatenate([fake, np.full((1, 2), 0.25)])[None, None].repeat(2, 1)
+    course = module.courses(frames, real)
+    np.testing.assert_allclose(course["wasserstein"], [[plan.fun, 0.25]], rtol=1e-6)
+
+
+@pytest.mark.slow
+def test_features_of_two_domains_come_to_coincide(drawing):
+    found = drawing("turned_moons", steps=3000)
+    numbers = ExperimentFile.load(find("turned_moons")).module.numbers(found)
+    assert numbers["source_accuracy_source"] > 0.97
+    assert numbers["target_accuracy_adapted"] > numbers["target_accuracy_source"] + 0.05
+    assert numbers["domains_told_adapted"] < numbers["domains_told_source"]
+
+
+def test_turned_moons_are_the_moons_turned():
+    module = ExperimentFile.load(find("turned_moons")).module
+    still, turned = (module.moons(degrees, np.random.default_rng(0), 500) for degrees in (0, 35))
+    angle = [np.arctan2(*seen["x"].T[::-1]) for seen in (still, turned)]
+    np.testing.assert_allclose(np.degrees(angle[1] - angle[0]) % 360, 35, atol=1e-2)
+    np.testing.assert_array_equal(still["label"], turned["label"])
+    upper = still["x"][still["label"] == 0] + [0.5, 0.25]
+    assert np.hypot(*upper.T).mean() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.slow
+def test_what_fades_in_is_mixed_pixel_by_pixel(drawing):
+    found = drawing("faded_growth", steps=90)
+    before, half, after = found["images"][[0, 2, 4]].astype(np.float64)
+    np.testing.assert_array_equal(before, np.kron(before[:, ::2, ::2], np.ones((1, 2, 2, 1))))
+    np.testing.assert_allclose(half, (before + after) / 2, atol=1e-6)
+    assert np.abs(after - np.kron(after[:, ::2, ::2], np.ones((1, 2, 2, 1)))).max() > 0.05
+    np.testing.assert_allclose(found["fine"][0], found["coarse"][0], atol=1e-5)
+    assert np.abs(found["fine"][-1] - found["coarse"][-1]).max() > 1e-3
+
+
+@pytest.mark.slow
+def test_colder_sequences_are_likelier_to_the_oracle_and_miss_more_of_it(drawing):
+    found = drawing("sequence_frontier", steps=300)
+    line = found["likelihood"]
+    assert (np.diff(line["nats"]) < 0).all()  # from hot to cold
+    assert line["missed"].argmin() <= 2  # near a temperature of 1
+    assert line["missed"][-1] > line["missed"][1] + 1
+    entropy = found["oracle"]
+    assert (line["missed"] > entropy - 0.05).all()  # Gibbs' inequality
+    alike = np.abs(found["constant"]["missed"][1] - line["missed"][1])
+    assert alike > 1e-3  # a reward that is the same for all moves a policy all the same
