@@ -78,7 +78,24 @@ def rows(methods: Mapping[str, Method], data: Dataset) -> Drawing:
                     axes.imshow(grid(images, columns=EXAMPLES))
         return figure
 
-    return Drawing(compute, draw)
+    def numbers(found: Mapping[str, np.ndarray]) -> Mapping[str, float]:
+        """Of the pictures of each: how far from the examples, and how varied, as shares of the examples' variety.
+
+        Variety is the mean square distance of a pixel from its mean over the images.
+        """
+
+        def variety(images: np.ndarray) -> float:
+            return float(np.mean(np.square(images - images.mean(0))))
+
+        figures, examples = {}, found["examples"]
+        for name in methods:
+            again, samples = found[name][:EXAMPLES], found[name][EXAMPLES:]
+            figures[f"{name}.again_apart"] = float(np.mean(np.square(again - examples))) / variety(examples)
+            figures[f"{name}.again_varied"] = variety(again) / variety(examples)
+            figures[f"{name}.samples_varied"] = variety(samples) / variety(examples)
+        return figures
+
+    return Drawing(compute, draw, numbers)
 
 
 def experiment(config: Config) -> Experiment:
