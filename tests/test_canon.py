@@ -7,19 +7,21 @@ import math
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.figures import canon
 from jaxgen.commands.list_experiments import describe
 from jaxgen.experiment import ExperimentFile
-from jaxgen.report.gallery import Claim
+from jaxgen.report.gallery import Claim, from_table
 from jaxgen.report.grid import save_png
 from jaxgen.settings import config_to_json
 from jaxgen.shipped import find
 
+ROOT = Path(__file__).parent.parent
 FIGURES = canon()
-STORED = json.loads((Path(__file__).parent.parent / "benchmarks" / "results" / "canon.json").read_text())
+STORED = json.loads((ROOT / "benchmarks" / "results" / "canon.json").read_text())
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,15 +35,52 @@ def test_every_figure_has_a_name_words_and_something_to_show():
     families = [family for family, _ in itertools.groupby(FIGURES, key=lambda figure: figure.family)]
     assert sorted(set(families)) == sorted(families)  # each in one place
     for figure in FIGURES:
-        assert describe(find(figure.experiment))
-        assert bool(figure.picture) + bool(figure.sampled) + bool(figure.curves) == 1, figure.name
+        assert bool(figure.table) or describe(find(figure.experiment))
+        assert bool(figure.table) == bool(figure.command) == (not figure.experiment), figure.name
+        forms = figure.picture, figure.sampled, figure.curves, figure.table
+        assert sum(map(bool, forms)) == 1, figure.name
         assert 2 <= figure.text.count(". ") + figure.text.count(": ") + 1 <= 4, figure.name
         assert figure.claims, figure.name
         assert figure.alt, figure.name
 
 
+def test_what_is_quick_is_theory_and_a_dozen_runs_at_most():
+    runs = {(figure.experiment, figure.options) for figure in FIGURES if figure.cost == "quick"}
+    assert len([name for name, _ in runs if find(name).parent.name != "theory"]) <= 12
+
+
+@pytest.mark.parametrize("figure", [figure for figure in FIGURES if figure.table], ids=lambda figure: figure.name)
+def test_what_tables_claim_holds_in_their_numbers(figure):
+    shown = from_table(figure, figure.table())
+    assert [claim.text for claim, _, holds in shown.claims if not holds] == []
+    assert {len(row) for row in shown.table.rows} == {len(shown.table.head)}
+
+
+def test_bits_are_means_over_recorded_seeds_and_the_best_comes_first():
+    (table,) = (figure.table() for figure in FIGURES if figure.name == "bits")
+    lines = (ROOT / "experiments" / "figures.jsonl").read_text().splitlines()
+    runs = {(run["experiment"], run["data"], run["options"], run["seed"]): run for run in map(json.loads, lines)}
+    glow = [run["figures"]["bits_per_dim"][""] for key, run in runs.items() if key[:3] == ("glow", "digits", "")]
+    assert table.numbers["glow on digits", ""] == pytest.approx(sum(glow) / len(glow))
+    (row,) = (row for row in table.rows if row[:2] == ("glow", "digits"))
+    assert float(row[2].split()[0]) == pytest.approx(sum(glow) / len(glow), abs=1e-3)
+    assert row[4:] == ("3.35 on CIFAR-10", "Kingma & Dhariwal, 2018")
+    of_digits = [float(row[2].split()[0]) for row in table.rows if row[1] == "digits"]
+    assert of_digits == sorted(of_digits)
+    assert len(of_digits) > 5
+
+
+def test_bytes_are_those_of_the_benchmark_and_without_it_there_is_no_table(monkeypatch, tmp_path):
+    (figure,) = (figure for figure in FIGURES if figure.name == "compression")
+    stored = json.loads((ROOT / "benchmarks" / "results" / "compression.json").read_text())["rows"]
+    rows = figure.table().rows
+    assert [row[1] for row in rows] == [f"{count:,}" for count in sorted(row["bytes"] for row in stored)]
+    monkeypatch.setitem(figure.table.__globals__, "_COMPRESSED", tmp_path / "nothing.json")
+    assert figure.table() is None
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.name)
+@pytest.mark.parametrize("figure", [each for each in FIGURES if each.experiment], ids=lambda figure: figure.name)
 def test_every_figure_s_command_is_understood(figure):
     args = [figure.experiment, *shlex.split(figure.options)]
     file, config, _ = parse_experiment(Nothing, args, "jaxgen train")
@@ -115,6 +154,22 @@ def test_a_finished_run_is_taken_where_it_is(finished, jaxgen, capsys):
     assert stored["seconds"] == 75
     assert stored["numbers"]["simultaneous.radius"] == 1.64463
     assert len(list(Path("figures/runs").iterdir())) == 1  # nothing was trained
+
+
+def test_a_heavy_picture_is_made_light(finished, jaxgen):
+    finished("runs/one")
+    grain = np.random.default_rng(0).uniform(-0.2, 0.2, (1, 400, 600, 3))
+    save_png("runs/one/drawings/paths.png", grain)
+    assert Path("runs/one/drawings/paths.png").stat().st_size > 300_000
+    assert jaxgen("figures", "--only", "xy_game") == 0
+    assert "data:image/webp" in Path("figures/index.html").read_text()
+    assert Path("figures/index.html").stat().st_size < 250_000  # a hundred are 25 MB
+
+
+def test_where_lecture_notes_err_the_page_says_what_is_right():
+    remarks = " ".join(figure.remark for figure in FIGURES)
+    for right in ("ln 2 = 0.693 nats", "clip their weights", "dreams from the model's prior", "log p(x) = ELBO + KL"):
+        assert right in remarks
 
 
 def test_a_figure_that_does_not_show_what_it_claims_fails(finished, jaxgen, capsys):

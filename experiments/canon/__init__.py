@@ -1,6 +1,6 @@
 """The figures that the field is taught by, and the experiments here that draw them: `jaxgen figures`."""
 
-from . import adversarial, autoregressive, flow, games_on_paper, knowledge, latent, variables_on_paper
+from . import adversarial, autoregressive, bits, flow, games_on_paper, knowledge, latent, variables_on_paper
 
 FIGURES = (
     *games_on_paper.FIGURES,
@@ -9,5 +9,6 @@ FIGURES = (
     *latent.FIGURES,
     *flow.FIGURES,
     *autoregressive.FIGURES,
+    *bits.FIGURES,
     *knowledge.FIGURES,
 )

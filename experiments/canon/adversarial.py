@@ -39,14 +39,22 @@ FIGURES = (
     Illustration(
         name="wasserstein_estimate",
         family="adversarial",
-        title="The critic's estimate of the distance, over training",
-        text="A Wasserstein critic's loss is minus an estimate of a distance between samples and data, "
-        "and falls as samples become better. The loss of a discriminator says no such thing.",
-        alt="Curves of the critic's and the generator's losses over training.",
-        experiment="wgan_gp",
-        curves=("critic/loss", "generator/loss"),
-        evaluated=_SAMPLES,
-        claims=(Claim("classes found by the samples", "classes", least=10),),
+        title="The critic's estimate, and the truth, over training",
+        text="Once a Wasserstein critic has caught up, its estimate is the distance of the samples from the data, as "
+        "an exact assignment of points tells it, and falls with it. A discriminator is as sure of near samples as of "
+        "far ones, and its value says nothing of how far they are.",
+        alt="Two panels over training. Left, a dotted distance that falls and the critic's estimate, which lies on it "
+        "in the second half. Right, a dotted distance, and a discriminator's divergence that is flat.",
+        experiment="estimate_course",
+        picture="drawings/course.png",
+        claims=(
+            Claim("relative error of the estimate in the second half", "estimate_error", most=0.15),
+            Claim("its rank correlation with the distance there", "agreement", least=0.7),
+            Claim("distance at first", "distance_first", least=1.5),
+            Claim("at last", "distance_last", most=0.8),
+            Claim("least that the discriminator says of its game, nats of 0.69", "divergence_least", least=0.35),
+        ),
+        cost="quick",
     ),
     Illustration(
         name="dcgan",
@@ -90,6 +98,22 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="turn",
+        family="adversarial",
+        title="A latent turned",
+        text="The mean latent of digits that lean right, less that of those that lean left, makes others lean when "
+        "it is added. As long a step anywhere else does not.",
+        alt="Left, rows of digits that lean more and more to the right. Right, two lines of the mean slant: one rises "
+        "with the strength of the turn, the other is flat.",
+        experiment="dcgan",
+        picture="drawings/turned.png",
+        claims=(
+            Claim("slant won from one end to the other, columns a row", "turned", least=0.2),
+            Claim("by as long a step in a random direction", "turned_at_random", most=0.1),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="cgan",
         family="adversarial",
         title="A conditional GAN",
@@ -106,12 +130,17 @@ FIGURES = (
         name="infogan",
         family="adversarial",
         title="InfoGAN's codes",
-        text="A category and two numbers that a network can read back from the image; nobody told it "
-        "of digits. The bound on what is read of the category comes near log 10.",
-        alt="A grid of generated digits.",
+        text="Each row is a category and along it goes a number, all of which a network reads back from the image; "
+        "nobody told it of digits. The bound on what is read of the category comes near log 10.",
+        alt="Two panels of ten rows of digits, which change along each row.",
         experiment="infogan",
-        picture="samples/step_*.png",
-        claims=(Claim("nats read of the category, of 2.303", "information_category_nats", least=2.0),),
+        picture="drawings/codes.png",
+        claims=(
+            Claim("nats read of the category, of 2.303", "information_category_nats", least=2.0),
+            Claim("how often the category is read from the images drawn", "read_category", least=0.9),
+            Claim("correlation of the first number with what is read of it", "read_first", least=0.7),
+            Claim("of the second", "read_second", least=0.7),
+        ),
     ),
     Illustration(
         name="sagan",
@@ -125,6 +154,22 @@ FIGURES = (
         picture="samples/step_*.png",
         evaluated=_SAMPLES,
         claims=(Claim("share of samples of the class asked for", "conditional_accuracy", least=0.8),),
+    ),
+    Illustration(
+        name="attention",
+        family="adversarial",
+        title="Where a SAGAN's pixels look",
+        text="Three pixels of each sample are marked, and beside it is where each of them looks, among a quarter as "
+        "many places. They look past their neighbours, at few places, and not where an untrained network does: "
+        "everywhere.",
+        alt="Rows of a generated digit with three coloured marks and three heat maps.",
+        experiment="sagan",
+        options="--data digits",
+        picture="drawings/attention.png",
+        claims=(
+            Claim("share of the places that a pixel looks at, everywhere being 1", "attention_places", most=0.9),
+            Claim("what the attention weighs beside its input, 0 at first", "attention_gamma", least=0.02),
+        ),
     ),
     Illustration(
         name="truncation",
@@ -153,6 +198,39 @@ FIGURES = (
         claims=(Claim("classes found without truncation", "classes", least=10),),
     ),
     Illustration(
+        name="style_mixing",
+        family="adversarial",
+        title="Style mixing",
+        text="The coarse layers take the style of one latent and the fine ones that of another. The shape comes from "
+        "the first, and from the second what is left: the width and weight of the stroke.",
+        alt="A table of digits: each row has the shape of its first digit, each column the stroke of its top one.",
+        experiment="stylegan2",
+        picture="drawings/mixing.png",
+        claims=(
+            Claim("correlation of pixels with the coarse styles' image", "mixed_like_coarse", least=0.5),
+            Claim("with the fine styles'", "mixed_like_fine", most=0.5),
+            Claim("with another pair's", "mixed_like_others", most=0.4),
+        ),
+    ),
+    Illustration(
+        name="growth",
+        family="adversarial",
+        title="Progressive growing",
+        text="While alpha goes from 0 to 1, a generator of 8x8 pixels becomes one of 16x16: at 0 each pixel stands "
+        "four times, and in between both images are mixed. The critic grows alike, and at 0 hears of no detail.",
+        alt="Rows of small images that turn from blocks of four pixels into finer ones.",
+        experiment="faded_growth",
+        picture="drawings/growth.png",
+        claims=(
+            Claim("largest difference among four pixels at alpha 0", "within_four_pixels_before", 0, 0),
+            Claim("at alpha 1", "within_four_pixels_after", least=0.1),
+            Claim("largest distance in between from the straight line", "off_the_line", most=1e-5),
+            Claim("what the critic hears of detail at alpha 0", "critic_hears_detail_before", most=1e-4),
+            Claim("at alpha 1", "critic_hears_detail_after", least=1e-3),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="cyclegan",
         family="adversarial",
         title="CycleGAN: translation without pairs",
@@ -177,14 +255,20 @@ FIGURES = (
     Illustration(
         name="domain_adaptation",
         family="adversarial",
-        title="Domain adaptation",
-        text="A recurrent network hears the frequency of oscillations labelled in one domain, and a "
-        "domain critic makes its features those of another. Accuracy on the other domain is what "
-        "is won.",
-        alt="Training curves of the classifier and the domain critic.",
-        experiment="vrada",
-        curves=("adapt/label", "adapt/domain", "adapt/domain_accuracy"),
-        claims=(Claim("accuracy in the domain without labels", "target_accuracy", least=0.8),),
+        title="Domain adaptation, and its features",
+        text="Two moons have labels, and the same moons turned by 35 degrees have none. A critic of domains, whose "
+        "gradient is reversed, makes features that fit both, and the boundary turns with the moons.",
+        alt="Above, two moons and turned moons with a boundary that cuts the turned ones, and one that does not. "
+        "Below, features in which domains lie apart, and others in which they coincide.",
+        experiment="turned_moons",
+        picture="drawings/features.png",
+        claims=(
+            Claim("share of the turned moons that are right, adapted", "target_accuracy_adapted", least=0.85),
+            Claim("by the source alone", "target_accuracy_source", most=0.8),
+            Claim("how often a linear reader tells the domains, adapted", "domains_told_adapted", most=0.58),
+            Claim("by the source alone, of half by chance", "domains_told_source", least=0.6),
+        ),
+        cost="quick",
     ),
     Illustration(
         name="gail",
@@ -200,16 +284,35 @@ FIGURES = (
     Illustration(
         name="seqgan",
         family="adversarial",
-        title="SeqGAN: what symbols a game writes",
-        text="Sequences of a random LSTM, learned by likelihood and then by a game. Colder samples are "
-        "more likely to the oracle and fewer of them are distinct: either number alone says "
-        "nothing.",
-        alt="Training curves of both stages.",
-        experiment="seqgan",
-        curves=("likelihood/loss", "policy/reward"),
+        title="SeqGAN's frontier of temperatures",
+        text="How likely samples are to the oracle says nothing alone: the model of maximum likelihood wins it by "
+        "being colder, with its variety as the price. SeqGAN is one more point beside that line, and so is a reward "
+        "that is the same for everything.",
+        alt="Three lines of points, one a temperature, that fall from upper left to lower right, and a star below "
+        "them.",
+        experiment="sequence_frontier",
+        picture="drawings/frontier.png",
         claims=(
-            Claim("nats a symbol by the oracle, of random symbols 7.0", "oracle_nats", most=5.0),
-            Claim("distinct, as a share", "oracle_distinct", least=0.9),
+            Claim("nats a symbol by the oracle, SeqGAN", "nats_seqgan", 3.5, 5.0),
+            Claim("likelihood as cold as 0.2", "nats_cold", most=3.5),
+            Claim("what that misses of the oracle's, nats a symbol", "missed_cold", least=6),
+            Claim("nats of variety that SeqGAN is behind the line", "behind_likelihood", least=-0.1),
+            Claim("entropy of the oracle", "oracle_entropy", 2.5, 3.4),
+        ),
+    ),
+    Illustration(
+        name="video",
+        family="adversarial",
+        title="DVD-GAN's clips",
+        text="A ball that bounces, by a generator that was told nothing of motion; one critic looks at frames and "
+        "another at the clip. Its moves break the law of motion less than clips whose frames are shuffled.",
+        alt="A grid of clips of a bouncing ball that play.",
+        experiment="dvdgan",
+        picture="samples/step_*.png",
+        claims=(
+            Claim("error of the velocity, pixels a frame", "motion_velocity_error", most=1.5),
+            Claim("of shuffled clips", "motion_velocity_error", least=2.0, of="shuffled"),
+            Claim("of real ones", "motion_velocity_error", most=0.1, of="real"),
         ),
     ),
 )

@@ -17,12 +17,39 @@ FIGURES = (
     Illustration(
         name="language",
         family="autoregressive",
-        title="A transformer over bytes",
-        text="It reads Python's own standard library a byte at a time, and its loss is the number of "
-        "bits a byte would take in a compressed file. Give it a file of Shakespeare by --data.",
-        alt="The training loss in nats a byte.",
+        title="What a transformer writes",
+        text="A byte at a time, after Python's own standard library: it has learned to indent, to open and to close, "
+        "and what it says means nothing. Given Shakespeare by --data, it writes verse in the same way.",
+        alt="Two passages of generated Python source.",
         experiment="transformer",
-        curves=("likelihood/loss",),
-        claims=(Claim("held-out bits a byte", "bits_per_dim", most=3.0),),
+        sampled="--count 2",
+        form="txt",
+        claims=(
+            Claim("held-out bits a byte", "bits_per_dim", most=2.6),
+            Claim("of 5-grams", "bits_per_dim", least=2.0, of="5-grams"),
+        ),
+    ),
+    Illustration(
+        name="notes",
+        family="autoregressive",
+        title="WaveNet's notes, to be heard",
+        text="Eight notes of an eighth of a second, each sample drawn after the thousand before it. They begin, ring "
+        "and die away; nobody told the network of pitch.",
+        alt="Eight short generated notes.",
+        experiment="wavenet",
+        sampled="--count 8",
+        form="wav",
+        claims=(Claim("held-out bits a sample", "bits_per_dim", most=5.0),),
+    ),
+    Illustration(
+        name="spectrograms",
+        family="autoregressive",
+        title="The same notes, to be seen",
+        text="Below each wave is how loud its frequencies are over time: bright lines at multiples of one pitch, which "
+        "fade. Noise lies under them, for noise is in the data.",
+        alt="Four waves and their spectrograms with bright horizontal lines.",
+        experiment="wavenet",
+        picture="drawings/spectrograms.png",
+        claims=(Claim("bits a sample that are not the noise's own", "bits_per_dim", most=5.0),),
     ),
 )

@@ -63,7 +63,6 @@ FIGURES = (
         experiment="pr_vae",
         picture="samples/step_*.png",
         claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.1),),
-        cost="quick",
     ),
     Illustration(
         name="learned_constraint",
@@ -75,7 +74,6 @@ FIGURES = (
         experiment="pr_learned",
         picture="samples/step_*.png",
         claims=(Claim("held-out bits a dimension", "bits_per_dim", most=2.2),),
-        cost="quick",
     ),
     Illustration(
         name="people",

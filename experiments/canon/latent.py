@@ -140,7 +140,6 @@ FIGURES = (
                 "share of the plane farther from every digit than 95 % of reconstructions", "share_of_holes", least=0.05
             ),
         ),
-        cost="quick",
     ),
     Illustration(
         name="wake_sleep",

@@ -15,6 +15,8 @@ from jaxgen.report.curves import Panel, panels
 from jaxgen.report.page import Picture, date, embed, inside, read_json, render
 from jaxgen.rounding import rounded
 
+HEAVY = 200_000  # bytes of a picture beyond which it is a WebP: a hundred are to fit into 25 MB
+
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
@@ -186,7 +188,7 @@ def from_run(figure: Illustration, run: Path, samples: Path | None) -> Shown:
     parts = (f"seed {settings['seed']}" if "seed" in settings else "", settings["device"], f"jax {settings['jax']}")
     return Shown(
         figure,
-        None if picture is None else embed(0, picture, large=True),
+        None if picture is None else embed(0, picture, large=True, heavy=HEAVY),
         samples.read_text(errors="replace") if samples is not None and figure.form == "txt" else "",
         _heard(samples) if samples is not None and figure.form == "wav" else "",
         curves=panels(rows) if figure.curves else (),

@@ -172,8 +172,16 @@ def timeline(run_dir: pathlib.Path) -> list[Picture]:
     return [picture for picture in pictures if picture is not None]
 
 
-def embed(step: int, path: pathlib.Path, *, large: bool) -> Picture | None:
-    """The picture as a data URI: the file itself, or a WebP of it where that is heavy; None where it is broken."""
+def embed(step: int, path: pathlib.Path, *, large: bool, heavy: int | None = None) -> Picture | None:
+    """The picture as a data URI: the file itself, or a WebP of it where that is heavy; None where it is broken.
+
+    Args:
+      step: of the run.
+      path: a PNG.
+      large: whether it is shown as wide as the page.
+      heavy: bytes beyond which it is; a megabyte where it is large, else 64,000.
+    """
+    heavy = heavy or (LARGE_BYTES if large else SMALL_BYTES)
     kind = "png"
     try:
         content = read_regular(path)
@@ -182,7 +190,7 @@ def embed(step: int, path: pathlib.Path, *, large: bool) -> Picture | None:
             warnings.simplefilter("error", PIL.Image.DecompressionBombWarning)
             image = PIL.Image.open(io.BytesIO(content), formats=["PNG"])  # another format's reader may start programs
             image.load()
-        if len(content) > (LARGE_BYTES if large else SMALL_BYTES):
+        if len(content) > heavy:
             side, duration = LARGE_SIDE if large else SMALL_SIDE, image.info.get("duration", 100)
             frames = [
                 frame.convert("RGB") for frame in itertools.islice(PIL.ImageSequence.Iterator(image), MOST_FRAMES)
