@@ -27,8 +27,8 @@ from jaxgen.training.sharding import make_mesh
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
     options = parse(Compress, args, "jaxgen compress")
-    if (options.file is None) == (not options.examples):
-        raise UserError("give either a file to compress or --from train or test.")
+    if options.file is not None and options.examples:
+        raise UserError(f"--from {options.examples} and the file {options.file} are given; give one of them.")
     if options.batch is not None and options.batch < 1:
         raise UserError(f"batch is {options.batch}; it must be at least 1.")
     options.apply()
@@ -84,11 +84,10 @@ class _Examples:
 
 def _read(options: Compress, run: Run, code: Code, event: tuple[int, ...]) -> tuple[np.ndarray, int, str]:
     """Flat symbols, how many they are, and what kind."""
-    if options.examples:
-        source = getattr(run.stage.data, options.examples)
+    if options.file is None:
+        source = getattr(run.stage.data, options.examples or "test")
         examples: np.ndarray = _Examples(source, code, math.prod(event))  # pyright: ignore[reportAssignmentType]  # read by slices alone
         return examples, len(examples), "array"
-    assert options.file is not None
     if not options.file.is_file():
         raise UserError(f"file is {options.file}, which is no file; name one.")
     if options.file.suffix != ".npy":

@@ -272,9 +272,9 @@ class Compress(DataOptions):
     run: tyro.conf.Positional[Path]
     """A folder that `jaxgen train` wrote."""
     file: tyro.conf.Positional[Path | None] = None
-    """What to compress, unless it is examples of the data set."""
+    """What to compress (default: examples of the data set)."""
     examples: Annotated[Literal["", "train", "test"], tyro.conf.arg(name="from")] = ""
-    """Compress the data set's examples instead of a file."""
+    """Which of the data set's examples are compressed, where no file is named (default: test)."""
     out: Path = Path("compressed.jxg")
     """What to write."""
     batch: int | None = None

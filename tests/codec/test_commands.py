@@ -1,11 +1,17 @@
 """`jaxgen compress` and `jaxgen decompress` of a small run, and what they refuse."""
 
+from pathlib import Path
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from jaxgen.codec.coded import Code, code_of
+from jaxgen.commands.compress import _read
+from jaxgen.commands.options import Compress
 from jaxgen.core import Method
 from jaxgen.data.embedded import digits
+from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.errors import UserError
 from jaxgen.fields import Field
 from jaxgen.shipped import find
@@ -37,8 +43,8 @@ def test_a_test_set_comes_back_and_other_runs_and_files_are_refused(jaxgen, run,
     assert "(7, 8, 1); the model's are (8, 8, 1)" in capsys.readouterr().err
     assert jaxgen("compress", run, EXPERIMENT, "--out", tmp_path / "z.jxg") == 2
     assert "no model of bytes" in capsys.readouterr().err
-    assert jaxgen("compress", run) == 2
-    assert "either a file to compress or --from" in capsys.readouterr().err
+    assert jaxgen("compress", run, EXPERIMENT, "--from", "test") == 2
+    assert f"--from test and the file {EXPERIMENT} are given" in capsys.readouterr().err
     assert jaxgen("decompress", run, EXPERIMENT, "--out", tmp_path / "z.npy") == 2
     assert "is not a file of `jaxgen compress`" in capsys.readouterr().err
     data = bytearray((tmp_path / "x.jxg").read_bytes())
@@ -47,6 +53,25 @@ def test_a_test_set_comes_back_and_other_runs_and_files_are_refused(jaxgen, run,
     assert jaxgen("decompress", run, tmp_path / "x.jxg", "--out", tmp_path / "z.npy") == 2
     assert "block 2 of 3 does not match its checksum" in capsys.readouterr().err
     assert not list(tmp_path.glob("z*"))
+
+
+def test_the_held_out_examples_are_compressed_where_no_file_is_named():
+    data = Dataset(
+        *(
+            Source(
+                split,
+                split,
+                lambda n=n: {"image": np.zeros((1, 2), np.uint8)},
+                lambda n=n: Memory({"image": np.full((n, 2), n, np.uint8)}),
+                lambda: {"image": Field(0, 9, 10)},
+            )
+            for split, n in (("train", 4), ("test", 3))
+        )
+    )
+    run = SimpleNamespace(stage=SimpleNamespace(data=data))
+    for options, count in ((Compress(run=Path()), 3), (Compress(run=Path(), examples="train"), 4)):
+        symbols, size, kind = _read(options, run, code(Field(0, 9, 10)), (2,))
+        assert (size, kind, symbols[0:2].tolist()) == (2 * count, "array", [count] * 2)
 
 
 def code(takes):
