@@ -195,7 +195,7 @@ _HELP = """usage: jaxgen COMMAND ...
                  what was compressed, the same to the last byte
   bench NAME     measure an experiment's training step
   compile NAME   predict memory, communication and speed on TPU chips that are not at hand
-  list [FOLDER]  the shipped experiments, or those of a folder
+  list [NAME]    the shipped experiments, or those of a folder, a line each; all of one
   figures        the figures that the field is taught by, of finished runs and of new ones, on one page
 
 NAME is a shipped experiment, or the path of a file, such as ./mine.py; RUN is a folder that `train` wrote.

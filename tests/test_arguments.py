@@ -1,5 +1,6 @@
 """Arguments as a user gives them: help is never far, and every mistake is one sentence."""
 
+import io
 import json
 import platform
 from pathlib import Path
@@ -8,6 +9,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxgen.commands.tables import samples_table
+from jaxgen.console import Console
 from jaxgen.shipped import find
 
 COMMANDS = [
@@ -47,6 +50,16 @@ def test_list_shows_every_experiment(jaxgen, monkeypatch, capsys):
 def test_help_is_never_far(args, jaxgen, capsys):
     assert jaxgen(*args) == 0
     assert "jaxgen" in capsys.readouterr().out
+
+
+def test_a_figure_s_name_is_whole_at_80_columns():
+    names = ["classifier_frechet_distance", "nearest_training_distance", "precision"]
+    figures = {name: {"mean": 123.45678, "standard_deviation": 1.23456} for name in names}
+    about = {"samples": 9, "examples": 9, "split": "test", "training_examples": 9, "training_split": "train"}
+    samples = {**about, "features": "pixels", "figures": figures, "untrained": figures, "training_images": figures}
+    console = Console(width=80, file=io.StringIO())
+    console.print(samples_table(samples))
+    assert all(name in console.file.getvalue() for name in names)
 
 
 def test_a_bug_report_has_versions_devices_and_flags(jaxgen, capsys, monkeypatch):

@@ -63,22 +63,45 @@ def test_no_file_is_run_and_its_literals_are_read(two, jaxgen, capsys):
     }
 
 
-def test_tables_have_a_row_a_data_set(two, jaxgen, capsys, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+def test_an_experiment_is_a_line_of_a_terminal(jaxgen, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert jaxgen("list") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    for path in EXPERIMENTS:
+        (line,) = [line for line in lines if line.split()[:1] == [path.stem]]
+        start = line.removeprefix(path.stem).strip().replace(" …", "  ").split("  ")[0]
+        assert len(start) > 5
+        assert describe(path).method.startswith(start)
+
+
+def test_lines_have_the_first_figure_and_one_by_name_has_all(two, jaxgen, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     assert jaxgen("list", two) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.strip() == "inner" for line in lines)
-    for line, texts in zip(
-        [line for line in lines if "not yet run" in line or "1.0" in line or "3.0" in line],
-        [
-            ("one",),
-            ("two", "a method", "tfds, an accelerator", "Else, 2020", " a ", "not yet run"),
-            (" b ", "1.0"),
-            (" c ",),
-        ],
-        strict=True,
-    ):
-        assert all(text in line for text in texts)
+    assert [" ".join(line.split()) for line in lines[1:5]] == [
+        "one A model of something, on two lines. not yet run",
+        "",
+        "inner",
+        "two a method 1.0 | 2",
+    ]
+    assert jaxgen("list", two / "inner" / "two.py") == 0
+    assert [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()] == [
+        "two: a method",
+        "",
+        "needs tfds, an accelerator",
+        "paper Else, 2020",
+        "a not yet run",
+        "b 1.0 | 2",
+        "c 3.0 nats",
+    ]
+    assert jaxgen("list", "vae") == 0
+    out = capsys.readouterr().out
+    assert "Kingma & Welling" in out
+    assert "bits_per_dim" in out  # of figures.jsonl
+    assert max(map(len, out.splitlines())) <= 80
+    assert jaxgen("list", "vea") == 2
+    assert "did you mean vae?" in capsys.readouterr().err
     assert jaxgen("list", two, "--markdown") == 0
     page = capsys.readouterr().out
     assert "\n## inner\n" in page
@@ -125,10 +148,12 @@ def test_hostile_texts_are_printed_as_they_are(jaxgen, capsys, tmp_path):
     (tmp_path / "x.py").write_text(
         '"""A \\x1b[2Jmodel [/] of."""\nfrom somewhere import Config, experiment\nPAPER = "\\u202e[red]"\n'
     )
-    assert jaxgen("list", tmp_path) == 0
-    out = capsys.readouterr().out
-    assert "\x1b" not in out
-    assert r"A \x1b[2Jmodel [/] of." in out
+    out = ""
+    for what in (tmp_path, tmp_path / "x.py"):
+        assert jaxgen("list", what) == 0
+        out = capsys.readouterr().out
+        assert "\x1b" not in out
+        assert r"A \x1b[2Jmodel [/] of." in out
     assert r"\u202e[red]" in out
 
 

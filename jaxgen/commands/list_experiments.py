@@ -1,30 +1,33 @@
-"""`jaxgen list`: the experiments of a folder, read and not run: a folder may hold programs that are none."""
+"""`jaxgen list`: a line an experiment, or all of one; files are read and not run: a folder may hold other programs."""
 
 import ast
 import dataclasses
 import json
+import re
+import textwrap
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import tyro
-from rich.table import Table
 
 from jaxgen import measured, shipped
 from jaxgen.commands.arguments import parse
-from jaxgen.console import Console, plain
+from jaxgen.console import Console, printable
 from jaxgen.errors import UserError
 
 NOT_RUN = "not yet run"
+_FIGURE = 30  # characters of a figure on an experiment's line
 
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """The experiments of a folder and of the folders in it, which are families."""
+    """The shipped experiments, or those of a folder and of the folders in it, which are families: a line each, with the
+    first figure that was measured. Of one experiment, all it says of itself."""
 
-    folder: tyro.conf.Positional[Path | None] = None
-    """Where the files are (default: the shipped ones)."""
+    what: tyro.conf.Positional[Path | None] = None
+    """An experiment, by its name or the path of its file, or a folder (default: the shipped ones)."""
     json: bool = False
     """Print one JSON object an experiment and line."""
     markdown: bool = False
@@ -56,13 +59,20 @@ class Described:
 def main(args: Sequence[str]) -> None:
     """Runs the command."""
     options = parse(Options, args, "jaxgen list")
-    folder = options.folder or shipped.folder()
-    paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")], key=lambda path: (path.parent, path.stem))
+    what = options.what or shipped.folder()
+    one = not what.is_dir()
+    if one:
+        file = shipped.find(str(options.what))
+        folder, paths = file.parents[1] if shipped.folder() in file.parents else file.parent, [file]
+    else:
+        folder = what
+        paths = sorted([*folder.glob("*.py"), *folder.glob("*/*.py")], key=lambda path: (path.parent, path.stem))
     found = [each for path in paths if (each := describe(path, folder)) is not None]
-    reached = measured.of_experiments(folder / "figures.jsonl") if options.folder is None else {}
+    reached = measured.of_experiments(folder / "figures.jsonl") if folder == shipped.folder() else {}
     found = [dataclasses.replace(each, measured={**each.measured, **reached.get(each.name, {})}) for each in found]
     if not found:
-        raise UserError(f"folder {folder} holds no experiments; name the one that does.")
+        kind = "is no experiment" if one else "holds no experiments"
+        raise UserError(f"{paths[0] if one else folder} {kind}; `jaxgen list` shows those that are shipped.")
     families = {each.family: [other for other in found if other.family == each.family] for each in found}
     if options.json:
         for each in found:
@@ -70,7 +80,9 @@ def main(args: Sequence[str]) -> None:
     elif options.markdown:
         Console().print(_page(families), end="", markup=False, emoji=False, highlight=False, soft_wrap=True)
     else:
-        Console().print(*(_table(family or str(folder), members) for family, members in families.items()))
+        console = Console()
+        text = _whole(found[0], console.width) if one else _lines(families, str(folder), console.width)
+        console.print(text, markup=False, emoji=False, highlight=False, soft_wrap=True)
 
 
 def describe(path: Path, folder: Path | None = None) -> Described | None:
@@ -129,21 +141,36 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _table(family: str, members: Sequence[Described]) -> Table:
-    table = Table(title=plain(family))
-    table.add_column("experiment", no_wrap=True)  # to be copied
-    headers = [name for name in ("method", "needs", "paper") if any(getattr(each, name) for each in members)]
-    for header in headers:
-        table.add_column(header)
-    table.add_column("data", no_wrap=True)
-    table.add_column("measured")
-    for each in members:
-        about = [plain(getattr(each, header)) for header in headers]
-        for row, (data, figure) in enumerate(each.measured.items()):
-            first = [plain(each.name), *about] if row == 0 else [""] * (1 + len(about))
-            table.add_row(*first, plain(data), plain(figure))
-        table.add_section()
-    return table
+def _lines(families: Mapping[str, Sequence[Described]], folder: str, width: int) -> str:
+    """Families of experiments, each a line of at most `width` characters: name, what it is, its first figure."""
+    lines = []
+    for family, members in families.items():
+        lines += ["", printable(family or folder)]
+        names = max(len(printable(each.name)) for each in members)
+        about = max(10, width - names - _FIGURE - 4)
+        for each in members:
+            figure = next((figure for figure in each.measured.values() if figure != NOT_RUN), NOT_RUN)
+            cells = printable(each.name), _cut(each.method, about), _cut(re.split(r" \(|; ", figure)[0], _FIGURE)
+            lines.append(f"{cells[0]:{names}}  {cells[1]:{about}}  {cells[2]}".rstrip())
+    return "\n".join(
+        [*lines[1:], "", "`jaxgen list NAME` tells all of one: its paper, its data sets and their figures."]
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    """The text, or as many of its words as fit."""
+    return textwrap.shorten(printable(text), width, placeholder=" …", break_on_hyphens=False)
+
+
+def _whole(each: Described, width: int) -> str:
+    """All that is known of an experiment, in lines of at most `width` characters where words allow it."""
+    rows = {"needs": each.needs, "paper": each.paper, **{name or "measured": x for name, x in each.measured.items()}}
+    rows = {printable(name): printable(text) for name, text in rows.items() if text}
+    column = max(map(len, rows)) + 2
+    parts = [textwrap.fill(f"{printable(each.name)}: {printable(each.method)}", width), ""]
+    for name, text in rows.items():
+        parts.append(textwrap.fill(text, width, initial_indent=f"{name:{column}}", subsequent_indent=" " * column))
+    return "\n".join(parts)
 
 
 def _page(families: Mapping[str, Sequence[Described]]) -> str:
@@ -172,7 +199,8 @@ they are (mean ± standard deviation, and in brackets what null controls get, th
 `figures.jsonl`, which `python benchmarks/figures.py` writes; the others are older than the present order of examples,
 which draws other batches.
 
-This page is what `jaxgen list --markdown` prints; `jaxgen list` shows the same in a terminal, `--json` to programs.
+This page is what `jaxgen list --markdown` prints; `jaxgen list` has a line an experiment,
+`jaxgen list NAME` all of one, `--json` the same for programs.
 
 ## How an experiment is written
 

@@ -41,7 +41,7 @@ def keep_figures(folder: RunFolder, evaluation: dict[str, Any]) -> None:
 def figures_table(evaluation: dict[str, Any]) -> Table:
     """The table of an `eval.json`."""
     table = Table(title=f"step {evaluation['step']}, {evaluation['examples']} examples ({evaluation['split']})")
-    table.add_column("figure")
+    table.add_column("figure", no_wrap=True)
     table.add_column("mean", justify="right")
     table.add_column("standard error", justify="right")
     table.add_column("null controls")
@@ -65,7 +65,8 @@ def evidence_table(evidence: dict[str, Any]) -> Table:
     """The table of what bounds log p(x), in nats, and what each figure is a bound of."""
     table = Table(title=f"evidence of {evidence['data']}, nats, no constant left out")
     for heading in ("figure", "mean", "standard error", "what it is", "by"):
-        table.add_column(heading, justify="right" if heading in ("mean", "standard error") else "left")
+        right = heading in ("mean", "standard error")
+        table.add_column(heading, justify="right" if right else "left", no_wrap=heading == "figure")
     for row in evidence["rows"]:
         error = "" if row["standard_error"] is None else f"{row['standard_error']:.4f}"
         counts = ", ".join(
@@ -86,7 +87,7 @@ def samples_table(samples: dict[str, Any]) -> Table:
     training = f"{samples['training_examples']} of {samples['training_split']}"
     also = f"nearest_training_distance, data_copying and any class_kl: {training}"
     table = Table(title=f"{against}\n{also}\nfeatures: {samples['features']}")
-    table.add_column("figure")
+    table.add_column("figure", no_wrap=True)
     table.add_column("samples", justify="right")
     table.add_column("untrained", justify="right")
     table.add_column("training images", justify="right")
@@ -101,7 +102,8 @@ def runs_table(runs: Runs) -> Table:
     headers, rows = figures_of(runs)
     table = Table(title="figures of the runs, and of null controls below them")
     for header in headers:
-        table.add_column(plain(header), justify="left" if header == headers[0] else "right")
+        first = header == headers[0]
+        table.add_column(plain(header), justify="left" if first else "right", no_wrap=first)
     for row in rows:
         table.add_row(*map(plain, row))
     return table
