@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import jaxgen
+from jaxgen.closest import closest
 from jaxgen.errors import Preempted, UserError
 
 _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that no reading makes
@@ -86,7 +87,9 @@ def run(args: Sequence[str]) -> None:
             _help(args[0], args[1:])
         _COMMANDS[args[0]](args[1:])
     else:
-        raise UserError(f"command {args[0]!r} is unknown; choose one of {', '.join(_COMMANDS)}.")
+        close = closest(args[0], _COMMANDS)
+        meant = f"did you mean {close}?" if close else f"choose one of {', '.join(_COMMANDS)}."
+        raise UserError(f"command {args[0]!r} is unknown; {meant}")
 
 
 def _help(command: str, args: Sequence[str]) -> None:

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import difflib
 import functools
 import importlib.util
 import math
@@ -19,6 +18,7 @@ import jax
 from jax.sharding import Mesh
 
 from jaxgen import shipped
+from jaxgen.closest import closest
 from jaxgen.core import Batch, Drawing, Method, TrainState
 from jaxgen.data.check import check_declarations, check_examples
 from jaxgen.data.pipeline import batches, evaluation_batches
@@ -373,6 +373,6 @@ def _suggest(path: Path) -> str:
     if path.is_dir():
         return f"`jaxgen list {path}` shows the experiments in it."
     there = {file.stem: file for file in path.parent.glob("*.py")}
-    if close := difflib.get_close_matches(path.stem, there, n=1):
-        return f"did you mean {there[close[0]]}?"
+    if close := closest(path.stem, there):
+        return f"did you mean {there[close]}?"
     return "`jaxgen list` shows the shipped experiments, which are named without a path."

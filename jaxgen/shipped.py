@@ -1,9 +1,9 @@
 """The experiments that come with the library, by name: read and listed without importing any of them."""
 
-import difflib
 from pathlib import Path
 
 import jaxgen
+from jaxgen.closest import closest
 from jaxgen.errors import UserError
 
 
@@ -27,6 +27,7 @@ def find(name: str) -> Path:
     shipped = {file.stem: file for file in folder().glob("*/*.py")}
     if name in shipped:
         return shipped[name]
-    close = difflib.get_close_matches(name, shipped, n=1)
-    meant = f"did you mean {close[0]}?" if close else "`jaxgen list` shows them all."
+    named = {file.stem: f"./{file.name}" for file in Path().glob("*.py")} | {each: each for each in shipped}
+    close = closest(name, named)
+    meant = f"did you mean {named[close]}?" if close else "`jaxgen list` shows them all."
     raise UserError(f"no experiment is called {name!r}; {meant} A file of your own is named with a slash: ./{name}.py")

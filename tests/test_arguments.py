@@ -91,8 +91,8 @@ def bad(*args, says):
     ("args", "says"),
     [
         bad(
-            "tain",
-            says="command 'tain' is unknown; choose one of train, eval, compare, sample, export, compress, decompress,",
+            "learn",
+            says="command 'learn' is unknown; choose one of train, eval, compare, sample, export, compress,",
         ),
         bad("train", says="EXPERIMENT is missing"),
         bad("train", "experiments/latent/vea.py", says="latent/vea.py does not exist; did you mean"),
@@ -102,7 +102,10 @@ def bad(*args, says):
         bad("train", "./experiments", says="experiments is a folder; `jaxgen list"),
         bad("train", "./pyproject.toml", says="is not a Python file"),
         bad("train", "tests/conftest.py", says="needs a dataclass `Config`"),
-        bad("train", VAE, "--steps", "many", says="--steps: invalid literal"),
+        bad("trian", says="command 'trian' is unknown; did you mean train?"),
+        bad("train", VAE, "--steps", "many", says="--steps is 'many', no whole number; `jaxgen train"),
+        bad("train", VAE, "--learning-rate", "fast", says="--learning-rate is 'fast', no number"),
+        bad("train", "dcgan", "--learning-rat", "1", says="--learning-rat, 1; did you mean --learning-rate?"),
         bad("train", VAE, "--step-size", "1", says="Unrecognized options: --step-size"),
         bad("train", VAE, "--learnig-rate", "1", says="--learnig-rate, 1; did you mean --learning-rate?"),
         bad("train", VAE, "--data-dir", "README.md", says="data_dir README.md is not a folder"),

@@ -20,6 +20,7 @@ LEAVES = {
     "loops",
     "files",
     "chips",
+    "closest",
     "settings",
     "linen",
     "fields",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar, cast
 import tyro
 
 from jaxgen import shipped
+from jaxgen.closest import closest
 from jaxgen.commands.trust import trust
 from jaxgen.errors import UserError
 
@@ -42,9 +43,11 @@ def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = Non
     except SystemExit as stop:
         if not stop.code:
             raise
-        meant = re.search(r"Perhaps you meant.*?(--[\w.-]+)", errors.getvalue(), re.DOTALL)
-        suggestion = f"did you mean {meant[1]}?" if meant else f"`{prog} --help` lists the options."
-        raise UserError(f"{_sentence(errors.getvalue())}; {suggestion}") from None
+        said = _sentence(errors.getvalue())
+        unknown = re.match(r"Unrecognized options: .*?(--[\w.-]+)", said)
+        meant = closest(unknown[1], _options(kind, default)) if unknown else None
+        suggestion = f"did you mean {meant}?" if meant else f"`{prog} --help` lists the options."
+        raise UserError(f"{_number(said)}; {suggestion}") from None
 
 
 def parse_experiment(
@@ -131,6 +134,20 @@ def positive(name: str, text: str) -> list[float]:
     if not all(0 < value < math.inf for value in values):
         raise UserError(f"{name} is {text!r}; write positive numbers with commas between, as in 2,1,0.5.")
     return values
+
+
+def _options(kind: type[Any], default: Any) -> set[str]:
+    """What a help names as options."""
+    shown = io.StringIO()
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(shown):
+        tyro.cli(kind, args=["--help"], default=tyro.MISSING_NONPROP if default is None else default)
+    return set(re.findall(r"--[a-z][\w.-]*\w", shown.getvalue()))
+
+
+def _number(said: str) -> str:
+    """What Python says of a text that is no number, in words of the command line."""
+    said = re.sub(r"Error parsing (\S+): invalid literal for int\(\) .*?: (.*)", r"\1 is \2, no whole number", said)
+    return re.sub(r"Error parsing (\S+): could not convert .*?: (.*)", r"\1 is \2, no number", said)
 
 
 def _sentence(panel: str) -> str:

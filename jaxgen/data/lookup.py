@@ -1,6 +1,5 @@
 """A data set by what a command line calls it: a shipped name, a path, or a set prepared for TensorFlow Datasets."""
 
-import difflib
 import functools
 import hashlib
 import os
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from jaxgen.closest import closest
 from jaxgen.data import own, tfds
 from jaxgen.data.byte_text import SUFFIXES as TEXT
 from jaxgen.data.byte_text import text
@@ -78,9 +78,21 @@ def named(
         return _fitted(own.file(path, held_out=held_out), size, channels)
     if tfds.is_there(name):
         return _fitted(tfds.images(name, size=size), None, channels)
-    close = difflib.get_close_matches(name, SHIPPED, n=1)
-    meant = f"did you mean {close[0]}?" if close else f"choose {', '.join(SHIPPED)}, or a folder of images."
-    raise UserError(
+    raise UserError(_absent(name))
+
+
+def _absent(name: str) -> str:
+    """That there are no data of a name, and what may be meant: a shipped set, or what lies where it was looked for."""
+    path = Path(name).expanduser()
+    there = {file.name: str(path.parent / file.name) for file in path.parent.glob("*")}
+    if path.parent == Path():
+        there = {each: f"./{each}" for each in there} | {each: each for each in SHIPPED}
+    close = closest(path.name, there)
+    meant = f"did you mean {there[close]}?" if close else ""
+    if name.startswith(("/", ".", "~")) or (path.parent != Path() and path.parent.is_dir()):
+        return f"data {name} does not exist; {meant or 'name what does.'}"
+    meant = meant or f"choose {', '.join(SHIPPED)}, or a folder of images."
+    return (
         f"data {name!r} is no shipped data set, no path, and not prepared for TFDS in {tfds.folder_of(None)}; {meant}"
     )
 

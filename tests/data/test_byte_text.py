@@ -66,7 +66,7 @@ def test_a_text_s_end_is_held_out_and_of_a_folder_s_whole_files_by_their_names(t
         ("a.txt", 0, "length is 0; it must be at least 1"),
         ("a.txt", 11, "has at most 10 in a row to test on; make length, 11, no more than that."),
         ("one", 6, "has 1 .txt, .md, .text files; it takes at least 2, or name one file."),
-        ("none.txt", 6, "is no shipped data set, no path"),
+        ("none.txt", 6, "none.txt does not exist; "),
     ],
 )
 def test_texts_that_cannot_serve_are_one_sentence(name, length, message, tmp_path):
