@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+import PIL.Image
 import pytest
 
 from jaxgen.commands import bench, train
@@ -249,3 +250,17 @@ def test_a_run_may_be_evaluated_on_more_devices_than_divide_its_batch():
     assert len({figure["examples"] for figure in figures}) == 1
     bits = [figure["figures"]["bits_per_dim"]["mean"] for figure in figures]
     np.testing.assert_allclose(*bits, rtol=0.01)  # the noise is another in batches of another size
+
+
+def test_people_of_a_folder_of_one_s_own_train_by_the_same_file(tmp_path):
+    for name in ("a.png", "b.png"):
+        PIL.Image.fromarray(np.zeros((20, 16, 3), np.uint8)).save(tmp_path / name)
+    (tmp_path / "pairs.csv").write_text("from,to\na.png,b.png\nb.png,a.png\n")
+    joints = "[3, -1, 9]: [4, -1, 8]"
+    (tmp_path / "annotation.csv").write_text(f"name:keypoints_y:keypoints_x\na.png: {joints}\nb.png: {joints}\n")
+    file, config = configured("people", str(tmp_path), size=16, width=4, batch_size=1)
+    experiment = file.build(config)
+    assert experiment.data.train.spec["image"].shape == (16, 16, 3 + 3)
+    assert {"critic/loss", "generator/l1"} <= experiment.trainer(MESH).trace().out_info[1].keys()
+    with pytest.raises(UserError, match="constraint is 'fixed', which needs pictures with their parts"):
+        file.build(dataclasses.replace(config, constraint="fixed"))
