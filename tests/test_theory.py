@@ -382,3 +382,66 @@ def test_colder_sequences_are_likelier_to_the_oracle_and_miss_more_of_it(drawing
     assert (line["missed"] > entropy - 0.05).all()  # Gibbs' inequality
     alike = np.abs(found["constant"]["missed"][1] - line["missed"][1])
     assert alike > 1e-3  # a reward that is the same for all moves a policy all the same
+
+
+@pytest.mark.slow
+def test_where_labels_are_not_as_frequent_alike_features_make_mistakes(drawing):
+    found = drawing("label_shift", steps=2000)
+    module = ExperimentFile.load(find("label_shift")).module
+    figures = module.numbers(found)
+    assert figures["source_only_accuracy"] == pytest.approx(stats.norm.cdf(1 / 0.4), abs=0.015)  # Bayes's, near enough
+    assert figures["dann_accuracy"] < figures["source_only_accuracy"] - 0.05
+    source, target = np.array([0.5, 0.5]), np.array([0.05, 0.95])
+    middle = (source + target) / 2
+    labels = np.sqrt((stats.entropy(source, middle, 2) + stats.entropy(target, middle, 2)) / 2)
+    assert figures["alignment"] < labels - 0.1
+    assert figures["bound"] == pytest.approx((labels - figures["alignment"]) ** 2 / 2, rel=1e-4)
+    assert figures["dann_errors"] > figures["bound"]
+
+
+@pytest.mark.slow
+def test_pairs_that_pass_for_one_another_are_of_inverses(drawing):
+    found = drawing("bigan_inverse")
+    module = ExperimentFile.load(find("bigan_inverse")).module
+    a, b, c, d = found["course"][-1]
+    assert a * c == pytest.approx(1, abs=0.02)
+    assert abs(a) == pytest.approx(2, rel=0.05)  # the data's standard deviation
+    assert b == pytest.approx(1.5, abs=0.1)
+    assert c * b + d == pytest.approx(0, abs=0.05)
+
+    def density(x, z, slope, offset, mean, std, way):
+        """Of a pair of noises about u and its image, the mean over u."""
+        u, weights = hermegauss(80)
+        u = mean + std * u
+        ends = (u, slope * u + offset) if way == "encoder" else (slope * u + offset, u)
+        return stats.norm.pdf(x, ends[0], 0.5) * stats.norm.pdf(z, ends[1], 0.5) @ weights
+
+    for i, j in ((8, 10), (12, 12), (14, 18), (18, 6)):
+        x, z = module.X[i], module.Z[j]
+        p, q = density(x, z, 0.3, 0, 1.5, 2, "encoder"), density(x, z, 1, 0, 0, 1, "generator")
+        assert module.best()[i, j] == pytest.approx(p / (p + q), abs=1e-4)
+        assert found["judgement"][i, j] == pytest.approx(p / (p + q), abs=0.03)
+
+
+@pytest.mark.slow
+def test_absolute_errors_say_the_median_squares_the_mean_and_a_game_both_answers(drawing):
+    l1, l2, cgan = drawing("l1_median")
+    assert (l1 > 0.9).mean() > 0.99
+    assert l2.mean() == pytest.approx(0.4, abs=0.05)
+    assert np.std(l2) < 0.1
+    assert (cgan > 0).mean() == pytest.approx(0.7, abs=0.06)
+    assert (np.abs(cgan) > 0.5).mean() > 0.8
+
+
+@pytest.mark.slow
+def test_there_and_back_and_the_distribution_fit_a_map_that_is_wrong(drawing):
+    found = drawing("cycle_symmetry")
+    figures = ExperimentFile.load(find("cycle_symmetry")).module.numbers(found)
+    a, b, back = (3 * (found[name] @ [1, 1j]) for name in ("a", "b", "back"))
+    assert np.abs(back - a).mean() == pytest.approx(figures["cycle_error"], rel=1e-4)
+    assert figures["cycle_error"] < 0.05
+    for way in (1, 1j):  # of distributions on the line
+        assert stats.energy_distance((b * way).real, (a * 1j * way).real) < 0.2  # of a to 0: 0.9
+    assert figures["energy"] < 0.1
+    assert np.abs(b - 1j * a).mean() == pytest.approx(figures["translation_error"], rel=1e-4)
+    assert figures["translation_error"] > 1

@@ -1,6 +1,7 @@
 """CycleGAN: from images to what other images have become, and back, without a pair to learn from.
 
-`jaxgen train cyclegan --change colour`; then `jaxgen sample RUN --from test` shows translations beside images.
+`jaxgen train cyclegan --change colour`; then `jaxgen sample RUN --from test` shows translations beside images. With
+`--data A --target B` it is between two folders of images, of which nobody knows what the truth would be.
 """
 
 import dataclasses
@@ -12,6 +13,7 @@ import optax
 from head import Head, signed, strided
 from jaxgen.core import Net
 from jaxgen.data.domains import Change, colour, rotate, thicken, unpaired
+from jaxgen.data.source import Dataset
 from jaxgen.experiment import Experiment
 from jaxgen.methods.adversarial.cyclegan import cyclegan
 from jaxgen.models.adversarial.translation import PatchCritic, ResNetTranslator
@@ -40,6 +42,8 @@ class Config(Head):
     """Adam's step size, for all networks; it falls to nothing in the second half of the steps."""
     change: Literal["invert", "colour", "thicken", "rotate"] = "invert"
     """What the other domain's images have gone through. No network of local views can turn images."""
+    target: str | None = None
+    """A data set's name or a path: the other domain's images, in the place of changed ones."""
     width: int = 32
     """Channels of the largest hidden maps."""
     blocks: int = 3
@@ -55,7 +59,7 @@ PRESETS = {"digits": Config(), "mnist": Config()}
 
 def experiment(config: Config) -> Experiment:
     """Least squares, pools of 50 earlier translations, and how far translations are from the truth that was planted."""
-    data = unpaired(signed(strided(config.load())), CHANGES[config.change])
+    data = _domains(config)
     rate = optax.linear_schedule(config.learning_rate, 0.0, config.steps // 2, config.steps // 2)
     adam = optax.adam(rate, b1=0.5)
     channels = {domain: data.spec[domain]["image"].shape[2] for domain in ("a", "b")}
@@ -76,3 +80,12 @@ def experiment(config: Config) -> Experiment:
         batch_size=config.batch_size,
         seed=config.seed,
     )
+
+
+def _domains(config: Config) -> Dataset:
+    """Streams `a` and `b`."""
+    data = signed(strided(config.load()))
+    if config.target is None:
+        return unpaired(data, CHANGES[config.change])
+    other = signed(strided(dataclasses.replace(config, data=config.target).load()))
+    return Dataset.streams(a=data, b=other)

@@ -8,13 +8,9 @@ from typing import Any, Literal
 
 import optax
 
-from head import Head, signed
+from domains import over_photos
+from head import Head
 from jaxgen.core import Net
-from jaxgen.data.domains import colour
-from jaxgen.data.parts import halves
-from jaxgen.data.photos import over_photographs
-from jaxgen.data.source import Dataset
-from jaxgen.data.transforms import on_image
 from jaxgen.experiment import Experiment
 from jaxgen.losses.adaptation import reversal_schedule
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
@@ -47,18 +43,13 @@ PRESETS = {"mnist": Config()}
 
 def experiment(config: Config) -> Experiment:
     """Source and target have no example in common; the paper's network and schedules."""
-    plain = config.load()
-    first, second = halves(plain.train)
-    source = Dataset(first, plain.test).map(on_image(colour(1, 1, 1), lambda field: field))
-    target = over_photographs(Dataset(second, plain.test))
-    if config.seen == "target":
-        source = over_photographs(Dataset(first, plain.test))
+    data = over_photos(config, config.seen)
 
     def rate(step: Any) -> Any:
         return config.learning_rate / (1 + 10 * step / config.steps) ** 0.75
 
     sgd = optax.sgd(rate, momentum=0.9)
-    classes = plain.fields["label"].classes
+    classes = data.fields["source"]["label"].classes
     return Experiment(
         method=domain_adversarial(
             Net(Features(dtype=config.dtype), sgd),
@@ -66,7 +57,7 @@ def experiment(config: Config) -> Experiment:
             Net(MLPCritic(hidden=(100,), dtype=config.dtype), sgd),
             strength=lambda step: config.strength * reversal_schedule(step / config.steps),
         ),
-        data=Dataset.streams(source=signed(source), target=signed(target)),
+        data=data,
         schedule=Schedule(config.steps, log_every=100, checkpoint_every=1000),
         batch_size=config.batch_size,
         seed=config.seed,

@@ -11,6 +11,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 import optax
+from scipy.stats import spearmanr
 
 from clusters import k_means
 from codes import codes_drawing
@@ -59,11 +60,12 @@ def experiment(config: Config) -> Experiment:
         noise=normal(config.latent_size),
         codes=codes,
     )
+    slants = functools.partial(slanted, config.latent_size, count)
+    figures = [Evaluation("slant", slants, nulls={"untrained": slants})]
     if "label" in data.spec:
-        figure = Evaluation(
-            "matched", matched, nulls={"untrained": matched, "k_means": functools.partial(of_pixels, count)}
-        )
-        method = dataclasses.replace(method, evaluations=(figure,))
+        nulls = {"untrained": matched, "k_means": functools.partial(of_pixels, count)}
+        figures.append(Evaluation("matched", matched, nulls=nulls))
+    method = dataclasses.replace(method, evaluations=tuple(figures))
     drawing = codes_drawing(method, count, ("first", "second"))
     return dataclasses.replace(played(config, data, method), drawings={"codes": drawing})
 
@@ -77,6 +79,30 @@ def matched(model: Any, data: Any) -> Mapping[str, float]:
 def of_pixels(count: int, model: Any, data: Any) -> Mapping[str, float]:
     """The same of as many clusters of pixels."""
     return {"matched_accuracy": matched_accuracy(k_means(count, data), data.test[np.arange(len(data.test))]["label"])}
+
+
+def slanted(noise: int, count: int, model: Any, data: Any) -> Mapping[str, float]:
+    """How well one of the two numbers orders 1,000 generated images by slant: the larger of two rank correlations."""
+    rng = np.random.default_rng(0)
+    numbers = rng.uniform(-1, 1, (2, 1000, 1)).astype(np.float32)
+    latents = rng.normal(size=(1000, noise)).astype(np.float32), rng.integers(count, size=1000), *numbers
+    images = model.apply(_generated, *latents)
+    correlations = (spearmanr(number[:, 0], slant(images))[0] for number in numbers)
+    return {"slant_correlation": max(map(abs, correlations))}
+
+
+def slant(images: np.ndarray) -> np.ndarray:
+    """How many pixels further left or right strokes get with every pixel down, `[images]`: of images in [-1, 1]."""
+    ink = images.mean(-1) + 1
+    ink = ink / ink.sum((1, 2), keepdims=True)
+    down, across = (np.arange(side, dtype=ink.dtype) for side in ink.shape[1:])
+    down = down - np.einsum("nij,i->n", ink, down)[:, None]
+    across = across - np.einsum("nij,j->n", ink, across)[:, None]
+    return np.einsum("nij,ni,nj->n", ink, down, across) / np.einsum("nij,ni->n", ink, down**2)
+
+
+def _generated(view: View, *latents: Array) -> Array:
+    return view("generator", *latents).astype(jnp.float32)
 
 
 def _category(view: View, images: Array) -> Array:

@@ -23,6 +23,7 @@ def adaptive(
     *,
     target: float = adaptive_augmentation.TARGET,
     every: int = 4,
+    start: float = 0.0,
     speed: float = 500e3,
     inputs: Callable[[Batch], tuple[Array, ...]] = lambda batch: (batch["image"],),
 ) -> Method:
@@ -32,7 +33,8 @@ def adaptive(
       game: with a network "critic" of images.
       target: what E[sign D(real)] shall be: p rises above it, and falls below.
       every: steps from one look at the critic's signs to the next.
-      speed: images in which p can go from 0 to 1.
+      start: p at first.
+      speed: images in which p can go from 0 to 1; infinite where it is to stay as it is.
       inputs: of a batch, what the critic sees of real examples: images, and labels where it is told them.
     """
 
@@ -52,7 +54,7 @@ def adaptive(
         return jnp.zeros(()), Aux({"p": p, "signs": signs}, memory={MEMORY: p})
 
     def memory(key: Array, batch: Batch) -> Mapping[str, Any]:
-        return {**(game.memory(key, batch) if game.memory else {}), MEMORY: jnp.zeros(())}
+        return {**(game.memory(key, batch) if game.memory else {}), MEMORY: jnp.asarray(start, jnp.float32)}
 
     phases = (*map(distorting, game.phases), Phase("adapt", (), look, every=every))
     return dataclasses.replace(game, phases=phases, memory=memory)

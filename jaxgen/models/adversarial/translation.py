@@ -168,3 +168,21 @@ class ResNetTranslator(nn.Module):
 
     def _rectified(self, name: str, x: jax.Array) -> jax.Array:
         return nn.relu(InstanceNorm(name=f"{name}_norm")(x))
+
+
+class WithNoise(nn.Module):
+    """Images and z `[batch, n]` to what a network makes of the images with one channel more, a linear map of z.
+
+    Bousmalis et al. 2017, "Unsupervised Pixel-Level Domain Adaptation with Generative Adversarial Networks", section 4.
+
+    Attributes:
+      network: of `(images, *, train)`.
+    """
+
+    network: nn.Module
+
+    @nn.compact
+    def __call__(self, x: jax.Array, z: jax.Array, *, train: bool = False) -> jax.Array:
+        """The network's result."""
+        channel = nn.Dense(x.shape[1] * x.shape[2], name="noise")(z).reshape(*x.shape[:3], 1)
+        return self.network(jnp.concatenate([x, channel.astype(x.dtype)], -1), train=train)

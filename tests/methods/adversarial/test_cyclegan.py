@@ -11,8 +11,10 @@ import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.errors import UserError
+from jaxgen.experiment import ExperimentFile
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.cyclegan import cyclegan
+from jaxgen.shipped import find
 from jaxgen.training.step import init_state
 
 KEY = jax.random.key(0)
@@ -108,3 +110,16 @@ def test_critics_see_the_pool_which_fills_in_the_order_of_the_examples():
     far["pool_b"] = far["pool_b"]._replace(images=jnp.full_like(far["pool_b"].images, 100.0))
     losses = [own.phases[1].loss(dataclasses.replace(view, memory=m), BATCH, KEY)[0] for m in (view.memory, far)]
     assert losses[1] != losses[0]
+
+
+def test_the_other_domain_may_be_somebody_s_own(tmp_path):
+    for name, level in (("a", 10), ("b", 200)):
+        np.save(tmp_path / f"{name}.npy", np.full((20, 16, 16, 1), level, np.uint8))
+    file = ExperimentFile.load(find("cyclegan"))
+    data = file.build(file.config(data=str(tmp_path / "a.npy"), target=str(tmp_path / "b.npy"))).data
+    assert data.spec.keys() == {"a", "b"}
+    for stream, level in (("a", 10), ("b", 200)):
+        for split in (data.train, data.test):
+            examples = split.sources[stream][np.arange(2)]
+            np.testing.assert_allclose(examples["image"], level / 127.5 - 1, rtol=1e-5)
+            assert "target" not in examples

@@ -13,9 +13,11 @@ from scipy import stats
 from scipy.special import entr
 
 from jaxgen.core import Net, view_of
+from jaxgen.experiment import ExperimentFile
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.infogan import category, infogan, interval
 from jaxgen.methods.adversarial.priors import normal
+from jaxgen.shipped import find
 from jaxgen.training.step import init_state
 
 KEY = jax.random.key(0)
@@ -104,3 +106,30 @@ def test_what_is_read_of_data_are_latents_that_say_the_same(method):
     np.testing.assert_array_equal(latents["bit"], [0, 1])
     np.testing.assert_allclose(stats.norm.cdf(latents["number"][:, 0]) * 2 - 1, [-0.5, 0.25], atol=1e-5)
     np.testing.assert_allclose(method.latents.decode(view, latents, KEY), images, atol=1e-5)
+
+
+def test_slant_is_the_shear_of_an_upright_stroke():
+    module = ExperimentFile.load(find("infogan")).module
+    stroke = np.full((3, 9, 32, 1), -1.0)
+    for image, shear in zip(stroke, (0, 1, -2), strict=True):
+        for row in range(9):
+            image[row, 15 + shear * (row - 4), 0] = 1
+    np.testing.assert_allclose(module.slant(stroke), [0, 1, -2], atol=1e-9)
+
+
+def test_one_number_that_slants_is_found_whatever_its_sign_and_none_where_nothing_does():
+    module = ExperimentFile.load(find("infogan")).module
+    row, column = np.meshgrid(np.arange(8.0), np.arange(16.0), indexing="ij")
+
+    class Model:
+        def __init__(self, slope):
+            self.slope = slope
+
+        def apply(self, function, noise, category, first, second):
+            middle = 8 + self.slope * second[:, :, None] * (row - 3.5)
+            return (2 * np.exp(-((column - middle) ** 2) / 2) - 1)[..., None]
+
+    assert module.slanted(4, 10, Model(-0.5), None)["slant_correlation"] > 0.99
+    noise = np.random.default_rng(1).normal(size=(1000, 8, 16, 1))
+    nothing = type("Nothing", (), {"apply": lambda *_: np.tanh(noise)})()
+    assert module.slanted(4, 10, nothing, None)["slant_correlation"] < 0.15

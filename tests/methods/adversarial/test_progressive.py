@@ -9,7 +9,8 @@ import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.data.source import Dataset, Memory, Source
-from jaxgen.experiment import Experiment
+from jaxgen.errors import UserError
+from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.fitting import fit
 from jaxgen.layers.fade import alpha_of, between, blended
 from jaxgen.layers.resample import enlarge
@@ -18,6 +19,7 @@ from jaxgen.methods.adversarial import priors, regularizers
 from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.progressive import growing, shrunk
 from jaxgen.models.adversarial.progan import Critic, Generator
+from jaxgen.shipped import find
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 from jaxgen.training.stages import Stage
@@ -135,3 +137,13 @@ def test_the_new_layers_hear_nothing_at_alpha_0_and_the_games_see_the_stage_s_re
     one = method(4, 0)
     state, _ = fit(one, {"image": IMAGES}, steps=1, key=jax.random.key(0), batch_size=4)
     assert one.sample(view_of(one, state), jax.random.key(0), 3).shape == (3, 4, 4, 1)
+
+
+def test_the_experiment_grows_from_four_pixels_to_the_data_s_or_not_at_all():
+    file = ExperimentFile.load(find("progan"))
+    plan = file.build(file.config(data="cifar10", steps=103)).plan
+    assert [(stage.name, stage.steps) for stage in plan] == [("4x4", 25), ("8x8", 25), ("16x16", 25), ("32x32", 28)]
+    (alone,) = file.build(file.config(data="cifar10", steps=103, smallest=32)).plan
+    assert (alone.name, alone.steps) == ("32x32", 103)
+    with pytest.raises(UserError, match="smallest is 5; choose one of 4, 8, 16, 32"):
+        file.build(file.config(data="cifar10", smallest=5))

@@ -1,6 +1,7 @@
 """The lazy terms of StyleGAN2, what its memory keeps, and images that are distorted as memory says."""
 
 import dataclasses
+import math
 
 import jax
 import jax.numpy as jnp
@@ -110,6 +111,25 @@ def test_p_rises_while_the_critic_is_sure_and_falls_while_it_is_not(logit, sign)
     aux = method.phases[-1].loss(view, BATCH, KEY)[1]
     assert float(aux.memory[MEMORY]) == pytest.approx(0.5 + sign * 4 * 16 / 500e3)
     assert float(aux.metrics["signs"]) == sign
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("speed", "after"), [(math.inf, 0.4), (500e3, 0.4 - 4 * 16 / 500e3)])
+def test_p_may_begin_anywhere_and_stay_there(speed, after):
+    method = adaptive(game(), start=0.4, speed=speed)
+    state = init_state(method, KEY, BATCH)
+    unsure = jax.tree.map(jnp.zeros_like, state.nets["critic"].params)
+    nets = {**state.nets, "critic": dataclasses.replace(state.nets["critic"], params=unsure)}
+    aux = method.phases[-1].loss(view_of(method, dataclasses.replace(state, nets=nets)), BATCH, KEY)[1]
+    assert float(aux.memory[MEMORY]) == pytest.approx(after)
+
+
+def test_the_experiment_s_options_are_few_images_and_a_probability_at_first():
+    file = ExperimentFile.load(find("stylegan2"))
+    found = file.build(file.config(augment="fixed", probability=0.3, few=100))
+    assert len(found.data.train) == 100
+    assert float(found.method.memory(KEY, BATCH)[MEMORY]) == pytest.approx(0.3)
+    assert MEMORY not in file.build(file.config()).method.memory(KEY, BATCH)
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pytest
 from flax import linen as nn
 
 from jaxgen.errors import UserError
-from jaxgen.models.adversarial.translation import PatchCritic, ResNetTranslator, UNet
+from jaxgen.models.adversarial.translation import PatchCritic, ResNetTranslator, UNet, WithNoise
 
 KEY = jax.random.key(0)
 
@@ -117,3 +117,16 @@ def test_the_translator_reflects_its_edges():
     first = seen["intermediates"]["first"]["__call__"][0]
     everywhere = np.broadcast_to(np.asarray(variables["params"]["first"]["kernel"]).sum((0, 1, 2)), first.shape)
     np.testing.assert_allclose(first, everywhere, atol=1e-5)
+
+
+class Same(nn.Module):
+    def __call__(self, x, *, train):
+        return x
+
+
+def test_noise_is_one_channel_more():
+    x, z = jax.random.normal(KEY, (2, 4, 8, 3)), jax.random.normal(KEY, (2, 5))
+    shown, variables = WithNoise(Same()).init_with_output(KEY, x, z)
+    noise = variables["params"]["noise"]
+    np.testing.assert_array_equal(shown[..., :3], x)
+    np.testing.assert_allclose(shown[..., 3].reshape(2, -1), z @ noise["kernel"] + noise["bias"], rtol=1e-5, atol=1e-6)
