@@ -73,7 +73,7 @@ def courses(frames: np.ndarray, real: np.ndarray = REAL) -> dict[str, np.ndarray
 
     def distance(fake: np.ndarray) -> float:
         cost = spatial.distance.cdist(fake, real)
-        return cost[optimize.linear_sum_assignment(cost)].mean()
+        return float(cost[optimize.linear_sum_assignment(cost)].mean())
 
     return {
         name: np.array([(distance(frame[:-1]), frame[-1, 0]) for frame in frames[:, index]])
