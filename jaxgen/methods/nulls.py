@@ -21,7 +21,9 @@ def density_nulls(field: str, takes: Field) -> Callable[[Any], dict[str, dict[st
 
     They are fitted to training examples and judged by held-out ones, at most 50,000 of each and of sequences 2,000,000
     symbols. Figures go by the names that methods give theirs, in nats of an example and bits of one of its elements; of
-    values that have levels they are those of probabilities, of others of densities.
+    values that have levels they are those of probabilities, of others of densities. A Gaussian is left out where there
+    are fewer than two training examples a dimension: in n of them it finds the squared Mahalanobis distance of a new
+    one about n / (n - d - 2) times its d.
 
     Args:
       field: its name; examples with levels and one axis are sequences.
@@ -39,7 +41,8 @@ def density_nulls(field: str, takes: Field) -> Callable[[Any], dict[str, dict[st
             found = {name: ngrams(train, test, levels, order) for name, order in (("unigrams", 1), ("5-grams", 5))}
         elif levels is not None:
             found["independent pixels"] = independent(train, test, levels)
-        if size <= _LARGEST and levels != 2 and (levels is None or len(shape) > 1):
+        enough = len(train) >= 2 * size  # of fewer, it takes a held-out example to be over twice as far off as it is
+        if enough and size <= _LARGEST and levels != 2 and (levels is None or len(shape) > 1):
             found["Gaussian"] = gaussian(train, test, cells=levels is not None)
         return {name: _figures(nats, size) for name, nats in found.items() if math.isfinite(nats)}
 

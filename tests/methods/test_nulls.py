@@ -61,6 +61,12 @@ def test_the_digits_figures_are_those_found_elsewhere(signed):
     assert found["Gaussian"]["nats"] == pytest.approx(found["Gaussian"]["bits_per_dim"] * 64 * np.log(2))
 
 
+def test_a_gaussian_of_too_few_examples_is_left_out():
+    x = np.float32(RNG.normal(size=(20, 5)))
+    assert "Gaussian" in density_nulls("x", Field())(dataset("x", x[:10], x[10:]))
+    assert "Gaussian" not in density_nulls("x", Field())(dataset("x", x[:9], x[10:]))
+
+
 def test_pixels_of_two_values_cost_what_their_shares_say():
     train, test = (np.float32(RNG.uniform(size=(n, 2, 3, 1)) < 0.3) for n in (40, 25))
     found = density_nulls("image", bernoulli.takes)(dataset("image", train, test))
