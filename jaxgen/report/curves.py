@@ -14,6 +14,7 @@ from jaxgen.rounding import is_number, number
 WIDTH, HEIGHT = 330, 204  # the SVG's own units; about pixels, since a chart is shown about as wide
 TOP, BOTTOM = 12, 24
 LABEL_HEIGHT = 27  # two lines of text
+LOWEST = HEIGHT - BOTTOM - 8  # of a label, whose second line is then above the numbers of the steps
 MOST_POINTS = 1000
 MOST = 1e300  # what is larger counts as infinite: differences of such numbers are
 NOT_DRAWN = {"step", "epoch", "time", "seconds"}  # clocks
@@ -263,13 +264,13 @@ def ticks(low: float, high: float, count: int) -> list[tuple[float, str]]:
 
 def spread(wanted: Sequence[float]) -> list[float]:
     """Heights near the wanted ones that keep labels apart and inside the chart."""
-    gap = min(LABEL_HEIGHT, (HEIGHT - BOTTOM - TOP) / max(1, len(wanted) - 1))
+    gap = min(LABEL_HEIGHT, (LOWEST - TOP) / max(1, len(wanted) - 1))
     placed = [0.0] * len(wanted)
     floor = float(TOP)
     for index in sorted(range(len(wanted)), key=wanted.__getitem__):
         placed[index] = max(wanted[index], floor)
         floor = placed[index] + gap
-    ceiling = float(HEIGHT - BOTTOM)
+    ceiling = float(LOWEST)
     for index in sorted(range(len(wanted)), key=placed.__getitem__, reverse=True):
         placed[index] = min(placed[index], ceiling)
         ceiling = placed[index] - gap
