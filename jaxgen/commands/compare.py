@@ -62,7 +62,7 @@ def _settings_table(runs: Runs) -> Table:
 
 
 def _samples(runs: Runs, options: Compare) -> tuple[dict[str, Picture], dict[str, str]]:
-    """A picture of each run's samples, or the sentence that says why there is none."""
+    """A picture of each run's samples; and runs without one, those alike as one name, with why there is none."""
     process.configure()
     process.check_devices()
     mesh, pictures, unseen = options.mesh.make(), {}, {}
@@ -76,7 +76,8 @@ def _samples(runs: Runs, options: Compare) -> tuple[dict[str, Picture], dict[str
                 pictures[name] = embed(0, Path(folder) / name, large=True)
             except UserError as error:
                 unseen[name] = str(error)
-    return pictures, unseen
+    reasons = dict.fromkeys(unseen.values())
+    return pictures, {", ".join(name for name in unseen if unseen[name] == reason): reason for reason in reasons}
 
 
 def _drawn(folder: Path, mesh: Mesh, options: Compare) -> np.ndarray:
