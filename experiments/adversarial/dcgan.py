@@ -1,6 +1,6 @@
 """A DCGAN: the non-saturating game of a generator and a discriminator that are convolutional and normalize batches.
 
-`jaxgen train dcgan`; of points, the same game with two hidden layers.
+`jaxgen train dcgan` draws digits. With data that are points, both players have two hidden layers instead.
 """
 
 import dataclasses

@@ -78,6 +78,11 @@ class MetricLog:
         self._row, self._since_row, self._ended = self._since_row, [], ended
         return self._written
 
+    @property
+    def written(self) -> dict[str, float] | None:
+        """The last row written."""
+        return self._written
+
     def picture(self, step: int, path: Path | None) -> None:
         """Shows a PNG of samples in TensorBoard too, where there is one."""
         if self._events and path is not None:

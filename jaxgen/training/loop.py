@@ -169,6 +169,8 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
         watched = watcher(method, mesh, shardings)
         with contextlib.ExitStack() as stack:
             progress = stack.enter_context(progress_bar(run.console))
+            if not run.console.is_terminal:  # which shows no bar
+                run.say(f"Compiling, which may take minutes; then {run.folder.metrics_file} has a line now and then.")
             task = progress.add_task("compiling", total=schedule.steps, completed=step, shown="")
             trainer.program(step - start)
             progress.update(task, description="training" if len(run.stages) == 1 else trainer.stage)
@@ -196,6 +198,7 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
                     check_state(state, step)
                     run.checkpoints.save(state, trainer.stage, score, row)
             row = log.check()
+            progress.update(task, shown=summary(log.written))  # of the last step, however short the run
             check_state(state, step)
             run.checkpoints.save_and_wait(state, trainer.stage, score, row)
             if run.stop.error:

@@ -23,4 +23,4 @@ def summary(row: Mapping[str, float] | None) -> str:
     if row is None:
         return ""
     losses = [f"{name.removesuffix('/loss')} {value:.3f}" for name, value in row.items() if name.endswith("/loss")]
-    return "  ".join([*losses, f"{row['images_per_second']:,.0f} images/s"])
+    return "  ".join([*losses, f"{row['images_per_second']:,.0f} examples/s"])
