@@ -31,7 +31,9 @@ def main() -> NoReturn:
         sys.stdout.flush()
         sys.exit(0)
     except UserError as error:
-        _say(error)
+        from jaxgen.commands.arguments import with_options
+
+        _say(with_options(str(error)))
         sys.exit(error.exit_code)
     except BrokenPipeError:  # whoever read, as `head` does, has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what Python flushes at its end

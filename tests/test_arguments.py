@@ -1,5 +1,6 @@
 """Arguments as a user gives them: help is never far, and every mistake is one sentence."""
 
+import dataclasses
 import io
 import json
 import platform
@@ -9,6 +10,8 @@ import jax
 import numpy as np
 import pytest
 
+from jaxgen.commands.arguments import parse, with_options
+from jaxgen.commands.options import FeatureOptions
 from jaxgen.commands.tables import samples_table
 from jaxgen.console import Console
 from jaxgen.shipped import find
@@ -62,6 +65,17 @@ def test_a_figure_s_name_is_whole_at_80_columns():
     assert all(name in console.file.getvalue() for name in names)
 
 
+def test_fields_are_named_as_options_of_the_command_alone():
+    parse(FeatureOptions, [], "jaxgen eval")  # which has no --skip-bad
+    parse(dataclasses.make_dataclass("Own", [("skip_bad", bool, False), ("channels", int, 3)]), [], "jaxgen train")
+    for python, command in (
+        ("a/skip_bad.png is empty; mend it, or set skip_bad.", "a/skip_bad.png is empty; mend it, or set --skip-bad."),
+        ("channels is 2; give channels=1 or channels=3.", "--channels is 2; give --channels 1 or --channels 3."),
+        ("x has channels first and bits_per_dim.", "x has channels first and bits_per_dim."),
+    ):
+        assert with_options(python) == command
+
+
 def test_a_bug_report_has_versions_devices_and_flags(jaxgen, capsys, monkeypatch):
     monkeypatch.setenv("XLA_FLAGS", "--xla_one=1")
     monkeypatch.setenv("SECRET_TOKEN", "hush")
@@ -108,31 +122,37 @@ def bad(*args, says):
         bad("train", "dcgan", "--learning-rat", "1", says="--learning-rat, 1; did you mean --learning-rate?"),
         bad("train", VAE, "--step-size", "1", says="Unrecognized options: --step-size"),
         bad("train", VAE, "--learnig-rate", "1", says="--learnig-rate, 1; did you mean --learning-rate?"),
-        bad("train", VAE, "--data-dir", "README.md", says="data_dir README.md is not a folder"),
+        bad("train", VAE, "--data-dir", "README.md", says="--data-dir README.md is not a folder"),
         bad("train", VAE, "--steps", says="Missing value for argument '--steps'"),
         bad("train", VAE, "--seeds", "0,one", says="seeds is '0,one'; write whole numbers with commas between"),
         bad("train", VAE, "--seeds", "0,1,0", says="seeds is '0,1,0', which names one twice; name each once."),
         bad("train", VAE, "--seeds", "0,-1", says="seed is -1; it must be from 0 to 4294967295."),
-        bad("train", VAE, "--seed", "5", "--seeds", "0,1", says="seed is 5 and seeds is '0,1'; give one of them."),
-        bad("compare", "runs/a", "runs/a", says="runs are 2 folders; name 2 to 26 that differ."),
+        bad("train", VAE, "--seed", "5", "--seeds", "0,1", says="--seed is 5 and --seeds is '0,1'; give one of them."),
+        bad("compare", "runs/a", "runs/a", says="2 to 26 different runs are compared, and 2 named here"),
         bad("compare", "runs/a", "runs/b", says="runs/a is not a run of jaxgen (it has no config.json); name a folder"),
         bad("compare", "a", "b", "--count", "-1", says="count is -1; it must be at least 0."),
         bad("train", VAE, "--steps", "-5", says="steps is -5; it must be at least 1"),
-        bad("train", VAE, "--batch-size", "0", says="batch_size is 0; it must be at least 1"),
+        bad("train", VAE, "--batch-size", "0", says="--batch-size is 0; it must be at least 1"),
         bad("train", VAE, "--hidden", "0", says="hidden is 0; it must be at least 1"),
-        bad("train", VAE, "--learning-rate", "nan", says="learning_rate is nan; it must be a positive number"),
+        bad("train", VAE, "--learning-rate", "nan", says="--learning-rate is nan; it must be a positive number"),
         bad(
             "train",
             VAE,
             "--batch-size",
             "30",
-            says="batch_size=30 cannot be split evenly over the mesh's 4 data shards",
+            says="--batch-size 30 cannot be split evenly over the mesh's 4 data shards",
         ),
-        bad("train", VAE, "--batch-size", "2000", says="batch_size=2000 exceeds the 1437 examples of digits"),
+        bad("train", VAE, "--batch-size", "2000", says="--batch-size 2000 exceeds the 1437 examples of digits"),
         bad("train", VAE, "--seed", "-1", says="seed is -1; it must be from 0 to 4294967295"),
         bad("train", VAE, "--seed", str(2**63), says="seed is 9223372036854775808; it must be from 0 to"),
         bad("train", VAE, "--steps", "3000000000", says="steps is 3000000000; it must be at most 2147483647"),
-        bad("train", VAE, "--steps-per-call", "7", says="is not a multiple of steps_per_call 7"),
+        bad(
+            "train",
+            VAE,
+            "--steps-per-call",
+            "7",
+            says="is not a multiple of the 7 steps of a compiled call",
+        ),
         bad("train", VAE, "--run-dir", "/proc/nowhere", says="run folder /proc/nowhere cannot be written"),
         bad("train", VAE, "--run-dir", "tests", says="folder tests is not a run of jaxgen"),
         bad("train", VAE, "--run-dir", "tests", "--fresh", says="folder tests is not a run of jaxgen (it has no"),
@@ -152,7 +172,7 @@ def bad(*args, says):
         bad("sample", "nowhere", "--interpolate", "1", says="interpolate is 1; it must be at least 2"),
         bad("sample", "nowhere", "--arithmetic", "8+-3", says="arithmetic is '8+-3'; write classes with + and -"),
         bad("sample", "nowhere", "--classes", "a", says="classes is 'a'; write whole numbers"),
-        bad("sample", "x", "--neighbors", "--temperature", "2", says="temperature and neighbors both say what a row"),
+        bad("sample", "x", "--neighbors", "--temperature", "2", says="--temperature and --neighbors both say"),
         bad("bench", VAE, "--steps", "0", says="steps is 0"),
         bad("bench", VAE, "--sweep", "1,five", says="sweep is '1,five'; write whole numbers"),
         bad("bench", VAE, "--sweep", "5", says="sweep holds 5 but there are 4 devices"),
@@ -164,7 +184,9 @@ def bad(*args, says):
             says="against is nowhere.json, which cannot be read",
         ),
         bad("bench", VAE, "--against", "pyproject.toml", says="which is not what `jaxgen bench --json` prints"),
-        bad("bench", VAE, "--sweep", "1,3", says="batch_size=64 cannot be split evenly over the mesh's 3 data shards"),
+        bad(
+            "bench", VAE, "--sweep", "1,3", says="--batch-size 64 cannot be split evenly over the mesh's 3 data shards"
+        ),
         bad("bench", VAE, "--profile", "pyproject.toml", says="profile is pyproject.toml, which cannot be a folder"),
         bad("train", VAE, "--distributed", "off", "--coordinator", "a:1", says="distributed is off, and coordinator"),
         bad(
@@ -175,13 +197,13 @@ def bad(*args, says):
         bad("compile", VAE, says="topology is missing; name the chips, as in `--topology v5e:4x4`"),
         bad("compile", VAE, "--topology", "v5e", says="topology is 'v5e'; write it as v5e:16x16"),
         bad("compile", VAE, "--topology", "cpu:4", "--sweep", "1;2", says="sweep is '1;2'; write whole numbers"),
-        bad("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", says="batch_size 6 cannot be split evenly"),
+        bad("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", says="--batch-size 6 cannot be split evenly"),
         bad("compile", VAE, "--topology", "cpu:4", "--mesh.fsdp", "3", says="mesh.fsdp 3 times mesh.tensor 1 does not"),
         bad(
             *("compile", VAE, "--topology", "cpu:4", "--batch-size", "6", "--sweep", "1,2"),
-            says="batch_size 6 gives the 4 devices of cpu:4 no whole number each",
+            says="--batch-size 6 gives the 4 devices of cpu:4 no whole number each",
         ),
-        bad("list", "tests/losses/nothing", says="holds no experiments"),
+        bad("list", "tests/losses/nothing", says="tests/losses/nothing is no experiment"),
     ],
 )
 def test_bad_input_is_one_sentence(args, says, jaxgen, monkeypatch, capsys):

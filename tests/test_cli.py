@@ -297,7 +297,7 @@ def test_a_refused_command_leaves_every_byte_as_it_was(trained, jaxgen, capsys, 
         assert contents(folder) == before
 
     refused("--steps", 10, says="steps is 10 but the run is at step 20 already")
-    refused("--steps", 50, "--steps-per-call", 25, says="steps_per_call 25 does not divide step 20")
+    refused("--steps", 50, "--steps-per-call", 25, says="--steps-per-call 25 does not divide step 20")
     refused("--mesh.tensor", 2, "--fresh", says="the experiment splits no array over tensor")
     for path in (folder / "checkpoints" / "20" / "state").rglob("d/*"):
         path.write_bytes(path.read_bytes()[:10])

@@ -95,8 +95,13 @@ def test_a_command_s_steps_per_call_is_checked_and_not_the_experiment_s(jaxgen, 
     assert jaxgen("bench", file, "--steps", 15, "--steps-per-call", 5, "--json") == 0
     capfd.readouterr()
     said = refused(jaxgen, capfd, tmp_path / "other", file, "--steps", 25, "--steps-per-call", 4)
-    assert "is not a multiple of steps_per_call 4; change one of them." in said
-    assert "steps 25 is not a multiple of steps_per_call 10" in refused(jaxgen, capfd, tmp_path, file, "--steps", 25)
+    assert (
+        "is 25, which is not a multiple of the 4 steps of a compiled call; change it, or give --steps-per-call 1."
+        in said
+    )
+    assert "--steps is 25, which is not a multiple of the 10 steps" in refused(
+        jaxgen, capfd, tmp_path, file, "--steps", 25
+    )
 
 
 @pytest.mark.parametrize("cosine", [False, True])

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from jaxgen.experiment import ExperimentFile
 
 T = TypeVar("T")
+_fields: set[str] = set()  # which the command has options for
 _UNPREFIXED = tyro.conf.arg(name="")  # `--steps`, not `--config.steps`; what is nested keeps its prefix: `--mesh.data`
 
 
@@ -30,6 +31,7 @@ def parse(kind: type[T], args: Sequence[str], prog: str, default: T | None = Non
       UserError: they do not fit; the message is one sentence.
       SystemExit: help was asked for, and printed.
     """
+    _fields.update(_optional(kind))
     errors = io.StringIO()
     try:
         with contextlib.redirect_stderr(errors):
@@ -82,6 +84,7 @@ def parse_experiment(
     known = {field.name for field in dataclasses.fields(file.config_type)}
     if clash := sorted(known & {field.name for field in dataclasses.fields(cast(Any, options))}):
         raise UserError(f"Config of {file.path} has a field {clash[0]!r}, which is an option of `{prog}`; rename it.")
+    _fields.update(_optional(file.config_type), _optional(options))
     preset = file.preset(_data(args) if "data" in known else None)
     config = dataclasses.replace(preset, **{name: value for name, value in defaults.items() if name in known})
     parsed: Any = parse(both, args[1:], f"{prog} {args[0]}", both(config, options()), file.module.__doc__)
@@ -107,6 +110,29 @@ def _data(args: Sequence[str]) -> str | None:
         elif arg.startswith("--data="):
             given = arg.removeprefix("--data=")
     return given
+
+
+def with_options(sentence: str) -> str:
+    """A sentence for Python and the command line alike, in which fields of the command are named as its options.
+
+    Those are words with an underscore, or before "=", or before " is" where the sentence begins.
+    """
+    if not _fields:
+        return sentence
+    fields = "|".join(sorted(_fields, key=len, reverse=True))
+    sentence = re.sub(rf"^({fields})(?= is )", lambda found: _option(found[1]), sentence)
+    sentence = re.sub(rf"(?<![\w./-])({fields})=(?=[\w.'\"])", lambda found: f"{_option(found[1])} ", sentence)
+    compound = rf"(?<![\w./'-])({fields})(?![\w/='-]|\.\w)"
+    return re.sub(compound, lambda found: _option(found[1]) if "_" in found[1] else found[1], sentence)
+
+
+def _option(field: str) -> str:
+    return f"--{field.replace('_', '-')}"
+
+
+def _optional(kind: Any) -> set[str]:
+    """The fields of a dataclass that are options, and of no group of them."""
+    return {field.name for field in dataclasses.fields(kind) if "Positional" not in str(field.type)}
 
 
 def numbers(name: str, text: str) -> list[int]:

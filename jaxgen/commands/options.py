@@ -176,7 +176,7 @@ class Compare(DataOptions):
           UserError: says what.
         """
         if not 2 <= len({folder.resolve() for folder in self.runs}) == len(self.runs) <= len(string.ascii_uppercase):
-            raise UserError(f"runs are {len(self.runs)} folders; name 2 to 26 that differ.")
+            raise UserError(f"2 to 26 different runs are compared, and {len(self.runs)} named here; name others.")
         if self.count < 0:
             raise UserError(f"count is {self.count}; it must be at least 0.")
         check_seed(self.seed)
@@ -192,7 +192,7 @@ class Sample(DataOptions):
     run: tyro.conf.Positional[Path]
     """A folder that `jaxgen train` wrote."""
     count: int = 64
-    """How many, filled up to whole rows."""
+    """How many, filled up to whole rows; with --from or --neighbors, of pairs."""
     seed: int = 0
     """Of the noise they are drawn from."""
     out: Path = Path("samples.png")
@@ -245,7 +245,7 @@ class Sample(DataOptions):
         positive("truncation", self.truncation)
         numbers("classes", self.classes)
         names = ("temperature", "truncation", "interpolate", "arithmetic", "neighbors", "examples")
-        given = ["from" if name == "examples" else name for name in names if getattr(self, name)]
+        given = ["--from" if name == "examples" else f"--{name}" for name in names if getattr(self, name)]
         if len(given) > 1:
             raise UserError(f"{given[0]} and {given[1]} both say what a row is; give one of them.")
 

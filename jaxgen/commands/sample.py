@@ -25,7 +25,7 @@ from jaxgen.metrics.memorization import nearest_neighbors
 from jaxgen.quality.classifier import classifier
 from jaxgen.quality.extractor import batch_size, see
 from jaxgen.quality.measure import signed_images
-from jaxgen.report.grid import save_samples
+from jaxgen.report.grid import has_picture, save_samples
 from jaxgen.report.labels import Labels
 from jaxgen.report.page import write_report
 from jaxgen.report.sequences import as_symbols, as_text, as_wav
@@ -57,12 +57,19 @@ def main(args: Sequence[str]) -> None:
         write_atomically(options.out, as_text(samples).encode())
     elif options.out.suffix.lower() == ".wav":
         write_atomically(options.out, as_wav(from_mu_law(as_symbols(samples, "sound")), options.rate))
+    elif not has_picture(samples.shape):
+        ends = ".txt or .npz" if samples.ndim == 2 else ".npz"
+        raise UserError(
+            f"samples of shape {list(samples.shape)} have no picture; give --out a name that ends in {ends}."
+        )
     else:
         title = f"{run.settings['experiment']} at step {int(run.state.step)}: {labels.title}"
         save_samples(options.out, samples, columns=columns, labels=dataclasses.replace(labels, title=title))
     if options.out.parent == run.folder.drawings:
         write_report(run.folder.path)
-    wrote = f"Wrote {len(samples)} samples of step {int(run.state.step)} to {options.out}"
+    beside = " beside what is made of them" if options.examples else " beside their neighbors" * options.neighbors
+    what = f"{len(samples) // 2 if beside else len(samples)} {'examples' if options.examples else 'samples'}{beside}"
+    wrote = f"Wrote {what}, of step {int(run.state.step)}, to {options.out}"
     Console().print(wrote, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -110,7 +117,7 @@ class _Model:
                     return swept, None, Labels(f"{name} {values[0]:g}")
                 return swept, len(values), Labels(f"{name} of one latent a row", _texts(values))
         if options.neighbors:
-            pairs = self.beside_neighbors(self.decode(self.prior(2)))
+            pairs = self.beside_neighbors(self.decode(self.prior(1)))
             title = "samples, each beside the training image nearest to it"
             return pairs, min(8, len(pairs)), Labels(title, ("sample", "nearest"))
         classes = numbers("classes", options.classes)
@@ -213,10 +220,12 @@ class _Model:
         elif latents.encode is not None:
             made = self.decode(self.on_view(latents.encode)(batch))
         else:
-            raise UserError(f"from is given, but {self.run.method.name} has no latents of examples; leave it out.")
+            raise UserError(f"--from is given, but {self.run.method.name} has no latents of examples; leave it out.")
         shown = self.signed(batch) if latents.shown is None else latents.shown(batch)
         if shown.shape[1:] != made.shape[1:]:
-            raise UserError(f"from: examples are {list(shown.shape[1:])} and samples {list(made.shape[1:])}; use .npz.")
+            raise UserError(
+                f"--from: examples are {list(shown.shape[1:])} and samples {list(made.shape[1:])}; use .npz."
+            )
         return np.stack([np.asarray(shown, np.float32), made], axis=1).reshape(-1, *made.shape[1:])
 
     def signed(self, batch: Any) -> Any:
@@ -236,11 +245,11 @@ class _Model:
                 fields = dict(file)
         except (OSError, ValueError) as error:
             raise UserError(
-                f"from is {source!r}, which is neither test, train nor an .npz that can be read."
+                f"--from is {source!r}, which is neither test, train nor an .npz that can be read."
             ) from error
         for field, spec in data.spec.items():
             if field not in fields or fields[field].shape[1:] != spec.shape:
-                raise UserError(f"from: {source} needs a field {field} of shape [count, {str(list(spec.shape))[1:]}.")
+                raise UserError(f"--from: {source} needs a field {field} of shape [count, {str(list(spec.shape))[1:]}.")
         return {field: fields[field].astype(spec.dtype) for field, spec in data.spec.items()}
 
     def beside_neighbors(self, samples: np.ndarray) -> np.ndarray:

@@ -92,7 +92,7 @@ def _seeded(config: Any, seeds: str) -> list[Any]:
     if len(set(named)) < len(named):
         raise UserError(f"seeds is {seeds!r}, which names one twice; name each once.")
     if config.seed not in (type(config)().seed, *named):
-        raise UserError(f"seed is {config.seed} and seeds is {seeds!r}; give one of them.")
+        raise UserError(f"--seed is {config.seed} and --seeds is {seeds!r}; give one of them.")
     return [dataclasses.replace(config, seed=seed) for seed in named]
 
 

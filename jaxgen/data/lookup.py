@@ -72,6 +72,10 @@ def named(
         if not path.is_file() or path.suffix.lower() not in own.SUFFIXES:
             kinds = ", ".join(own.SUFFIXES)
             windows = ", or give the length of windows" if path.suffix.lower() in TEXT + SOUND else ""
+            if path.suffix.lower() in TEXT:
+                windows += ", as `lstm` and `transformer` do"
+            if path.suffix.lower() in SOUND:
+                windows += ", as `wavenet` does"
             raise UserError(
                 f"data {name} is a file of another kind than {kinds}; name one of those, or a folder{windows}."
             )

@@ -1,6 +1,7 @@
 """One's own data: arrays in memory, and files that hold them."""
 
 import csv
+import math
 import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -198,8 +199,9 @@ def _csv(path: Path) -> dict[str, Any]:
     for number, row in enumerate(rows, 1 if head is None else 2):
         if len(row) != len(rows[0]):
             raise ValueError(f"line {number} has {len(row)} columns and the first {len(rows[0])}")
-        if wrong := [cell for cell in row if not _is_number(cell)]:
-            raise ValueError(f"line {number} has {wrong[0]!r}, which is no number")
+        for column, cell in enumerate(row, 1):
+            if not _is_number(cell) or not math.isfinite(float(cell)):
+                raise ValueError(f"line {number} has {cell!r} in column {column}, which is no finite number")
     table = np.array(rows, np.float64).reshape(len(rows), -1)
     if head is None or "label" not in head:
         return {"x": table}

@@ -183,7 +183,8 @@ class _Folder:
         if self.channels is None and (mode == "CMYK" or (mode in _GREY) != (channels == 1)):
             has = "CMYK colours" if mode == "CMYK" else "one channel" if mode in _GREY else "three channels"
             raise Unreadable(
-                f"{self.path / file} has {has} where {self.files[0]} has {channels}; give channels, 1 or 3, for all."
+                f"{self.path / file} has {has} where {self.files[0]} has {channels}; "
+                "give channels=1 or channels=3 for all."
             )
         if "A" in picture.getbands() or "transparency" in picture.info:
             picture = picture.convert("RGBA")

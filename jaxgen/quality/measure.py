@@ -1,5 +1,6 @@
 """How good and how varied samples are: the metrics of `jaxgen.metrics` that a feature space allows."""
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -68,7 +69,9 @@ def check_enough(data: Dataset, count: int) -> None:
     """
     for name, images in (("samples", count), (f"{data.name}/test", len(data.test))):
         if images < LEAST:
-            raise UserError(f"{name} is {images} images; comparing samples with data takes at least {LEAST}.")
+            share = min(0.9, math.ceil(10 * LEAST / (len(data.train) + len(data.test))) / 10)
+            more = "draw more" if name == "samples" else f"train with more held out (held_out={share}), or on more data"
+            raise UserError(f"{name} is {images} images; comparing samples with data takes at least {LEAST}: {more}.")
 
 
 class Reference:

@@ -54,7 +54,8 @@ class Schedule:
         for field, value in dataclasses.asdict(self).items():
             if value % self.steps_per_call:
                 raise UserError(
-                    f"{field} {value} is not a multiple of steps_per_call {self.steps_per_call}; change one of them."
+                    f"{field} is {value}, which is not a multiple of the {self.steps_per_call} steps of a compiled "
+                    "call; change it, or give steps_per_call=1."
                 )
 
     def logs(self, step: Any) -> Any:

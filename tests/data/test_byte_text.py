@@ -62,7 +62,7 @@ def test_a_text_s_end_is_held_out_and_of_a_folder_s_whole_files_by_their_names(t
 @pytest.mark.parametrize(
     ("name", "length", "message"),
     [
-        ("a.txt", None, "name one of those, or a folder, or give the length of windows."),
+        ("a.txt", None, "or give the length of windows, as `lstm` and `transformer` do."),
         ("a.txt", 0, "length is 0; it must be at least 1"),
         ("a.txt", 11, "has at most 10 in a row to test on; make length, 11, no more than that."),
         ("one", 6, "has 1 .txt, .md, .text files; it takes at least 2, or name one file."),

@@ -144,8 +144,8 @@ def pickled():
         ("a.csv", "", r"a.csv cannot be read \(it is empty\)"),
         ("a.csv", "h,w\n", "a.csv"),
         ("a.csv", "h,w\n1,2\n3\n", "line 3 has 1 columns and the first 2"),
-        ("a.csv", "1,2\n3,four\n", "line 2 has 'four', which is no number"),
-        ("a.csv", "1,2\n3,nan\n", "a.csv: x has the value nan"),
+        ("a.csv", "1,2\n3,four\n", "line 2 has 'four' in column 2, which is no finite number"),
+        ("a.csv", "1,2\n3,nan\n", "line 2 has 'nan' in column 2, which is no finite number"),
         ("a.csv", b"\xff\xfe1,2", "a.csv cannot be read"),
     ],
 )

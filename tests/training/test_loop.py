@@ -324,7 +324,7 @@ def test_schedules_that_cannot_be_are_sentences(regression, tmp_path):
     for field in ("steps", "log_every", "sample_every", "checkpoint_every", "steps_per_call"):
         with pytest.raises(UserError, match=f"{field} is 0; it must be at least 1"):
             Schedule(**{"steps": 10, field: 0})
-    with pytest.raises(UserError, match="log_every 50 is not a multiple of steps_per_call 20"):
+    with pytest.raises(UserError, match="log_every is 50, which is not a multiple of the 20 steps of"):
         Schedule(steps=100, steps_per_call=20)
     trainer, _ = regression(Schedule(steps=5))
     run(trainer, tmp_path / "run")
