@@ -69,8 +69,8 @@ HUGE = "9" * 400
     [
         (["--hidden", HUGE], "hidden holds a number of 1329 bits; it must be below 2**63"),
         (["--steps", HUGE], "steps"),
-        (["--checkpoint-every", HUGE], "checkpoint_every"),
-        (["--steps-per-call", HUGE], "steps_per_call"),
+        (["--checkpoint-every", HUGE], "--checkpoint-every is"),
+        (["--steps-per-call", HUGE], "--steps-per-call is"),
         (["--mesh.fsdp", HUGE], "mesh"),
         (["--hidden", str(2**62)], ""),
         (["--hidden", "99999999999"], "the networks and their optimizers take "),

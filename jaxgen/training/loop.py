@@ -198,9 +198,9 @@ def _train(trainer: Trainer, state: TrainState, run: _Run) -> TrainState:
                     check_state(state, step)
                     run.checkpoints.save(state, trainer.stage, score, row)
             row = log.check()
-            progress.update(task, shown=summary(log.written))  # of the last step, however short the run
             check_state(state, step)
             run.checkpoints.save_and_wait(state, trainer.stage, score, row)
+            progress.update(task, shown=summary(log.written))  # of the last step, however short the run
             if run.stop.error:
                 run.say("Stopped and saved; the same command continues.")
                 raise run.stop.error
