@@ -46,3 +46,8 @@ def __getattr__(name: str) -> Any:
             value = getattr(importlib.import_module(home), name)
             return value
     raise AttributeError(f"module 'jaxgen' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The names there are and those that are resolved when first asked for, for completion."""
+    return sorted({*globals(), *__all__})

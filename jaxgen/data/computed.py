@@ -67,7 +67,7 @@ class _Computed:
         return self.draw(ids)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class OnDevice(Source):
     """A source of which only the examples' numbers are read; `render` makes examples of them inside the compiled step.
 

@@ -84,6 +84,12 @@ class Source:
     declare: Callable[[], Mapping[str, Field]] = dict
     fingerprint: Callable[[], Mapping[str, Any]] = dict
 
+    def __repr__(self) -> str:
+        try:
+            return f"<{self.name}/{self.split}: {_described(self.spec)}>"
+        except UserError:  # data that are not there have no shapes, but a name
+            return f"<{self.name}/{self.split}>"
+
     @functools.cached_property
     def spec(self) -> Shapes:
         """`field -> shape and dtype` of one example, without the batch axis."""
@@ -155,7 +161,15 @@ class Source:
         return self._changed(transform, load)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
+def _described(spec: Shapes) -> str:
+    """Fields with types and shapes, as in "image uint8[28, 28, 1], label int32[]"."""
+    return ", ".join(
+        f"{name} ({_described(x)})" if isinstance(x, Mapping) else f"{name} {x.dtype}{list(x.shape)}"
+        for name, x in spec.items()
+    )
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Streams(Source):
     """Sources that are read side by side, each in its own order: a batch is `{stream: {field: [its size, ...]}}`.
 

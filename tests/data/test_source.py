@@ -5,6 +5,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from jaxgen.data.embedded import digits
+from jaxgen.data.pictures import folder
 from jaxgen.data.source import Dataset, Memory, Source
 from jaxgen.data.transforms import binarize, enlarge, on_image, pad, signed_unit
 from jaxgen.errors import UserError
@@ -23,6 +24,16 @@ def counting_source(values):
         return Memory({"image": np.asarray(values, np.uint8).reshape(-1, 1, 1, 1)})
 
     return Source("counted", "train", lambda: {"image": np.zeros((1, 1, 1, 1), np.uint8)}, load), loads
+
+
+def test_a_data_set_prints_its_fields_and_loads_nothing(tmp_path):
+    source, loads = counting_source([1, 2, 3])
+    assert repr(source) == "<counted/train: image uint8[1, 1, 1]>"
+    assert repr(Dataset(source, source)).startswith("Dataset(train=<counted/train: image uint8[1, 1, 1]>, test=<")
+    both = Dataset.streams(a=Dataset(source, source), b=source.map(signed_unit(5)))
+    assert repr(both.train) == "<counted/train: a (image uint8[1, 1, 1]), b (image float32[1, 1, 1])>"
+    assert repr(folder(tmp_path / "none").train) == "<none/train>"
+    assert not loads
 
 
 def test_nothing_is_loaded_before_the_first_access_and_then_once():

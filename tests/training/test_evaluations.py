@@ -141,6 +141,8 @@ def test_fit_is_bit_for_bit_what_a_run_trains(tmp_path):
 def test_public_names_are_resolved_when_they_are_asked_for():
     assert public.fit is fit
     assert {getattr(public, name) is not None for name in public.__all__} == {True}
+    assert set(public.__all__) <= set(dir(public))
+    assert {"arrays", "folder", "named"} <= set(dir(public.data))
     with pytest.raises(AttributeError, match="module 'jaxgen' has no attribute 'fitt'"):
         _ = public.fitt
 
