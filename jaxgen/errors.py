@@ -13,17 +13,18 @@ class NonFiniteError(UserError):
     Attributes:
       finding: names the metric, the phase and the step.
       step: the first step whose metrics are not finite, counted from 1.
+      advice: what to do about it.
 
     Args:
       rollbacks: how often the run has gone back to a checkpoint already, in vain.
     """
 
     exit_code = 3
+    advice = "look at the curves, and start over with a lower learning rate"
 
     def __init__(self, finding: str, step: int, rollbacks: int = 0):
-        advice = "look at the curves, and start over with a lower learning rate"
-        once = f"{finding}; {advice}, or go on past those batches with --on-nonfinite rollback."
-        again = f"{finding} after {rollbacks} rollbacks; {advice}."
+        once = f"{finding}; {self.advice}, or go on past those batches with --on-nonfinite rollback."
+        again = f"{finding} after {rollbacks} rollbacks; {self.advice}."
         super().__init__(again if rollbacks else once)
         self.finding = finding
         self.step = step

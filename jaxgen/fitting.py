@@ -1,5 +1,7 @@
 """Training in a line: the engine without a run folder, for a notebook, a test or one's own program."""
 
+import dataclasses
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,11 +10,21 @@ import numpy as np
 
 from jaxgen.core import Array, Method, TrainState
 from jaxgen.data.source import Dataset, Memory, Source
+from jaxgen.errors import NonFiniteError
 from jaxgen.experiment import Experiment
+from jaxgen.training.logging import check_finite
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 
 _AHEAD = 4  # calls that the devices have before them
+
+
+@dataclasses.dataclass(frozen=True)
+class _EveryStep(Schedule):
+    """A schedule whose gradients' norms are all looked at."""
+
+    def reports(self, step: Any) -> bool:
+        return True
 
 
 def fit(
@@ -24,7 +36,7 @@ def fit(
     batch_size: int = 64,
     steps_per_call: int = 1,
 ) -> tuple[TrainState, dict[str, np.ndarray]]:
-    """Trains a method on all devices, and writes and prints nothing.
+    """Trains a method on all devices, and writes and prints nothing; it warns where a metric became NaN or infinite.
 
     The state is bit for bit that of `jaxgen train` with the same settings, its seed n being `jax.random.key(n)`.
 
@@ -46,26 +58,32 @@ def fit(
     experiment = Experiment(
         method=method,
         data=data if isinstance(data, Dataset) else _in_memory(data),
-        schedule=Schedule(steps, *[steps_per_call] * 4),
+        schedule=_EveryStep(steps, *[steps_per_call] * 4),
         batch_size=batch_size,
         seed=_seed_of(key),
     )
     trainer = experiment.trainer(make_mesh())
     state, columns = trainer.init(), {}
-    with_steps = []
+    calls = []
     batches = trainer.batches(0)
     try:
         for step in range(0, steps, steps_per_call):
             state, metrics = trainer.program(step)(state, next(batches), trainer.run_key)
-            with_steps.append((trainer.due_steps(step), metrics))
-            if len(with_steps) > _AHEAD:  # more in flight gains nothing, and several CPU devices may wait for ever
-                jax.block_until_ready(with_steps[-_AHEAD][1])
+            due = {phase: step + 1 + np.asarray(steps, int) for phase, steps in trainer.due_steps(step).items()}
+            calls.append((step + steps_per_call, metrics, due))
+            if len(calls) > _AHEAD:  # more in flight gains nothing, and several CPU devices may wait for ever
+                jax.block_until_ready(calls[-_AHEAD][1])
     finally:
         batches.close()
-    for call, (due, metrics) in enumerate(jax.device_get(with_steps)):
+    calls = jax.device_get(calls)
+    for _, metrics, due in calls:
         for name, values in metrics.items():
             column = columns.setdefault(name, np.full(steps, np.nan, np.float32))
-            column[call * steps_per_call + np.asarray(due[name.rpartition("/")[0]], int)] = values
+            column[due[name.rpartition("/")[0]] - 1] = values
+    try:
+        check_finite(calls)
+    except NonFiniteError as error:
+        warnings.warn(f"{error.finding}; {error.advice}.", RuntimeWarning, stacklevel=2)
     return state, {"step": np.arange(1, steps + 1), **columns}
 
 

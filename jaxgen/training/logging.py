@@ -100,7 +100,7 @@ class MetricLog:
         """
         self._write()
         fetched = _fetch(self._since_row)
-        _check_finite(fetched)
+        check_finite(fetched)
         return _last(fetched)
 
     def close(self) -> None:
@@ -126,7 +126,7 @@ class MetricLog:
 
     def _complete(self) -> dict[str, float]:
         fetched, self._row = _fetch(self._row), []
-        _check_finite(fetched)
+        check_finite(fetched)
         step = fetched[-1][0]
         speed = self._speed(step)
         row = {"step": step, **_last(fetched), "images_per_second": round(speed, 1)}
@@ -162,7 +162,12 @@ def _last(fetched: Held) -> dict[str, float]:
     return {name: float(values[-1]) for _, metrics, _ in fetched for name, values in metrics.items()}
 
 
-def _check_finite(fetched: Held) -> None:
+def check_finite(fetched: Held) -> None:
+    """Looks at the metrics of calls, in order.
+
+    Raises:
+      NonFiniteError: names the first that is NaN or infinite, and its step.
+    """
     for last_step, metrics, due in fetched:
         for name, values in metrics.items():
             steps = due.get(name.rpartition("/")[0], ())

@@ -48,6 +48,18 @@ def w(state, net="a"):
     return float(state.nets[net].params["w"])
 
 
+def test_fit_knows_every_step_s_gradient_and_warns_of_a_step_that_is_not_finite():
+    """Of exp(w), by whose slope w moves: the square of the fourth, exp(44.9), is more than float32 holds."""
+    grow = Phase("grow", ("a",), lambda view, batch, key: (-jnp.exp(view("a")), Aux()))
+    with pytest.warns(RuntimeWarning, match="grad_norm of grow became infinite at step 4; .* a lower learning rate"):
+        _, history = fit(method(grow), X, steps=8, key=KEY, batch_size=4, steps_per_call=4)
+    w, norms = 0.0, []
+    for _ in range(3):
+        norms.append(np.exp(w))
+        w += np.exp(w)
+    np.testing.assert_allclose(history["grow/grad_norm"][:3], norms, rtol=1e-5)
+
+
 @pytest.mark.parametrize("steps_per_call", [1, 2, 6])
 def test_a_phase_is_due_when_its_pace_divides_the_steps_of_its_stage(steps_per_call):
     paced = method(Phase("often", ("a",), pull(1.0)), Phase("rare", ("a",), pull(100.0), every=6))
