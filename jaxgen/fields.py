@@ -25,6 +25,7 @@ class Field:
       levels: how many values there are, equally spaced from `low` to `high`.
       classes: how many values a label has, the whole numbers from 0.
       unlabelled: whether -1 stands where an example has no label.
+      names: of the classes, where they have some.
       layout: the names of an example's axes, "height width channels".
     """
 
@@ -33,6 +34,7 @@ class Field:
     levels: int | None = None
     classes: int | None = None
     unlabelled: bool = False
+    names: tuple[str, ...] = ()
     layout: str = ""
 
     def __str__(self) -> str:
@@ -51,9 +53,9 @@ def image(levels: int) -> Field:
     return Field(0, levels - 1, levels, layout="height width channels")
 
 
-def label(classes: int, *, unlabelled: bool = False) -> Field:
-    """Labels 0 ... `classes - 1`, and -1 for none where they may be missing."""
-    return Field(classes=classes, unlabelled=unlabelled)
+def label(classes: int, *, unlabelled: bool = False, names: tuple[str, ...] = ()) -> Field:
+    """Labels 0 ... `classes - 1`, of classes with such names, and -1 for none where they may be missing."""
+    return Field(classes=classes, unlabelled=unlabelled, names=names)
 
 
 Fields = Mapping[str, Any]  # field -> Field, or stream -> such a mapping

@@ -93,5 +93,7 @@ def drawings(method: Method, data: Dataset, latent_size: int) -> dict[str, Drawi
 
     found = {"divergences": kl_drawing(examples, lambda view, batch: view("encoder", batch["image"]))}
     if "label" in data.spec:
-        found["classes"] = classes_drawing(method, examples)
+        found["classes"] = classes_drawing(
+            method, examples, data.fields["label"].names if "label" in data.fields else ()
+        )
     return found | ({"manifold": manifold_drawing(method)} if latent_size == 2 else {})

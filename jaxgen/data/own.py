@@ -51,8 +51,8 @@ def arrays(
         if {key: value.shape[1:] for key, value in held.items()} != {key: x.shape[1:] for key, x in train.items()}:
             raise UserError("test has other fields or shapes than the training arrays; give it the same.")
     else:
-        out = apart(len(next(iter(train.values()))), held_out)
-        train, held = ({key: value[ids] for key, value in train.items()} for ids in (~out, out))
+        out, rest = apart(len(next(iter(train.values()))), held_out)
+        train, held = ({key: value[ids] for key, value in train.items()} for ids in (rest, out))
 
     def source(split: str, examples: Examples) -> Source:
         example = {key: np.zeros_like(value[:1]) for key, value in examples.items()}
@@ -158,14 +158,13 @@ def _x(x: np.ndarray, field: Field | None) -> tuple[np.ndarray, Field]:
     return x.astype(np.float32), field or Field()
 
 
-def apart(count: int, share: float) -> np.ndarray:
-    """Which examples are held out: at least one, and not all."""
+def apart(count: int, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the examples that are held out, at least one, and of the others, both mixed: they may be sorted."""
     if not 0 < share < 1:
         raise UserError(f"held_out is {share}; it must be between 0 and 1.")
-    apart = np.zeros(count, bool)
-    # RandomState, because NumPy has frozen its stream.
-    apart[np.random.RandomState(0).permutation(count)[: min(max(1, round(share * count)), count - 1)]] = True
-    return apart
+    order = np.random.RandomState(0).permutation(count)  # RandomState, because NumPy has frozen its stream
+    cut = min(max(1, round(share * count)), count - 1)
+    return order[:cut], order[cut:]
 
 
 def _sum(examples: Examples) -> dict[str, Any]:

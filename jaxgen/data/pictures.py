@@ -38,7 +38,8 @@ def folder(
 ) -> Dataset:
     """The PNG, JPEG and WebP files of a folder and of its subfolders, each of which is a class, in alphabetical order.
 
-    Which files are held out depends on their names alone, so that files can be added. Images are turned as their camera
+    Which files are held out, and the order of examples, in which classes are mixed, depend on the names alone, so that
+    files can be added. Images are turned as their camera
     says (EXIF). A folder that changes between two uses is another one: `Dataset.fingerprint` tells.
 
     Fields: "image" uint8 `[height, width, channels]`; "label" int32 `[]` where there are subfolders.
@@ -115,7 +116,9 @@ class _Folder:
 
     @functools.cached_property
     def declare(self) -> dict[str, Field]:
-        return {"image": image(256)} | ({"label": label(len(self.classes))} if self.classes else {})
+        return {"image": image(256)} | (
+            {"label": label(len(self.classes), names=tuple(self.classes))} if self.classes else {}
+        )
 
     @functools.cached_property
     def shape(self) -> tuple[int, int, int]:
@@ -139,7 +142,7 @@ class _Folder:
 
     def load(self, split: str) -> Table:
         out = files.held_out(self.files, self.held_out)
-        mine = [file for file in self.files if (file in out) == (split == "test")]
+        mine = files.mixed(file for file in self.files if (file in out) == (split == "test"))
         table = _OnDisk(self, mine)
         if len(mine) * int(np.prod(self.shape)) > MEMORY_BYTES:
             return table

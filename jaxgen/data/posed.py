@@ -55,8 +55,8 @@ def posed_pairs(path: Path | str, *, size: int, held_out: float = 0.1) -> Datase
     def load(test: bool) -> Examples:
         if not whole:
             whole.append(examples())
-        out = apart(len(whole[0]["image"]), held_out)
-        return {name: x[out if test else ~out] for name, x in whole[0].items()}
+        out, rest = apart(len(whole[0]["image"]), held_out)
+        return {name: x[out if test else rest] for name, x in whole[0].items()}
 
     def source(split: str) -> Source:
         return Source(

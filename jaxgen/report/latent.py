@@ -1,6 +1,6 @@
 """Pictures of a variational autoencoder's latent space: its plane, what each dimension carries, where classes lie."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import jax
@@ -79,14 +79,15 @@ def kl_drawing(examples: Examples, encode: Callable[[View, Mapping[str, Any]], t
     return Drawing(compute, draw, lambda kl: {"dimensions_in_use": float(np.sum(kl > 0.01))})
 
 
-def classes_drawing(method: Method, examples: Examples) -> Drawing:
+def classes_drawing(method: Method, examples: Examples, names: Sequence[str] = ()) -> Drawing:
     """Latents by class, on their two largest principal axes, and how well a linear probe tells the classes apart.
 
-    Half of the examples teach the probe, the others are its test.
+    Half of each class teaches the probe, the other half is its test. There is none where that leaves a class out.
 
     Args:
       method: that encodes to `[count, latent]`.
-      examples: held-out ones, with an integer `label`.
+      examples: held-out ones, with an integer `label`, -1 being none.
+      names: of the classes, for the legend; their numbers where there are none.
 
     Raises:
       UserError: the method does not encode.
@@ -100,16 +101,25 @@ def classes_drawing(method: Method, examples: Examples) -> Drawing:
         return {"z": encode(view, batch), "label": jnp.asarray(batch["label"])}
 
     def draw(found: dict[str, np.ndarray]) -> "Figure":
-        z, label = np.asarray(found["z"], np.float64), found["label"]
+        z, label = np.asarray(found["z"], np.float64), np.asarray(found["label"])
         figure = new_figure(5, 5)
         axes = figure.add_subplot()
         points = axes.scatter(*principal_axes(z).T, c=label, s=4, cmap="tab10")
-        axes.legend(*points.legend_elements(num=None), fontsize=7, title="class", title_fontsize=7)
-        axes.set_title(f"a linear probe is right on {probe_accuracy(z, label):.1%} of {len(z) // 2}", fontsize=9)
+        handles, labels = points.legend_elements(num=None)
+        if names:
+            labels = [names[number] if number >= 0 else "none" for number in np.unique(label)]
+        axes.legend(handles, labels, fontsize=7, title="class", title_fontsize=7)
+        accuracy = probe_accuracy(z, label)
+        if accuracy is None:
+            said = "no linear probe: it takes two classes or more, with two examples each"
+        else:
+            said = f"a linear probe is right on {accuracy:.1%} of {np.sum(label >= 0) // 2}"
+        axes.set_title(said, fontsize=9)
         return figure
 
     def numbers(found: dict[str, np.ndarray]) -> dict[str, float]:
-        return {"probe_accuracy": probe_accuracy(np.asarray(found["z"], np.float64), found["label"])}
+        accuracy = probe_accuracy(np.asarray(found["z"], np.float64), np.asarray(found["label"]))
+        return {} if accuracy is None else {"probe_accuracy": accuracy}
 
     return Drawing(compute, draw, numbers)
 
@@ -122,11 +132,24 @@ def principal_axes(z: np.ndarray) -> np.ndarray:
     return centred @ np.linalg.svd(centred, full_matrices=False)[2][:2].T
 
 
-def probe_accuracy(z: np.ndarray, label: np.ndarray) -> float:
-    """Share of the second half that a logistic regression on the first half classifies rightly."""
+def probe_accuracy(z: np.ndarray, label: np.ndarray) -> float | None:
+    """Share of one half that a logistic regression on the other classifies rightly, every class being halved.
+
+    Args:
+      z: `[n, latent]`.
+      label: `[n]`, -1 where an example has none.
+
+    Returns:
+      The share; None where there are fewer than two classes, or one has a single example.
+    """
     from sklearn.linear_model import LogisticRegression
 
-    half = len(z) - len(z) // 2
-    scale = z[:half].std(0) + 1e-12
-    probe = LogisticRegression(max_iter=500).fit(z[:half] / scale, label[:half])
-    return float(probe.score(z[half:] / scale, label[half:]))
+    classes, counts = np.unique(label[label >= 0], return_counts=True)
+    if len(classes) < 2 or min(counts) < 2:
+        return None
+    order = np.random.RandomState(0).permutation(np.flatnonzero(label >= 0))  # NumPy has frozen this stream
+    order = order[np.argsort(label[order], kind="stable")]  # every second one is thus half of each class
+    taught, judged = order[::2], order[1::2]
+    scale = z[taught].std(0) + 1e-12
+    probe = LogisticRegression(max_iter=500).fit(z[taught] / scale, label[taught])
+    return float(probe.score(z[judged] / scale, label[judged]))

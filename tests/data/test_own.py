@@ -40,6 +40,12 @@ def test_arrays_are_split_into_training_and_held_out_examples_that_stay_together
     assert other.fingerprint() != data.fingerprint()
 
 
+def test_the_first_few_of_sorted_examples_are_of_every_class():
+    data = arrays(labels=np.repeat([0, 1], 200), held_out=0.5)
+    for source in (data.train, data.test):
+        assert 2 <= source[np.arange(20)]["label"].sum() <= 18  # 10 are expected, with standard deviation 2.2
+
+
 def test_what_is_held_out_may_be_given():
     data = arrays(images=BYTES[:30], labels=CLASSES[:30], test={"images": BYTES[30:], "labels": CLASSES[30:]})
     np.testing.assert_array_equal(everything(data.test)["image"], BYTES[30:])

@@ -53,7 +53,7 @@ def test_every_file_is_an_example_of_training_or_held_out_and_subfolders_are_cla
     fill(tmp_path, 30, sub=("dog", "cat", "eel"))
     data = folder(tmp_path, held_out=0.3)
     assert data.spec["image"].shape == (6, 6, 3)
-    assert data.fields == {"image": image(256), "label": label(3)}
+    assert data.fields == {"image": image(256), "label": label(3, names=("cat", "dog", "eel"))}
     assert len(data.train) + len(data.test) == 30
     found = {x.tobytes(): y for s in (data.train, data.test) for x, y in zip(*everything(s).values(), strict=True)}
     expected = {np.asarray(picture(seed=n)).tobytes(): (1, 0, 2)[n % 3] for n in range(30)}  # alphabetical
@@ -67,6 +67,17 @@ def test_what_is_held_out_follows_from_the_names_alone(tmp_path):
     assert 4 <= len(held) <= 20  # 12 are expected, with standard deviation 2.9
     assert held <= {x.tobytes() for x in everything(more.test)["image"]}
     assert len(folder(fill(tmp_path / "c", 2), held_out=0.01).test) == 1  # never none
+
+
+def test_the_first_few_of_a_folder_are_of_every_class_in_an_order_of_the_names_alone(tmp_path):
+    fill(tmp_path, 60, sub=("a", "b"))
+    few = folder(tmp_path, held_out=0.4)
+    for source in (few.train, few.test):
+        assert 1 <= source[np.arange(10)]["label"].sum() <= 9  # 5 are expected, with standard deviation 1.6
+    before = [x.tobytes() for x in everything(few.test)["image"]]
+    write(tmp_path / "a" / "more.png", picture(seed=99))
+    after = [x.tobytes() for x in everything(folder(tmp_path, held_out=0.4).test)["image"]]
+    assert [x for x in after if x in before] == before
 
 
 def test_images_from_disk_are_those_in_memory(tmp_path, monkeypatch):

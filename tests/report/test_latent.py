@@ -56,6 +56,13 @@ def test_divergences_by_dimension_are_the_integrals_and_classes_are_probed_on_th
     assert latent.probe_accuracy(apart[:, :2], label) < 0.65
     # Noise of more dimensions than examples: the probe learns its own half by heart.
     assert latent.probe_accuracy(RNG.normal(size=(400, 300)), label) < 0.65
+    # In the order of classes, and without what has no label.
+    order = np.argsort(label)
+    assert latent.probe_accuracy(apart[order], label[order]) > 0.99
+    unlabelled = np.where(RNG.uniform(size=400) < 0.5, label, -1)
+    assert latent.probe_accuracy(np.where(unlabelled[:, None] < 0, -apart, apart), unlabelled) > 0.99
+    assert latent.probe_accuracy(apart, 0 * label) is None
+    assert latent.probe_accuracy(apart[:5], np.array([0, 0, 1, 1, 2])) is None
     axes = latent.principal_axes(apart)
     assert abs(np.corrcoef(axes[:, 0], label)[0, 1]) > 0.95
 
@@ -69,3 +76,10 @@ def test_latents_by_class_are_the_encoder_s_means():
     np.testing.assert_allclose(found["z"], np.tile(2.0 * label[:, None], (1, 2)))
     title = drawing.draw({name: np.asarray(x) for name, x in found.items()}).axes[0].get_title()
     assert title == "a linear probe is right on 100.0% of 10"
+    one = {**found, "label": np.zeros(20, int)}
+    assert "takes two classes or more" in drawing.draw(one).axes[0].get_title()
+    assert drawing.numbers is not None
+    assert drawing.numbers(found) == {"probe_accuracy": 1.0}
+    assert drawing.numbers(one) == {}
+    legend = latent.classes_drawing(method(2), lambda: examples, ("cat", "dog")).draw(found).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["cat", "dog"]
