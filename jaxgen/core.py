@@ -64,6 +64,9 @@ class Phase:
       accumulate: micro-batches per update; their gradients and metrics are averaged, variables and memory pass on.
       counts: `batch -> {name: number}`, taken of the whole batch before it is cut into micro-batches: what a loss
         divides by, for `view.counts`.
+
+    Raises:
+      UserError: `trains` is a name, and not a tuple of them.
     """
 
     name: str
@@ -74,6 +77,10 @@ class Phase:
     every: int = 1
     accumulate: int = 1
     counts: Callable[[Batch], Mapping[str, Array]] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.trains, str):
+            raise UserError(f"trains is {self.trains!r} in phase {self.name!r}; make it a tuple, ({self.trains!r},).")
 
     def counted(self, view: View, batch: Batch) -> View:
         """The view with what this phase counts on the whole batch, an n-th of it for each of n micro-batches."""
@@ -131,6 +138,9 @@ class Method:
       evidence: what bounds log p(x) from both sides; None where it is exact, or there is none.
       nulls: `data -> {null control: {metric: number}}`, what `evaluate`'s means are without any network, such as those
         of `jaxgen.methods.nulls`; None where nothing is known.
+
+    Raises:
+      UserError: `phases` is one, and not a tuple of them, or `nets` holds something else.
     """
 
     name: str
@@ -147,6 +157,13 @@ class Method:
     log_prob: Callable[[View, Batch, Array], Array] | None = None
     evidence: Evidence | None = None
     nulls: Callable[[Any], Mapping[str, Mapping[str, float]]] | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.phases, Phase):
+            raise UserError(f"phases of {self.name} is a Phase; make it a tuple, (Phase(...),).")
+        for name, net in self.nets.items():
+            if not isinstance(net, Net):
+                raise UserError(f"nets of {self.name} has {name!r}, a {type(net).__name__}; make it Net({name}, ...).")
 
     @property
     def batches_per_step(self) -> int:

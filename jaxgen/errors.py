@@ -1,10 +1,36 @@
 """Errors a user can act on. The command line prints the one sentence and exits with the class's code, no traceback."""
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 
 class UserError(ValueError):
     """Bad input: one sentence naming the field, the value and the remedy, raised before anything compiles."""
 
     exit_code = 2
+
+
+@contextlib.contextmanager
+def naming(who: str, there: Mapping[str, Any], what: str) -> Iterator[None]:
+    """Makes one sentence of a name that somebody's function asks for and that is not there.
+
+    Args:
+      who: the function.
+      there: what it is given by name.
+      what: those are, in the plural.
+
+    Raises:
+      UserError: a key was asked for that `there` has not.
+    """
+    try:
+        yield
+    except KeyError as error:
+        (name,) = error.args or ("",)
+        if not isinstance(name, str) or name in there:
+            raise
+        has = ", ".join(there) or "none"
+        raise UserError(f"{who} asks for {name!r}, which is not there; the {what} are {has}.") from error
 
 
 class NonFiniteError(UserError):

@@ -10,7 +10,7 @@ import numpy as np
 
 from jaxgen.core import Array, Method, TrainState
 from jaxgen.data.source import Dataset, Memory, Source
-from jaxgen.errors import NonFiniteError
+from jaxgen.errors import NonFiniteError, UserError
 from jaxgen.experiment import Experiment
 from jaxgen.training.logging import check_finite
 from jaxgen.training.schedule import Schedule
@@ -53,7 +53,7 @@ def fit(
       was not due.
 
     Raises:
-      UserError: method, data and sizes do not fit together.
+      UserError: method, data and sizes do not fit together, data are no numbers, or `key` is no key.
     """
     experiment = Experiment(
         method=method,
@@ -89,6 +89,12 @@ def fit(
 
 def _in_memory(arrays: Mapping[str, Any]) -> Dataset:
     held = {field: np.asarray(array) for field, array in arrays.items()}
+    for field, x in held.items():
+        if not (jax.dtypes.issubdtype(x.dtype, np.number) or x.dtype == bool) or not x.ndim:
+            raise UserError(f"data has {field!r} of {x.dtype} {list(x.shape)}; make it numbers [examples, ...].")
+    if len({len(x) for x in held.values()}) != 1:
+        each = " and ".join(f"{len(x)} of {field}" for field, x in held.items()) or "no arrays"
+        raise UserError(f"data has {each}; give as many examples of each field.")
     held = {field: x.astype(jax.dtypes.canonicalize_dtype(x.dtype), copy=False) for field, x in held.items()}
     source = Source("arrays", "train", lambda: {field: x[:1] for field, x in held.items()}, lambda: Memory(held))
     return Dataset(source, source)
@@ -96,5 +102,7 @@ def _in_memory(arrays: Mapping[str, Any]) -> Dataset:
 
 def _seed_of(key: Array) -> int:
     """The number that a key is made of: n of `jax.random.key(n)`, and of a key split from another all 64 bits."""
+    if not isinstance(key, jax.Array):
+        raise UserError(f"key is {key!r}; make it a PRNG key, as jax.random.key(0) is.")
     words = np.asarray(jax.random.key_data(key), np.uint64).ravel()[:2]
     return int(words[0]) << 32 | int(words[1])

@@ -47,6 +47,9 @@ class Net:
         last phase; None keeps no average.
       streams: the streams of random numbers that it draws from in training, such as "dropout".
       start: where its first parameters come from; None is the method's `init`.
+
+    Raises:
+      UserError: the module or the optimizer is none, or streams are not a tuple.
     """
 
     module: Module
@@ -54,6 +57,16 @@ class Net:
     ema_decay: float | None = None
     streams: tuple[str, ...] = ()
     start: Start | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.module, type):
+            raise UserError(f"module is the class {self.module.__name__}; make one, {self.module.__name__}(...).")
+        if not hasattr(self.module, "apply"):
+            raise UserError(f"module is {self.module!r}; make it a Linen module, or what has its init and apply.")
+        if self.optimizer is not None and not hasattr(self.optimizer, "update"):
+            raise UserError(f"optimizer is {self.optimizer!r}; make it one of optax's, such as optax.adam(1e-3).")
+        if isinstance(self.streams, str):
+            raise UserError(f"streams is {self.streams!r}; make it a tuple, ({self.streams!r},).")
 
 
 @struct.dataclass

@@ -11,7 +11,7 @@ from jax.sharding import Mesh
 
 from jaxgen import linen, loops, target
 from jaxgen.core import Array, Batch, Method, NetState, Phase, Place, TrainState, as_they_are
-from jaxgen.errors import UserError
+from jaxgen.errors import UserError, naming
 from jaxgen.training.pace import Due, runs
 from jaxgen.training.sharding import batch_sharding, replicated
 from jaxgen.training.update import Metrics, update
@@ -32,8 +32,16 @@ def init_state(method: Method, key: Array, batch: Batch) -> TrainState:
       method: the algorithm.
       key: PRNG key of the initialization.
       batch: real data, leaves `[batch, ...]`, for data-dependent initialization.
+
+    Raises:
+      UserError: `init` asks for a network or a field that does not exist, or gives other networks.
     """
-    initial = method.init(method.modules, key, batch)
+    names = {**method.modules, **batch}
+    with naming(f"init of {method.name}", names, "networks and fields"):
+        initial = method.init(method.modules, key, batch)
+    if not set(method.nets) <= set(initial):
+        gives, has = (", ".join(found) or "none" for found in (initial, method.nets))
+        raise UserError(f"init of {method.name} gives variables of {gives}; give those of its networks, {has}.")
     nets = {name: _init_net(net, linen.without_sown(dict(initial[name]))) for name, net in method.nets.items()}
     memory = {} if method.memory is None else dict(method.memory(jax.random.fold_in(key, 1), batch))
     zero = jnp.zeros((), jnp.int32)

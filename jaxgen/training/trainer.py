@@ -14,7 +14,7 @@ from jax.sharding import Mesh, PartitionSpec
 
 from jaxgen.core import Array, Batch, Method, Place, TrainState, view_of
 from jaxgen.data.source import Dataset
-from jaxgen.errors import UserError
+from jaxgen.errors import UserError, naming
 from jaxgen.training.early_stopping import EarlyStopping
 from jaxgen.training.evaluate import Masked
 from jaxgen.training.pace import check_pace, due_in_call
@@ -214,12 +214,13 @@ class Trainer:
         Raises:
           UserError: one is not, or what early stopping watches is not among them.
         """
-        figures = jax.eval_shape(
-            lambda state, batch, key: self.method.evaluate(view_of(self.method, state).averaged(), batch, key),
-            self._shapes,
-            self.batch,
-            _abstract_key(),
-        )
+        with naming(f"evaluate of {self.method.name}", self.batch, "batch's fields"):
+            figures = jax.eval_shape(
+                lambda state, batch, key: self.method.evaluate(view_of(self.method, state).averaged(), batch, key),
+                self._shapes,
+                self.batch,
+                _abstract_key(),
+            )
         sizes = {leaf.shape[0] for leaf in jax.tree.leaves(self.batch)}
         for name, figure in figures.items():
             if not figure.ndim or figure.shape[0] not in sizes:

@@ -10,7 +10,7 @@ import optax
 
 from jaxgen import loops, target
 from jaxgen.core import Array, Aux, Batch, Method, Params, Phase, Place, TrainState, view_of
-from jaxgen.errors import UserError
+from jaxgen.errors import UserError, naming
 
 Metrics = dict[str, Array]
 
@@ -26,7 +26,9 @@ def update(
     def objective(trained: Any, kept: Any, batch: Batch, key: Array) -> tuple[Array, Any]:
         variables, memory = kept
         seen = dataclasses.replace(view, params={**view.params, **trained}, variables=variables, memory=memory)
-        loss, aux = phase.loss(seen, batch, key)
+        with naming(f"the loss of phase {phase.name!r}", {**batch, **memory}, "batch's fields and memory"):
+            returned = phase.loss(seen, batch, key)
+        loss, aux = _checked(phase, returned)
         _check_scalars(phase, {"loss": loss, **aux.metrics})
         _check_kept(phase, aux, variables, memory)
         variables = {name: {**old, **aux.variables.get(name, {})} for name, old in variables.items()}
@@ -109,6 +111,21 @@ def _scatters(gradient: Callable, *args: Any) -> bool:
     no such pass.
     """
     return target.platform() != "cpu" and "scatter-add" in str(jax.make_jaxpr(gradient)(*args))
+
+
+def _checked(phase: Phase, returned: Any) -> tuple[Array, Aux]:
+    """What a loss returns, if it is a scalar and an `Aux`."""
+    if isinstance(returned, tuple) and len(returned) == 2 and isinstance(returned[1], Aux):
+        return returned
+    raise UserError(
+        f"the loss of phase {phase.name!r} returns {_kind(returned)}; return a scalar and an Aux, `loss, Aux()`."
+    )
+
+
+def _kind(x: Any) -> str:
+    if isinstance(x, tuple) and not isinstance(x, Aux):
+        return f"({', '.join(map(_kind, x))})"
+    return f"an array {list(x.shape)}" if isinstance(x, jax.Array) else f"a {type(x).__name__}"
 
 
 def _check_scalars(phase: Phase, metrics: Metrics) -> None:

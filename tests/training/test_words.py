@@ -329,3 +329,61 @@ def test_due_phases_are_the_host_s_and_no_branch_is_compiled():
     without = dataclasses.replace(paced, phases=paced.phases[:1])
     plain = jax.make_jaxpr(lambda s: build_step(without)(s, {"x": X["x"][None]}, KEY))(state)
     assert texts[1] == str(plain)
+
+
+def only(**changed):
+    """Words of one network and one phase, some of them changed."""
+    return dataclasses.replace(method(Phase("up", ("a",), pull(1.0))), **changed)
+
+
+def losing(loss):
+    return only(phases=(Phase("up", ("a",), loss),))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda: losing(lambda view, batch, key: view("a")),
+            r"loss of phase 'up' returns an array \[\]; return a scal",
+        ),
+        (
+            lambda: losing(lambda view, batch, key: (view("a"), {})),
+            r"returns \(an array \[\], a dict\); return a scalar",
+        ),
+        (lambda: losing(lambda view, batch, key: (view("a") + batch["y"], Aux())), "asks for 'y', .* memory are x"),
+        (lambda: only(evaluate=lambda view, batch, key: {"y": batch["y"]}), "evaluate of words asks for 'y', which is"),
+        (
+            lambda: only(init=lambda modules, key, batch: {"a": modules["b"].init(key)}),
+            "init of words asks for 'b', wh",
+        ),
+        (
+            lambda: only(init=lambda modules, key, batch: {"b": {}}),
+            "init of words gives variables of b; .* networks, a",
+        ),
+        (lambda: only(phases=Phase("up", ("a",), pull(1.0))), r"phases of words is a Phase; make it a tuple, \(Phase"),
+        (lambda: only(nets={"a": Number()}), r"nets of words has 'a', a Number; make it Net\(a, ...\)"),
+        (lambda: Phase("up", "a", pull(1.0)), r"trains is 'a' in phase 'up'; make it a tuple, \('a',\)"),
+        (lambda: Net(Number(), 1e-3), r"optimizer is 0.001; make it one of optax's, such as optax.adam"),
+        (lambda: Net(Number), r"module is the class Number; make one, Number\(...\)"),
+        (lambda: Net(3), "module is 3; make it a Linen module"),
+        (lambda: Net(Number(), streams="dropout"), "streams is 'dropout'; make it a tuple"),
+    ],
+)
+def test_a_slip_in_one_s_own_method_is_a_sentence(change, message):
+    with pytest.raises(UserError, match=message):
+        fit(change(), X, steps=1, key=KEY, batch_size=4)
+
+
+@pytest.mark.parametrize(
+    ("data", "key", "message"),
+    [
+        (X, 0, r"key is 0; make it a PRNG key, as jax.random.key\(0\) is"),
+        ({"x": np.array(["a", "b"])}, KEY, r"data has 'x' of <U1 \[2\]; make it numbers \[examples, ...\]"),
+        ({"x": np.ones(3), "y": np.ones(4)}, KEY, "data has 3 of x and 4 of y; give as many examples of each field"),
+        ({}, KEY, "data has no arrays; give"),
+    ],
+)
+def test_a_slip_in_what_fit_is_given_is_a_sentence(data, key, message):
+    with pytest.raises(UserError, match=message):
+        fit(only(), data, steps=1, key=key, batch_size=2)
