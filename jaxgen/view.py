@@ -44,7 +44,7 @@ class Net:
       module: a Linen module (or anything with its `init` and `apply`).
       optimizer: the optax transformation that moves it, its schedules functions of the step; None leaves it frozen.
       ema_decay: decay of the exponential moving average of its parameters, once in each step that trains it, after the
-        last phase; None keeps no average.
+        last phase; None keeps no average. It begins as the first parameters, of which `ema_decay ** steps` are left.
       streams: the streams of random numbers that it draws from in training, such as "dropout".
       start: where its first parameters come from; None is the method's `init`.
 

@@ -210,6 +210,13 @@ def test_a_run_s_default_folder_has_a_plain_name(tmp_path):
     assert train._name(file, file.config()) == "default"
 
 
+def test_a_short_run_is_told_how_far_its_averages_are_the_first_parameters():
+    file = ExperimentFile.load(find("vae"))
+    method = file.build(file.config()).method
+    assert "after 200 steps are still 82% those before the first (ema_decay 0.999)" in train._lag(method, 200)
+    assert not train._lag(method, 3000)
+
+
 def test_a_folder_that_looks_like_an_option_is_not_printed_as_one():
     file = ExperimentFile.load(find("vae"))
     said = train._farewell(RunFolder(Path("-a b")), "longer", None, file.build(file.config()).method)

@@ -130,7 +130,7 @@ class Train(DataOptions, LaunchOptions):
     checkpoint_every: int | None = None
     """Steps between checkpoints (default: the experiment's)."""
     steps_per_call: int | None = None
-    """Steps compiled into one dispatch (default: the experiment's)."""
+    """Steps compiled into one dispatch (default: the experiment's); with convolutions on a CPU this takes minutes."""
     on_nonfinite: Literal["stop", "rollback"] = "stop"
     """When a metric becomes NaN or infinite: stop, or go back to the last checkpoint and skip the batches used since
     (at most 3 times in a run)."""

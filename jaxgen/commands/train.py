@@ -72,6 +72,8 @@ def main(args: Sequence[str]) -> None:
         evaluation = _train(file, experiment, mesh, folder, settings, console, options)
         console.print(figures_table(evaluation))
         farewell = _farewell(folder, _longer(args, settings["config"]), options.data_dir, experiment.method)
+        if lag := _lag(experiment.method, experiment.plan[-1].steps):
+            console.print(lag, markup=False, highlight=False, soft_wrap=True)
         console.print(farewell, markup=False, highlight=False, soft_wrap=True)
     if options.seeds and not console.quiet:
         runs = {f"seed {settings['config']['seed']}": Recorded.read(folder.path) for _, folder, settings in planned}
@@ -294,6 +296,18 @@ def _longer(args: Sequence[str], config: Mapping[str, Any]) -> str:
             kept.append(arg)
         after_steps = arg == "--steps"
     return shlex.join(["jaxgen", "train", *kept, "--steps", str(2 * config["steps"])])
+
+
+def _lag(method: Method, steps: int) -> str:
+    """What there is to say of averages after so few steps: how far they still are the first parameters."""
+    decays = [net.ema_decay for net in method.nets.values() if net.optimizer and net.ema_decay is not None]
+    share = max(decays, default=0.0) ** steps
+    if share < 0.1:
+        return ""
+    return (
+        f"Figures and samples are of averaged parameters, which after {steps} steps are still {share:.0%} those before "
+        f"the first (ema_decay {max(decays):g}); train longer."
+    )
 
 
 def _farewell(folder: RunFolder, longer: str, data_dir: Path | None, method: Method) -> str:

@@ -195,6 +195,11 @@ class Trainer:
         call = compile_step(self._step, self.mesh, self._shardings, due)
         return call.trace(self.abstract_state(), self._batches, _abstract_key())
 
+    def written_out(self) -> bool:
+        """Whether steps that are compiled together are no loop, as those with convolutions are none on a CPU."""
+        together = self.schedule.steps_per_call > 1 and self.mesh.devices.flat[0].platform == "cpu"
+        return together and "conv_general_dilated" in str(self.trace().jaxpr)
+
     def due_steps(self, step: int) -> dict[str, list[int]]:
         """Of the call that begins at a stage's step `step`: phase -> its steps, from 0, in which it is due."""
         due = due_in_call(self.method, step, self.schedule.steps_per_call)

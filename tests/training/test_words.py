@@ -336,6 +336,17 @@ def only(**changed):
     return dataclasses.replace(method(Phase("up", ("a",), pull(1.0))), **changed)
 
 
+def test_steps_of_convolutions_that_are_compiled_together_on_a_cpu_are_warned_of():
+    class Picture(nn.Module):
+        @nn.compact
+        def __call__(self):
+            return jnp.sum(nn.Conv(1, (1, 1))(jnp.ones((1, 2, 2, 1))))
+
+    nets = {"a": Net(Picture(), optax.sgd(1e-3))}
+    with pytest.warns(RuntimeWarning, match="steps_per_call is 2, and on a CPU steps with convolutions are compiled"):
+        fit(only(nets=nets), X, steps=2, key=KEY, batch_size=4, steps_per_call=2)
+
+
 def losing(loss):
     return only(phases=(Phase("up", ("a",), loss),))
 
