@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jaxgen.core import Array, Method, TrainState
@@ -100,7 +101,7 @@ def fit(
 def _in_memory(arrays: Mapping[str, Any]) -> Dataset:
     held = {field: np.asarray(array) for field, array in arrays.items()}
     for field, x in held.items():
-        if not (jax.dtypes.issubdtype(x.dtype, np.number) or x.dtype == bool) or not x.ndim:
+        if not (jnp.issubdtype(x.dtype, np.number) or x.dtype == bool) or not x.ndim:
             raise UserError(f"data has {field!r} of {x.dtype} {list(x.shape)}; make it numbers [examples, ...].")
     if len({len(x) for x in held.values()}) != 1:
         each = " and ".join(f"{len(x)} of {field}" for field, x in held.items()) or "no arrays"

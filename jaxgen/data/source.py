@@ -161,7 +161,7 @@ class Source:
         return self._changed(transform, load)
 
 
-def _described(spec: Shapes) -> str:
+def _described(spec: Mapping[str, Any]) -> str:
     """Fields with types and shapes, as in "image uint8[28, 28, 1], label int32[]"."""
     return ", ".join(
         f"{name} ({_described(x)})" if isinstance(x, Mapping) else f"{name} {x.dtype}{list(x.shape)}"

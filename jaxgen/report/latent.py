@@ -106,9 +106,10 @@ def classes_drawing(method: Method, examples: Examples, names: Sequence[str] = (
         axes = figure.add_subplot()
         points = axes.scatter(*principal_axes(z).T, c=label, s=4, cmap="tab10")
         handles, labels = points.legend_elements(num=None)
+        texts = [str(number) for number in labels]
         if names:
-            labels = [names[number] if number >= 0 else "none" for number in np.unique(label)]
-        axes.legend(handles, labels, fontsize=7, title="class", title_fontsize=7)
+            texts = [names[number] if number >= 0 else "none" for number in np.unique(label)]
+        axes.legend(handles, texts, fontsize=7, title="class", title_fontsize=7)
         accuracy = probe_accuracy(z, label)
         if accuracy is None:
             said = "no linear probe: it takes two classes or more, with two examples each"
