@@ -108,7 +108,7 @@ def classes_drawing(method: Method, examples: Examples, names: Sequence[str] = (
         handles, labels = points.legend_elements(num=None)
         texts = [str(number) for number in labels]
         if names:
-            texts = [names[number] if number >= 0 else "none" for number in np.unique(label)]
+            texts = [names[int(number)] if number >= 0 else "none" for number in np.unique(label)]
         axes.legend(handles, texts, fontsize=7, title="class", title_fontsize=7)
         accuracy = probe_accuracy(z, label)
         if accuracy is None:
