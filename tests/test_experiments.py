@@ -224,6 +224,13 @@ def test_a_folder_that_looks_like_an_option_is_not_printed_as_one():
     assert said.endswith("jaxgen eval './-a b'")
 
 
+@pytest.mark.parametrize(("name", "out"), [("transformer", "samples.txt"), ("wavenet", "samples.wav")])
+def test_what_is_read_or_heard_is_said_to_be_sampled_as_such(name, out):
+    file = ExperimentFile.load(find(name))
+    said = train._farewell(RunFolder(Path("run")), "", None, file.build(file.config()).method)
+    assert f"jaxgen sample run --count 64 --out {out}\n" in said
+
+
 def test_settings_that_are_nested_survive_json_and_are_found_the_same(tmp_path):
     (tmp_path / "own.py").write_text(OWN)
     file = ExperimentFile.load(tmp_path / "own.py")

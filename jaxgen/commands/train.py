@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import datetime
+import importlib.util
 import re
 import shlex
 from collections.abc import Mapping, Sequence
@@ -313,12 +314,15 @@ def _lag(method: Method, steps: int) -> str:
 def _farewell(folder: RunFolder, longer: str, data_dir: Path | None, method: Method) -> str:
     run = shlex.quote(re.sub("^-", "./-", str(folder.path)))  # no option
     pictures = "".join(f"{path.name}/, " for path in (folder.samples, folder.drawings) if any(path.glob("*.png")))
-    out = "grid.png" if any(folder.samples.glob("*.png")) else "samples.npz"
+    forms = {"text": "samples.txt", "sound": "samples.wav"}
+    out = next((forms[field] for field in method.takes if field in forms), "samples.npz")
+    out = "grid.png" if any(folder.samples.glob("*.png")) else out
+    tensorboard = f", or tensorboard --logdir {run}" if importlib.util.find_spec("tensorboard") else ""
     data = f" --data-dir {shlex.quote(str(data_dir))}" if data_dir else ""
     lines = [
         f"Wrote {folder.path}/",
         f"  config.json, metrics.jsonl, TensorBoard events, checkpoints/, {pictures}eval.json, report.html",
-        f"  look      open {shlex.quote(str(folder.report_file))}, or tensorboard --logdir {run}",
+        f"  look      open {shlex.quote(str(folder.report_file))}{tensorboard}",
         f"  longer    {longer}" if longer else "",
         f"  sample    jaxgen sample {run} --count 64 --out {out}" if method.latents else "",
         f"  evaluate  jaxgen eval {run}{data}",
