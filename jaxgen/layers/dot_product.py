@@ -33,7 +33,7 @@ def attend(
     scale: float | None = None,
     cudnn: bool = True,
 ) -> jax.Array:
-    """softmax(scale·QKᵀ)·V, the softmax in float32.
+    """softmax(scale·QKᵀ)·V, the softmax in float32, or of float64 in that.
 
     Args:
       query: `[batch, queries, heads, size]`.
@@ -47,6 +47,8 @@ def attend(
       Of the query's shape. Reverse mode of any order works; forward mode does not where a kernel computes.
     """
     how, best = (causal, scale), _best(query, key)
+    if query.dtype == jnp.float64:
+        return _written_out(how, query, key, value)
     if best == "xla" or (best == "cudnn" and not cudnn):
         return _attention("xla", how, query, key, value)
     return _fused(best, how, query, key, value)
@@ -55,8 +57,7 @@ def attend(
 def attend_once(query: jax.Array, keys: jax.Array, values: jax.Array, seen: jax.Array) -> jax.Array:
     """As `attend`, of one query, to keys and values that are kept with heads before positions.
 
-    Sums, and no matrix products: those of one row read the kept ones no faster, and on a CPU copy them first. The
-    softmax is of float32 as there, whatever it is given, so that rounding does not tell the two apart.
+    Sums, and no matrix products: those of one row read the kept ones no faster, and on a CPU copy them first.
 
     Args:
       query: `[batch, 1, heads, size]`.
@@ -68,8 +69,7 @@ def attend_once(query: jax.Array, keys: jax.Array, values: jax.Array, seen: jax.
     """
     wide = jnp.promote_types(query.dtype, jnp.float32)
     products = jnp.sum(query.swapaxes(1, 2) * keys, axis=-1, dtype=wide)
-    logits = products.astype(jnp.float32) * query.shape[-1] ** -0.5
-    weights = jax.nn.softmax(jnp.where(seen, logits, -jnp.inf), axis=-1)
+    weights = jax.nn.softmax(jnp.where(seen, products * query.shape[-1] ** -0.5, -jnp.inf), axis=-1)
     mixed = jnp.sum(weights.astype(values.dtype)[..., None] * values, axis=2, dtype=wide)
     return mixed.astype(query.dtype)[:, None]
 
@@ -84,6 +84,15 @@ def _best(query: jax.Array, key: jax.Array) -> Implementation:
         return "xla"
     generation = str(getattr(jax.devices()[0], "compute_capability", ""))  # "9.0"; of AMD's GPUs "gfx942"
     return "cudnn" if generation[:1].isdigit() and float(generation) >= 8.0 else "xla"
+
+
+def _written_out(how: How, query: jax.Array, key: jax.Array, value: jax.Array) -> jax.Array:
+    """In the precision that it is given, where JAX's own has a softmax of float32."""
+    causal, scale = how
+    logits = jnp.einsum("bqhs,bkhs->bhqk", query, key) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    if causal:
+        logits = jnp.where(np.tri(*logits.shape[-2:], dtype=bool), logits, -jnp.inf)
+    return jnp.einsum("bhqk,bkhs->bqhs", jax.nn.softmax(logits), value)
 
 
 def _attention(implementation: Implementation, how: How, *qkv: jax.Array) -> jax.Array:

@@ -159,8 +159,14 @@ BAD = {
     "bomb.png": (bomb(100_000, 100_000), "has more than 67108864 pixels; make it smaller, or set skip_bad"),
     "large.png": (bomb(9_000, 9_000), "has more than 67108864 pixels"),
     "sixteen.png": (sixteen(), "has 16 bits or more a channel; make it 8, or set skip_bad"),
-    "grey.png": (encoded(picture(mode="L")), "has one channel where 000.png has 3; give channels, 1 or 3, for all"),
-    "print.jpg": (encoded(picture(mode="CMYK"), "JPEG"), "has CMYK colours where 000.png has 3; give channels, 1 or 3"),
+    "grey.png": (
+        encoded(picture(mode="L")),
+        "has one channel where 000.png has 3; give channels=1 or channels=3 for all",
+    ),
+    "print.jpg": (
+        encoded(picture(mode="CMYK"), "JPEG"),
+        "has CMYK colours where 000.png has 3; give channels=1 or channels=3",
+    ),
     "tall.png": (encoded(picture(9, 6)), "has 9x6 pixels where 000.png has 6x6; give a size, to which all are resized"),
 }
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jax.experimental.pallas import tpu as pallas
+from scipy import special
 
 from jaxgen import target
 from jaxgen.layers import dot_product
@@ -62,6 +63,15 @@ def test_one_query_s_is_the_softmax_of_what_it_sees(dtype, atol):
     found = attend_once(q, k.swapaxes(1, 2), v.swapaxes(1, 2), jnp.asarray(seen))
     assert (found.dtype, found.shape) == (dtype, q.shape)
     np.testing.assert_allclose(found, written_out(Q[:, :1], K[:, seen], V[:, seen]), atol=atol)
+
+
+def test_of_double_precision_nothing_is_rounded_to_single(x64):
+    q, k, v = (np.random.default_rng(i).normal(size=(1, 5, 2, 4)) for i in range(3))
+    logits = np.where(np.tri(5, dtype=bool), np.einsum("bqhd,bkhd->bhqk", q, k) / 2, -np.inf)
+    expected = np.einsum("bhqk,bkhd->bqhd", special.softmax(logits, -1), v)
+    np.testing.assert_allclose(attend(q, k, v, causal=True), expected, rtol=1e-12)
+    last = attend_once(q[:, -1:], k.swapaxes(1, 2), v.swapaxes(1, 2), np.full(5, True))
+    np.testing.assert_allclose(last, expected[:, -1:], rtol=1e-12)
 
 
 @pytest.mark.parametrize(("causal", "scale"), [(False, None), (True, 0.3)])
