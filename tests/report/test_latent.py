@@ -59,6 +59,8 @@ def test_divergences_by_dimension_are_the_integrals_and_classes_are_probed_on_th
     # In the order of classes, and without what has no label.
     order = np.argsort(label)
     assert latent.probe_accuracy(apart[order], label[order]) > 0.99
+    four = np.repeat(np.arange(4), 20)
+    assert latent.probe_accuracy(8.0 * np.eye(4)[four], four) == 1
     unlabelled = np.where(RNG.uniform(size=400) < 0.5, label, -1)
     assert latent.probe_accuracy(np.where(unlabelled[:, None] < 0, -apart, apart), unlabelled) > 0.99
     assert latent.probe_accuracy(apart, 0 * label) is None
