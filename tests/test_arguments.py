@@ -71,6 +71,10 @@ def test_fields_are_named_as_options_of_the_command_alone():
     for python, command in (
         ("a/skip_bad.png is empty; mend it, or set skip_bad.", "a/skip_bad.png is empty; mend it, or set --skip-bad."),
         ("channels is 2; give channels=1 or channels=3.", "--channels is 2; give --channels 1 or --channels 3."),
+        (
+            "runs/a/size=3,channels=1 is damaged; give channels=3.",
+            "runs/a/size=3,channels=1 is damaged; give --channels 3.",
+        ),
         ("x has channels first and bits_per_dim.", "x has channels first and bits_per_dim."),
     ):
         assert with_options(python) == command

@@ -115,13 +115,14 @@ def _data(args: Sequence[str]) -> str | None:
 def with_options(sentence: str) -> str:
     """A sentence for Python and the command line alike, in which fields of the command are named as its options.
 
-    Those are words with an underscore, or before "=", or before " is" where the sentence begins.
+    Those are words with an underscore, or before "=", or before " is" where the sentence begins; not parts of a path,
+    as of a run's folder, whose name says what its settings are.
     """
     if not _fields:
         return sentence
     fields = "|".join(sorted(_fields, key=len, reverse=True))
     sentence = re.sub(rf"^({fields})(?= is )", lambda found: _option(found[1]), sentence)
-    sentence = re.sub(rf"(?<![\w./-])({fields})=(?=[\w.'\"])", lambda found: f"{_option(found[1])} ", sentence)
+    sentence = re.sub(rf"(?<![^\s(`'\"])({fields})=(?=[\w.'\"])", lambda found: f"{_option(found[1])} ", sentence)
     compound = rf"(?<![\w./'-])({fields})(?![\w/='-]|\.\w)"
     return re.sub(compound, lambda found: _option(found[1]) if "_" in found[1] else found[1], sentence)
 
