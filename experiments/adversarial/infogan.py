@@ -26,6 +26,7 @@ from jaxgen.metrics.matching import matched_accuracy
 from jaxgen.models.adversarial.conditional import Joined
 from jaxgen.models.adversarial.dcgan import Generator, Trunk
 from jaxgen.models.adversarial.heads import Heads
+from strokes import shear
 
 NEEDS = "images"
 PAPER = "Chen et al., 2016"
@@ -87,19 +88,9 @@ def slanted(noise: int, count: int, model: Any, data: Any) -> Mapping[str, float
     numbers = rng.uniform(-1, 1, (2, 1000, 1)).astype(np.float32)
     latents = rng.normal(size=(1000, noise)).astype(np.float32), rng.integers(count, size=1000), *numbers
     images = model.apply(_generated, *latents)
-    slants = rankdata(slant(images))
+    slants = rankdata(shear(images))
     correlations = [np.corrcoef(rankdata(number[:, 0]), slants)[0, 1] for number in numbers]
     return {"slant_correlation": float(np.abs(correlations).max())}
-
-
-def slant(images: np.ndarray) -> np.ndarray:
-    """How many pixels further left or right strokes get with every pixel down, `[images]`: of images in [-1, 1]."""
-    ink = images.mean(-1) + 1
-    ink = ink / ink.sum((1, 2), keepdims=True)
-    down, across = (np.arange(side, dtype=ink.dtype) for side in ink.shape[1:])
-    down = down - np.einsum("nij,i->n", ink, down)[:, None]
-    across = across - np.einsum("nij,j->n", ink, across)[:, None]
-    return np.einsum("nij,ni,nj->n", ink, down, across) / np.einsum("nij,ni->n", ink, down**2)
 
 
 def _generated(view: View, *latents: Array) -> Array:

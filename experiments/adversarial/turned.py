@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from jaxgen.core import Array, Drawing, Method, View
 from jaxgen.report.figure import new_figure
 from jaxgen.report.grid import grid
+from strokes import shear
 
 STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 JUDGED, SHARE = 2000, 0.1  # samples, and the share of them that leans the most to either side
@@ -19,20 +20,8 @@ FRESH, SHOWN = 200, 6  # latents that are turned, and those of them that are dra
 
 
 def slant(images: Array) -> Array:
-    """How far ink leans to the right, columns a row upwards, `[batch]`: regression of the column on the row.
-
-    Args:
-      images: `[batch, height, width, 1]` in [-1, 1], -1 being no ink.
-    """
-    ink = (images[..., 0] + 1) / 2
-    ink = ink / jnp.maximum(jnp.sum(ink, (1, 2), keepdims=True), 1e-6)
-    rows, columns = jnp.arange(images.shape[1])[:, None], jnp.arange(images.shape[2])[None]
-
-    def mean(x: Array) -> Array:
-        return jnp.sum(ink * x, (1, 2))
-
-    covariance = mean(rows * columns) - mean(rows) * mean(columns)
-    return -covariance / jnp.maximum(mean(rows**2) - mean(rows) ** 2, 1e-6)
+    """How far ink leans to the right, columns a row upwards, `[batch]`."""
+    return -shear(images)
 
 
 def turned_drawing(method: Method) -> Drawing:

@@ -25,13 +25,15 @@ def check(setting: str, wanted: Sequence[int], giver: str, given: Sequence[int])
         raise UserError(f"{setting} is {told}, but {giver} gives {found}; make them the same.")
 
 
-def check_encoder(module: Module, variables: Variables, x: Array, size: int, setting: str = "latent_size") -> None:
-    """Refuses an encoder whose means or log-variances of x are not `[batch, size]`.
+def check_encoder(
+    module: Module, variables: Variables, *inputs: Array, size: int, setting: str = "latent_size"
+) -> None:
+    """Refuses an encoder whose means or log-variances of its inputs are not `[batch, size]`.
 
     Raises:
       UserError: they are not.
     """
-    for part in linen.shapes(module, variables, x)[:2]:
+    for part in linen.shapes(module, variables, *inputs)[:2]:
         check(setting, (size,), type(module).__name__, part.shape[1:])
 
 
@@ -51,11 +53,11 @@ def check_output(setting: str, wanted: Sequence[int], module: Module, variables:
     check(setting, wanted, type(module).__name__, linen.shapes(module, variables, *inputs).shape[1:])
 
 
-def check_decoder(likelihood: Likelihood, images: Array, module: Module, variables: Variables, z: Array) -> None:
-    """Refuses a decoder that does not give of z `[batch, *event, outputs]`, what a likelihood of images asks for.
+def check_decoder(likelihood: Likelihood, images: Array, module: Module, variables: Variables, *inputs: Array) -> None:
+    """Refuses a decoder whose output is not `[batch, *event, outputs]`, what a likelihood of images asks for.
 
     Raises:
       UserError: it does not.
     """
     wanted = (*images.shape[1:], likelihood.outputs)
-    check_output("the shape of the likelihood's parameters", wanted, module, variables, z)
+    check_output("the shape of the likelihood's parameters", wanted, module, variables, *inputs)

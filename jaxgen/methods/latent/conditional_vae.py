@@ -9,14 +9,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen import linen
 from jaxgen.core import Array, Aux, Batch, Evidence, Latents, Method, Module, Net, Phase, View, Weight
 from jaxgen.fields import label
 from jaxgen.likelihoods import Likelihood
 from jaxgen.losses import variational
-from jaxgen.methods.fits import check, check_output
+from jaxgen.methods.fits import check_decoder, check_encoder
+from jaxgen.methods.latent.bound_figures import bound_figures
 from jaxgen.methods.nulls import density_nulls
 
 
@@ -61,11 +61,8 @@ def conditional_vae(
             "encoder": linen.init(modules["encoder"], keys[0], batch["image"], given),
             "decoder": linen.init(modules["decoder"], keys[1], z, given),
         }
-        for part in linen.shapes(modules["encoder"], variables["encoder"], batch["image"], given):
-            check("latent_size", (latent_size,), type(modules["encoder"]).__name__, part.shape[1:])
-        wanted = (*batch["image"].shape[1:], likelihood.outputs)
-        of_decoder = modules["decoder"], variables["decoder"]
-        check_output("the shape of the likelihood's parameters", wanted, *of_decoder, z, given)
+        check_encoder(modules["encoder"], variables["encoder"], batch["image"], given, size=latent_size)
+        check_decoder(likelihood, batch["image"], modules["decoder"], variables["decoder"], z, given)
         return variables
 
     def prior(key: Array, count: int, batch: Batch | None) -> Mapping[str, Array]:
@@ -97,10 +94,7 @@ def conditional_vae(
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         reconstruction, kl = bound(view, batch, key)
-        nats = -variational.elbo(reconstruction, kl)
-        bits = nats / (np.prod(batch["image"].shape[1:]) * np.log(2))
-        parts = {"kl_nats": kl, "reconstruction_nats": -reconstruction}
-        return {"negative_elbo_nats": nats, "bits_per_dim": bits, **parts}
+        return {**bound_figures(reconstruction, kl, batch["image"]), "kl_nats": kl}
 
     return Method(
         name="conditional VAE",

@@ -9,7 +9,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen import linen
 from jaxgen.codec.coded import CodedMethod
@@ -19,6 +18,7 @@ from jaxgen.losses import variational
 from jaxgen.losses.levels import Levels
 from jaxgen.methods.fits import check
 from jaxgen.methods.latent.bits_back import bits_back_of_levels
+from jaxgen.methods.latent.bound_figures import bound_figures
 from jaxgen.methods.nulls import density_nulls
 
 
@@ -78,11 +78,9 @@ def hierarchical_vae(
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         log_likelihood, levels = infer(view, batch["image"], key)
-        nats = -variational.elbo(log_likelihood, sum(levels.kl, jnp.zeros(())))
-        dimensions = np.prod(batch["image"].shape[1:])
+        figures = bound_figures(log_likelihood, sum(levels.kl, jnp.zeros(())), batch["image"])
         by_level = {f"kl_nats_{number}": kl for number, kl in enumerate(levels.kl, start=1)}  # from the top
-        bits, reconstruction = nats / (dimensions * np.log(2)), {"reconstruction_nats": -log_likelihood}
-        return {"negative_elbo_nats": nats, "bits_per_dim": bits, **by_level, **reconstruction}
+        return {**figures, **by_level}
 
     def log_weight(view: View, batch: Batch, key: Array) -> Array:
         log_likelihood, levels = infer(view, batch["image"], key)

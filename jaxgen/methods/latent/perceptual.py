@@ -159,7 +159,7 @@ def _init(modules: Mapping[str, Module], key: Array, batch: Batch, latent_size: 
     keys = jax.random.split(key)
     images, z = batch["image"], jnp.zeros((batch["image"].shape[0], latent_size))
     encoder, decoder = linen.init(modules["encoder"], keys[0], images), linen.init(modules["decoder"], keys[1], z)
-    check_encoder(modules["encoder"], encoder, images, latent_size)
+    check_encoder(modules["encoder"], encoder, images, size=latent_size)
     check_output("the images' shape", images.shape[1:], modules["decoder"], decoder, z)
     return {"encoder": encoder, "decoder": decoder}
 

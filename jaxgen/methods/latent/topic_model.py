@@ -51,7 +51,7 @@ def topic_model(encoder: Net, topics: Net, *, alpha: Sequence[float], beta: Weig
         keys = jax.random.split(key)
         counts, topics = batch["counts"], linen.init(modules["topics"], keys[1])
         encoder = linen.init(modules["encoder"], keys[0], counts)
-        check_encoder(modules["encoder"], encoder, counts, len(alpha), "the number of alphas")
+        check_encoder(modules["encoder"], encoder, counts, size=len(alpha), setting="the number of alphas")
         table = linen.shapes(modules["topics"], topics).shape
         check("alphas by words", (len(alpha), counts.shape[1]), type(modules["topics"]).__name__, table)
         return {"encoder": encoder, "topics": topics}

@@ -10,7 +10,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jaxgen import linen
 from jaxgen.codec.coded import CodedMethod
@@ -20,6 +19,7 @@ from jaxgen.losses import variational
 from jaxgen.methods.fits import check, check_decoder, check_encoder
 from jaxgen.methods.latent import priors
 from jaxgen.methods.latent.bits_back import bits_back
+from jaxgen.methods.latent.bound_figures import bound_figures
 from jaxgen.methods.latent.priors import Prior
 from jaxgen.methods.nulls import density_nulls
 
@@ -117,7 +117,7 @@ def vae(
             "encoder": linen.init(modules["encoder"], keys[0], images),
             "decoder": linen.init(modules["decoder"], keys[1], z),
         }
-        check_encoder(modules["encoder"], variables["encoder"], images, latent_size)
+        check_encoder(modules["encoder"], variables["encoder"], images, size=latent_size)
         check_decoder(likelihood, images, modules["decoder"], variables["decoder"], z)
         if posterior is not None:
             _, _, *context = linen.evaluate(modules["encoder"], variables["encoder"], (images,), {})
@@ -143,11 +143,7 @@ def vae(
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         log_likelihood, kl = bound(view, batch["image"], key)
-        nats = -variational.elbo(log_likelihood, kl)
-        dimensions = np.prod(batch["image"].shape[1:])
-        bits = nats / (dimensions * np.log(2))
-        parts = {"kl_nats": kl, "reconstruction_nats": -log_likelihood}
-        return {"negative_elbo_nats": nats, "bits_per_dim": bits, **parts}
+        return {**bound_figures(log_likelihood, kl, batch["image"]), "kl_nats": kl}
 
     return CodedMethod(
         name="VAE",

@@ -114,7 +114,7 @@ def test_slant_is_the_shear_of_an_upright_stroke():
     for image, shear in zip(stroke, (0, 1, -2), strict=True):
         for row in range(9):
             image[row, 15 + shear * (row - 4), 0] = 1
-    np.testing.assert_allclose(module.slant(stroke), [0, 1, -2], atol=1e-9)
+    np.testing.assert_allclose(module.shear(stroke), [0, 1, -2], atol=1e-9)
 
 
 def test_one_number_that_slants_is_found_whatever_its_sign_and_none_where_nothing_does():
