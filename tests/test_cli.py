@@ -108,6 +108,7 @@ def test_rows_of_related_samples(trained, jaxgen, tmp_path):
     np.testing.assert_allclose(here, here[:, :1].repeat(5, 1), atol=1e-5)
     assert np.abs(there[:, 4] - there[:, 0]).max((1, 2, 3)).min() > 1e-3
     beside = samples("--neighbors", rows=4).reshape(-1, 2, 8, 8, 1)
+    assert len(beside) == 20  # as many pairs as are asked for
     data = digits().map(signed_unit(17)).train
     images = data[np.arange(len(data))]["image"]
     distance = ((beside[:, :1] - images[None]) ** 2).sum((2, 3, 4))

@@ -67,7 +67,10 @@ def test_one_query_s_is_the_softmax_of_what_it_sees(dtype, atol):
 
 def test_of_double_precision_nothing_is_rounded_to_single(x64):
     q, k, v = (np.random.default_rng(i).normal(size=(1, 5, 2, 4)) for i in range(3))
-    logits = np.where(np.tri(5, dtype=bool), np.einsum("bqhd,bkhd->bhqk", q, k) / 2, -np.inf)
+    products = np.einsum("bqhd,bkhd->bhqk", q, k)
+    everything = np.einsum("bhqk,bkhd->bqhd", special.softmax(0.3 * products, -1), v)
+    np.testing.assert_allclose(attend(q, k, v, scale=0.3), everything, rtol=1e-12)
+    logits = np.where(np.tri(5, dtype=bool), products / 2, -np.inf)
     expected = np.einsum("bhqk,bkhd->bqhd", special.softmax(logits, -1), v)
     np.testing.assert_allclose(attend(q, k, v, causal=True), expected, rtol=1e-12)
     last = attend_once(q[:, -1:], k.swapaxes(1, 2), v.swapaxes(1, 2), np.full(5, True))

@@ -59,10 +59,13 @@ def test_at_the_posterior_every_draw_s_weight_is_the_density_given_the_class(fit
     weights = jax.jit(lambda key: method.evidence.log_weight(view, batch, key))(KEY)
     np.testing.assert_allclose(weights, truth, rtol=1e-9)
     another = {**batch, "label": (batch["label"] + 1) % 3}
-    figures = jax.jit(jax.vmap(lambda key: method.evaluate(view, batch, key)["negative_elbo_nats"]))
-    nats = figures(jax.random.split(KEY, 4000))  # whose mean is the negative evidence: nothing is lost
+    sampled = jax.jit(jax.vmap(lambda key: method.evaluate(view, batch, key)["negative_elbo_nats"]))
+    nats = sampled(jax.random.split(KEY, 4000))  # whose mean is the negative evidence: nothing is lost
     errors = (nats.mean(0) + np.array(truth)) / (nats.std(0) / 4000**0.5)
     assert np.abs(errors).max() < 5
+    figures = method.evaluate(view, batch, KEY)
+    np.testing.assert_allclose(figures["bits_per_dim"], figures["negative_elbo_nats"] / 2 / np.log(2))
+    np.testing.assert_allclose(figures["kl_nats"] + figures["reconstruction_nats"], figures["negative_elbo_nats"])
     assert (method.evaluate(view, another, KEY)["negative_elbo_nats"] > nats.mean(0)).mean() > 0.9
 
 
@@ -79,6 +82,20 @@ def test_samples_are_of_the_classes_that_are_asked_for_and_freely_of_each_as_oft
     np.testing.assert_array_equal(given["label"], batch["label"])
     back = method.latents.decode(view, method.latents.encode(view, batch), KEY)
     assert np.mean((back - batch["image"]) ** 2) < 0.3 < np.mean((drawn[:30] - batch["image"].reshape(-1, 2)) ** 2)
+
+
+def test_what_is_simulated_is_of_the_model_s_joint_distribution(fitted):
+    method, view, _ = fitted
+    z, batch = jax.jit(lambda key: method.evidence.draw(view, key, 6000))(KEY)
+    assert stats.chisquare(np.bincount(batch["label"], minlength=3)).pvalue > 1e-3
+    for axis in range(2):
+        assert stats.kstest(z[:, axis], "norm").pvalue > 1e-3
+    noise = batch["image"].reshape(-1, 2) - z @ W - MEANS[batch["label"]]
+    for axis in range(2):
+        assert stats.kstest(noise[:, axis] / VARIANCE**0.5, "norm").pvalue > 1e-3
+    joint = sum(method.evidence.log_joint(view, batch, z))
+    of_noise = stats.norm(scale=VARIANCE**0.5).logpdf(noise).sum(1)
+    np.testing.assert_allclose(joint, stats.norm.logpdf(z).sum(1) + of_noise, rtol=1e-9)
 
 
 def test_an_encoder_of_another_size_is_refused(fitted):

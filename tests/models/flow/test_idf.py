@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import stats
 
 from jaxgen.core import Net, view_of
 from jaxgen.errors import UserError
@@ -56,6 +57,22 @@ def test_an_image_s_probability_is_the_product_of_its_numbers_and_all_of_them_at
     z = TINY.apply(variables, ALL.astype(np.float32), method=lambda m, x: m.to_base(x, m.shift, jnp)[0][0])
     index = np.asarray(z, int).reshape(-1, 4) - TINY.lowest
     np.testing.assert_allclose(p, pmf[np.arange(4), index].prod(-1), rtol=1e-4)
+
+
+def test_samples_are_as_frequent_as_they_are_probable():
+    """Of images that no draw out of range is clipped to: those without the least and the greatest level."""
+    variables = moved(TINY)
+    count = 40_000
+    noise = np.random.default_rng(2).normal(size=(count, 2, 2, 1))
+    drawn = np.asarray(jax.jit(lambda x: TINY.apply(variables, x, method="sample"))(noise)).reshape(count, 4)
+    inside = ALL[((ALL > 0) & (ALL < 4)).all((1, 2, 3))]
+    p = np.exp(np.asarray(jax.jit(TINY.apply)(variables, inside), np.float64))
+    codes = 5 ** np.arange(4)
+    counts = np.bincount((drawn @ codes).astype(int), minlength=625)[inside.reshape(-1, 4) @ codes]
+    often = count * p > 5
+    expected = np.append(count * p[often], count * (1 - p[often].sum()))
+    assert often.sum() > 10
+    assert stats.chisquare(np.append(counts[often], count - counts[often].sum()), expected).pvalue > 1e-3
 
 
 def test_rounding_is_exact_and_its_gradient_that_of_its_argument():
