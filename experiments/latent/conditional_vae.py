@@ -1,6 +1,7 @@
-"""A conditional VAE: told the class, z keeps the style, and the same style can be drawn in every class.
+"""A conditional VAE: encoder and decoder are told the class, and z is what the class leaves open.
 
-`jaxgen train conditional_vae`; `jaxgen sample RUN` draws each class in turn.
+`jaxgen train conditional_vae`; `jaxgen sample RUN --classes 0,1,2` draws those that are asked for. Held-out bits are of
+an image given its class; what the class itself takes, log2 of how many there are, is not among them.
 """
 
 import dataclasses
