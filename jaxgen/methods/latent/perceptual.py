@@ -15,15 +15,19 @@ from jaxgen.core import Apply, Array, Aux, Batch, Latents, Method, Module, Net, 
 from jaxgen.fields import SIGNED
 from jaxgen.losses import variational
 from jaxgen.losses.adversarial import AdversarialLoss
-from jaxgen.losses.arrays import sum_event_axes
+from jaxgen.losses.arrays import at_least_float32, sum_event_axes
 from jaxgen.methods.adversarial.players import STILL
 from jaxgen.methods.fits import check_encoder, check_output
 
 
 def feature_distance(a: Any, b: Any) -> Array:
     """Squared distance of features, arrays `[batch, ...]` or a tree of such, summed: `[batch]`."""
-    apart = jax.tree.map(lambda x, y: sum_event_axes(jnp.square(jnp.asarray(x - y, jnp.float32))), a, b)
-    return sum(jax.tree.leaves(apart), jnp.zeros(()))
+
+    def apart(x: Any, y: Any) -> Array:
+        x, y = at_least_float32(x, y)
+        return sum_event_axes(jnp.square(x - y))
+
+    return sum(jax.tree.leaves(jax.tree.map(apart, a, b)), jnp.zeros(()))
 
 
 def perceptual_vae(
@@ -97,11 +101,16 @@ def vae_gan(
         prior = jax.random.normal(keys[1], z.shape)
         return apply("decoder", z), apply("decoder", prior), kl
 
+    def judge(apply: Apply, images: Array) -> tuple[Array, Any]:
+        """The logits, `[batch]`, and the features."""
+        logits, features = apply("critic", images)
+        return at_least_float32(logits)[0], features
+
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 3)
         others, own = view.training(keys[0], hold=STILL), view.training(keys[1])
         again, dreamt, _ = made(others, batch["image"], keys[2])
-        real, *fakes = (own("critic", x)[0] for x in (batch["image"], again, dreamt))
+        real, *fakes = (judge(own, x)[0] for x in (batch["image"], again, dreamt))
         value = sum((jnp.mean(loss.critic(real, fake)) for fake in fakes), jnp.zeros(())) / 2
         return value, Aux({"real": jnp.mean(real), "fake": jnp.mean(fakes[1])}, own.moved)
 
@@ -110,7 +119,7 @@ def vae_gan(
         own, others = view.training(keys[0]), view.training(keys[1], hold=STILL)
         z, kl = _infer(own, batch["image"], keys[2])
         again = others("decoder", z)
-        distance = feature_distance(*(others("critic", x)[1] for x in (again, batch["image"])))
+        distance = feature_distance(*(judge(others, x)[1] for x in (again, batch["image"])))
         metrics = {"feature_distance": jnp.mean(distance), "kl": jnp.mean(kl)}
         return jnp.mean(distance / 2 + kl), Aux(metrics, {"encoder": own.moved["encoder"]})
 
@@ -118,7 +127,7 @@ def vae_gan(
         keys = jax.random.split(key, 3)
         own, critic = view.training(keys[0]), view.training(keys[1], hold=STILL)
         again, dreamt, _ = made(own, batch["image"], keys[2])
-        (real, seen), (fake, features), (other, _) = (critic("critic", x) for x in (batch["image"], again, dreamt))
+        (real, seen), (fake, features), (other, _) = (judge(critic, x) for x in (batch["image"], again, dreamt))
         game = (jnp.mean(loss.generator(real, fake)) + jnp.mean(loss.generator(real, other))) / 2
         distance = jnp.mean(feature_distance(features, seen)) / 2
         return view.weight(gamma) * distance + game, Aux({"game": game}, {"decoder": own.moved["decoder"]})
@@ -129,10 +138,20 @@ def vae_gan(
         return {**_init(modules, keys[0], batch, latent_size), "critic": variables}
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
+        """The distance of features, and of the pixels, which the critic cannot make small, beside a random image's."""
         again, dreamt, kl = made(view, batch["image"], key)
-        (real, seen), (_, features), (fake, _) = (view("critic", x) for x in (batch["image"], again, dreamt))
-        distance = feature_distance(features, seen)
-        return {"critic_accuracy": (1 + jnp.sign(real - fake)) / 2, "feature_distance": distance, "kl_nats": kl}
+        (real, seen), (_, features), (fake, _) = (judge(view, x) for x in (batch["image"], again, dreamt))
+
+        def distance(y: Array) -> Array:
+            return jnp.sqrt(feature_distance(y, batch["image"]))
+
+        return {
+            "critic_accuracy": (1 + jnp.sign(real - fake)) / 2,
+            "feature_distance": feature_distance(features, seen),
+            "kl_nats": kl,
+            "reconstruction": distance(again),
+            "random_reconstruction": distance(dreamt),
+        }
 
     return Method(
         name="VAE-GAN",
@@ -150,7 +169,7 @@ def vae_gan(
 
 
 def _infer(apply: Apply, images: Array, key: Array) -> tuple[Array, Array]:
-    mean, log_variance = apply("encoder", images)
+    mean, log_variance = at_least_float32(*apply("encoder", images))
     z = mean + jnp.exp(log_variance / 2) * jax.random.normal(key, mean.shape)
     return z, variational.gaussian_kl(mean, log_variance)
 

@@ -1,7 +1,8 @@
 """Several answers of one trunk: a score beside classes, or beside what of the latents can be read from an image.
 
 Odena et al. 2017, "Conditional Image Synthesis with Auxiliary Classifier GANs", and its remedy, Gong et al. 2019, "Twin
-Auxiliary Classifiers GAN"; Chen et al. 2016, "InfoGAN", appendix C.
+Auxiliary Classifiers GAN"; Chen et al. 2016, "InfoGAN", appendix C. And a score beside the features that it is read
+from: Larsen et al. 2016, "Autoencoding beyond pixels using a learned similarity metric".
 """
 
 from collections.abc import Mapping
@@ -44,3 +45,21 @@ class Heads(nn.Module):
         if self.hidden is not None:
             features = nn.leaky_relu(nn.Dense(self.hidden, dtype=self.dtype, name="hidden")(features), 0.2)
         return score, {name: nn.Dense(n, dtype=self.dtype, name=name)(features) for name, n in self.outputs.items()}
+
+
+class WithFeatures(nn.Module):
+    """`[batch, ...]` to a score `[batch]` and what it is a linear map of: the trunk's features.
+
+    Attributes:
+      trunk: of `(x, *, train)` to features `[batch, n]`.
+      dtype: of the computation; parameters stay float32.
+    """
+
+    trunk: nn.Module
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, x: jax.Array, *, train: bool) -> tuple[jax.Array, jax.Array]:
+        """The score and the features."""
+        features = self.trunk(x, train=train)
+        return nn.Dense(1, dtype=self.dtype, name="score")(features)[:, 0], features

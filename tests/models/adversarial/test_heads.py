@@ -16,7 +16,7 @@ from jaxgen.methods.adversarial.priors import normal
 from jaxgen.models.adversarial.bigan import Encoder, PairCritic
 from jaxgen.models.adversarial.conditional import WithLabel
 from jaxgen.models.adversarial.dcgan import Generator, Trunk
-from jaxgen.models.adversarial.heads import Heads
+from jaxgen.models.adversarial.heads import Heads, WithFeatures
 
 KEY = jax.random.key(0)
 X = jax.random.normal(KEY, (4, 8, 8, 1))
@@ -43,6 +43,17 @@ def test_all_heads_move_one_trunk():
         assert np.abs(moved["trunk"]["down_0"]["kernel"]).max() > 0
         for name in others:
             assert not moved[name]["kernel"].any()
+
+
+def test_a_score_is_read_from_the_features_beside_it():
+    module = WithFeatures(TRUNK)
+    score, features = module.apply(
+        variables := jax.jit(functools.partial(module.init, train=True))(KEY, X), X, train=True
+    )
+    score_of = variables["params"]["score"]
+    np.testing.assert_allclose(score, (features @ score_of["kernel"] + score_of["bias"])[:, 0], rtol=1e-5)
+    alone = TRUNK.apply({"params": variables["params"]["trunk"]}, X, train=True)
+    np.testing.assert_allclose(features, alone, rtol=1e-5, atol=1e-6)
 
 
 def test_a_pair_s_critic_sees_both_and_unary_scores_one_each():
