@@ -9,6 +9,7 @@ _MARKS = {  # of a name with several of these words, the first here decides
     "elbo": "↑",
     "critic_accuracy": "→ 0.5",  # neither player wins
     "data_copying": "→ 0.5",  # as new examples are; towards 0 there are copies
+    "two_sample": "→ 0.5",  # as of one distribution; towards 0 there are copies
     "accuracy": "↑",
     "inception_score": "↑",
     "purity": "↑",

@@ -10,9 +10,12 @@ import pytest
 from flax import linen as nn
 
 from jaxgen.core import Net, view_of
+from jaxgen.data.embedded import digits
+from jaxgen.experiment import ExperimentFile
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.bigan import bigan
 from jaxgen.methods.adversarial.priors import normal
+from jaxgen.shipped import find
 from jaxgen.training.step import build_step, init_state
 
 KEY = jax.random.key(0)
@@ -124,3 +127,35 @@ def test_an_untrained_pair_reconstructs_no_better_than_chance_would():
     found = method.evaluate(view, draw(jax.random.key(2), 4000), KEY)
     assert float(found["reconstruction"].mean() / found["random_reconstruction"].mean()) == pytest.approx(1, abs=1e-5)
     np.testing.assert_allclose(method.latents.encode(view, draw(KEY, 3))["z"], 0)
+
+
+class Planted:
+    """A model whose samples and reconstructions are digits of its own, and whose codes are what it is given."""
+
+    def __init__(self, samples, reconstructions, codes):
+        self.samples, self.found = samples, {"_reconstructed": reconstructions, "_encoded": codes}
+
+    def sample(self, key, count):
+        return self.samples[:count]
+
+    def apply(self, function, images):
+        return self.found[function.__name__](images)
+
+
+def test_figures_of_sets_tell_copies_from_new_images_and_codes_that_are_classes_from_none():
+    """Both kinds of images are judged against held-out ones that they were not made of."""
+    file, data = ExperimentFile.load(find("bigan")).module, digits()
+    train, test = (source[np.arange(len(source))] for source in (data.train, data.test))
+    labels = {image.tobytes(): label for part in (train, test) for image, label in zip(*part.values(), strict=True)}
+    classes = lambda images: np.array([[labels[np.asarray(image).tobytes()]] for image in images], np.float32)  # noqa: E731
+    good = Planted(train["image"], lambda images: images, classes)
+    found = file.told_apart(good, data)
+    real = file.halves_told_apart(good, data)["two_sample_accuracy"]
+    assert found["two_sample_accuracy_of_reconstructions"] == real  # what is given back whole are the other half
+    assert abs(real - 0.5) < 4 / np.sqrt(720)
+    assert abs(found["two_sample_accuracy"] - 0.5) < 5 / np.sqrt(720)
+    bad = Planted(train["image"][:1].repeat(360, 0), lambda images: 0 * images, lambda images: 0 * classes(images))
+    assert file.told_apart(bad, data)["two_sample_accuracy"] > 0.95
+    assert file.of_codes(good, data)["neighbor_accuracy"] == 1
+    assert file.of_codes(bad, data)["neighbor_accuracy"] < 0.2
+    assert file.of_pixels(good, data)["neighbor_accuracy"] > 0.95
