@@ -7,8 +7,7 @@ import dataclasses
 
 import optax
 
-from domains import over_photos
-from head import Head
+from domains import Domains, two_domains
 from jaxgen.core import Net
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
@@ -18,16 +17,14 @@ from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.stages import Stage
 
-NEEDS = "grey images of 256 levels, with labels"
+NEEDS = "images with labels; grey ones of 256 levels where no target is given"
 PAPER = "Tzeng et al., 2017"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Head):
+class Config(Domains):
     """Settings."""
 
-    data: str = "mnist"
-    """The source's data set; the target are others of its images over photographs."""
     steps: int = 6000
     """Training steps of both stages, each of which takes half of them."""
     batch_size: int = 128
@@ -41,7 +38,7 @@ PRESETS = {"mnist": Config()}
 
 def experiment(config: Config) -> Experiment:
     """The network of `dann`, and a critic of its features."""
-    data = over_photos(config)
+    data = two_domains(config)
     fast, slow = optax.adam(5 * config.learning_rate), optax.adam(config.learning_rate, b1=0.5)
     features = Features(dtype=config.dtype)
     classifier = MLP(data.fields["source"]["label"].classes, (100, 100), dtype=config.dtype)

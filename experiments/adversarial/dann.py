@@ -1,6 +1,7 @@
 """DANN: labelled digits, digits over photographs whose labels nobody tells, and features that fit both.
 
 `jaxgen train dann`; with `--strength 0` it learns from the source alone, with `--seen target` from the target's labels.
+With `--data A --target B` the source is a folder A, whose subfolders are the classes, and the target a folder B.
 """
 
 import dataclasses
@@ -8,8 +9,7 @@ from typing import Any, Literal
 
 import optax
 
-from domains import over_photos
-from head import Head
+from domains import Domains, two_domains
 from jaxgen.core import Net
 from jaxgen.experiment import Experiment
 from jaxgen.losses.adaptation import reversal_schedule
@@ -18,16 +18,14 @@ from jaxgen.models.adversarial.domain import Features
 from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.training.schedule import Schedule
 
-NEEDS = "grey images of 256 levels, with labels"
+NEEDS = "images with labels; grey ones of 256 levels where no target is given"
 PAPER = "Ganin et al., 2016"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Head):
+class Config(Domains):
     """Settings."""
 
-    data: str = "mnist"
-    """The source's data set; the target are others of its images over photographs."""
     steps: int = 10_000
     """Training steps."""
     learning_rate: float = 0.01
@@ -43,7 +41,7 @@ PRESETS = {"mnist": Config()}
 
 def experiment(config: Config) -> Experiment:
     """Source and target have no example in common; the paper's network and schedules."""
-    data = over_photos(config, config.seen)
+    data = two_domains(config, config.seen)
 
     def rate(step: Any) -> Any:
         return config.learning_rate / (1 + 10 * step / config.steps) ** 0.75

@@ -8,8 +8,7 @@ import dataclasses
 import optax
 from flax import linen as nn
 
-from domains import over_photos
-from head import Head
+from domains import Domains, two_domains
 from jaxgen.core import Net
 from jaxgen.experiment import Experiment
 from jaxgen.methods.adversarial.pixelda import pixelda
@@ -18,16 +17,14 @@ from jaxgen.models.adversarial.translation import PatchCritic, ResNetTranslator,
 from jaxgen.models.mlp import MLP
 from jaxgen.training.schedule import Schedule
 
-NEEDS = "grey images of 256 levels, with labels"
+NEEDS = "images with labels; grey ones of 256 levels where no target is given"
 PAPER = "Bousmalis et al., 2017"
 
 
 @dataclasses.dataclass(frozen=True)
-class Config(Head):
+class Config(Domains):
     """Settings."""
 
-    data: str = "mnist"
-    """The source's data set; the target are others of its images over photographs."""
     steps: int = 10_000
     """Training steps."""
     batch_size: int = 32
@@ -43,9 +40,10 @@ PRESETS = {"mnist": Config()}
 
 def experiment(config: Config) -> Experiment:
     """A residual painter that sees noise beside the image, a critic of patches, and the classifier of `dann`."""
-    data = over_photos(config)
+    data = two_domains(config)
     adam = optax.adam(optax.cosine_decay_schedule(config.learning_rate, config.steps), b1=0.5)
-    painter = WithNoise(ResNetTranslator(3, config.width, config.blocks, dtype=config.dtype))
+    channels = data.spec["target"]["image"].shape[2]
+    painter = WithNoise(ResNetTranslator(channels, config.width, config.blocks, dtype=config.dtype))
     head = MLP(data.fields["source"]["label"].classes, (100, 100), dtype=config.dtype)
     return Experiment(
         method=pixelda(

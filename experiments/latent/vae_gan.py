@@ -7,7 +7,7 @@ import dataclasses
 
 import optax
 
-from games import MNIST, OTHER, Game, played
+from games import Game, played
 from head import signed, strided
 from jaxgen.core import Net
 from jaxgen.experiment import Experiment
@@ -35,8 +35,8 @@ class Config(Game):
 
 PRESETS = {
     "digits": Config(),
-    "mnist": Config(**MNIST | {"learning_rate": 3e-4}),
-    "other": Config(**OTHER | {"learning_rate": 3e-4}),
+    "mnist": Config(steps=5000, latent_size=64),
+    "other": Config(steps=10_000, latent_size=100),
 }
 
 

@@ -92,13 +92,14 @@ def parse_experiment(
 
 
 def _resolved(file: "ExperimentFile", config: Any) -> Any:
-    """The configuration, with data that is a path named so that it is found from any folder."""
-    data = getattr(config, "data", None)
-    if not isinstance(data, str) or data in file.presets:
+    """The configuration, with data and a target that are paths named so that they are found from any folder."""
+    given = {name: getattr(config, name, None) for name in ("data", "target")}
+    named = {name: x for name, x in given.items() if isinstance(x, str) and x not in file.presets}
+    if not named:
         return config
     from jaxgen.data.lookup import resolved
 
-    return dataclasses.replace(config, data=resolved(data))
+    return dataclasses.replace(config, **{name: resolved(x) for name, x in named.items()})
 
 
 def _data(args: Sequence[str]) -> str | None:

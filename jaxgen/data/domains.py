@@ -4,12 +4,14 @@ A method that is to find the translation sees `unpaired` data: neither domain ho
 holds. What it should have found is beside the held-out images, as the field "target".
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import numpy as np
 
 from jaxgen.data.parts import halves
 from jaxgen.data.source import Dataset, Examples, Source
+from jaxgen.errors import UserError
 
 Change = Callable[[np.ndarray], np.ndarray]  # images [batch, height, width, channels] to others, image by image
 
@@ -54,6 +56,16 @@ def paired(data: Dataset, change: Change, *, reverse: bool = False) -> Dataset:
     return data.map(transform)
 
 
+def pairs(data: Dataset, targets: Dataset) -> Dataset:
+    """Images of two data sets, example by example: fields "image" of the first, and its others, and "target".
+
+    Raises:
+      UserError: at first use: the second has not as many examples.
+    """
+    first, second = ((each.train, each.test) for each in (data, targets))
+    return Dataset(*map(_beside, first, second))
+
+
 def unpaired(data: Dataset, change: Change, *, seed: int = 0) -> Dataset:
     """Streams `a`, images, and `b`, what other images have become: `batch["a"]["image"]`.
 
@@ -72,6 +84,36 @@ def unpaired(data: Dataset, change: Change, *, seed: int = 0) -> Dataset:
     return Dataset.streams(
         a=Dataset(first, paired(data, change).test),
         b=Dataset(changed(second, beside=False), changed(data.test, beside=True)),
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Pairs:
+    source: Source
+    targets: Source
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def __getitem__(self, ids: np.ndarray) -> Examples:
+        return {**self.source[ids], "target": self.targets[ids]["image"]}
+
+
+def _beside(source: Source, targets: Source) -> Source:
+    def load() -> _Pairs:
+        if len(source) != len(targets):
+            raise UserError(
+                f"{source.name} has {len(source)} examples to {source.split} on and its targets, {targets.name}, have "
+                f"{len(targets)}; give every image its target."
+            )
+        return _Pairs(source, targets)
+
+    return dataclasses.replace(
+        source,
+        describe=lambda: {**source.describe(), "target": targets.describe()["image"]},
+        load=load,
+        declare=lambda: {**source.fields, "target": targets.fields["image"]},
+        fingerprint=lambda: {"image": source.fingerprint(), "target": targets.fingerprint()},
     )
 
 

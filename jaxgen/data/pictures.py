@@ -77,6 +77,21 @@ def folder(
     return Dataset(source("train"), source("test"))
 
 
+def check_same_names(path: Path, other: Path) -> None:
+    """Refuses two folders whose images are no pairs: those of one name, subfolder included, are.
+
+    Raises:
+      UserError: an image of one has no partner in the other.
+    """
+    names = [set(files.found(each, SUFFIXES, ", ".join(FORMATS))) for each in (path, other)]
+    if alone := sorted(names[0] ^ names[1]):
+        has, lacks = (path, other) if alone[0] in names[0] else (other, path)
+        raise UserError(
+            f"{has / alone[0]} has no partner {lacks / alone[0]}, and {len(alone) - 1} more are alone; give the images "
+            "of a pair one name."
+        )
+
+
 class Unreadable(UserError):
     """An image file that cannot serve."""
 

@@ -5,6 +5,7 @@ from typing import Any
 import jax
 from flax import linen as nn
 
+from jaxgen.errors import UserError
 from jaxgen.layers.conv import Conv
 
 
@@ -14,6 +15,9 @@ class Features(nn.Module):
     Attributes:
       widths: channels of the two convolutions.
       dtype: of the computation; parameters stay float32.
+
+    Raises:
+      UserError: a side is shorter than 16 pixels.
     """
 
     widths: tuple[int, int] = (32, 48)
@@ -22,6 +26,9 @@ class Features(nn.Module):
     @nn.compact
     def __call__(self, x: jax.Array, *, train: bool = False) -> jax.Array:
         """Sees; `train` changes nothing."""
+        height, width, _ = x.shape[1:]
+        if min(height, width) < 16:
+            raise UserError(f"images are {height}x{width}; Features takes them from 16x16 up: give a size.")
         for width in self.widths:
             x = nn.relu(nn.max_pool(Conv(width, (5, 5), padding="VALID", dtype=self.dtype)(x), (2, 2), (2, 2)))
         return x.reshape(x.shape[0], -1)
