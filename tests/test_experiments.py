@@ -14,6 +14,7 @@ import pytest
 from jaxgen.commands import bench, train
 from jaxgen.commands.arguments import parse_experiment
 from jaxgen.commands.list_experiments import describe
+from jaxgen.core import view_of
 from jaxgen.errors import UserError
 from jaxgen.experiment import ExperimentFile
 from jaxgen.settings import config_to_json
@@ -67,6 +68,22 @@ def test_every_preset_s_step_can_be_traced_without_data(name, data, monkeypatch,
     assert not any(leaf.dtype == "bfloat16" for leaf in jax.tree.leaves((state, metrics)))
     assert jax.tree.structure(state) == jax.tree.structure(trainer.abstract_state())
     assert {f"{phase.name}/loss" for phase in trainer.method.phases} <= metrics.keys()
+
+
+@pytest.mark.quick("nice-digits")
+@pytest.mark.parametrize(("name", "data"), ALL)
+def test_every_preset_s_samples_can_be_traced_without_data(name, data, monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    file, config = configured(name, data)
+    experiment = file.build(config)
+    method, state = experiment.method, experiment.trainers(MESH)[-1].abstract_state()
+    if method.latents is None:
+        return
+    batch = jax.tree.map(lambda x: jax.ShapeDtypeStruct((2, *x.shape), x.dtype), dict(experiment.data.spec))
+    samples = jax.eval_shape(
+        lambda state, batch: method.sample(view_of(method, state).averaged(), jax.random.key(0), 2, batch), state, batch
+    )
+    assert samples.shape[0] == 2
 
 
 def test_a_single_episode_of_an_expert_is_a_batch():

@@ -9,7 +9,7 @@ import optax
 
 from head import cosine, levels
 from jaxgen.bijectors.actnorm import ActNorm
-from jaxgen.bijectors.compose import Chain
+from jaxgen.bijectors.compose import Chain, Invert
 from jaxgen.bijectors.flatten import Flatten
 from jaxgen.bijectors.logit import Logit
 from jaxgen.core import Net
@@ -43,7 +43,8 @@ def experiment(config: Config) -> Experiment:
     if "image" not in data.spec:
         return on_points(config, data, Net(flow, optimizer, ema_decay=0.99))
     shape = data.spec["image"].shape
-    net = Net(Chain((Logit(alpha=1e-6), Flatten(shape), flow)), optimizer, ema_decay=0.99)
+    flat = Flatten(shape)
+    net = Net(Chain((Logit(alpha=1e-6), flat, flow, Invert(flat))), optimizer, ema_decay=0.99)
     return Experiment(
         method=image_flow(net, event_shape=shape, levels=levels(data)),
         data=data,
