@@ -1,4 +1,4 @@
-"""What the pictures beside games measure, held against planted answers: slant, attention, mixed styles, read codes."""
+"""What the pictures beside games measure, held against planted answers: slant, attention, styles, codes, growth."""
 
 import dataclasses
 import sys
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from jaxgen.core import Latents, Method
+from jaxgen.core import Latents, Method, view_of
 from jaxgen.experiment import ExperimentFile
 from jaxgen.layers.attention import SelfAttention
 from jaxgen.methods.adversarial.priors import normal
@@ -159,3 +159,39 @@ def test_a_mixed_image_has_the_coarse_layers_of_its_row_and_the_fine_ones_of_its
     np.testing.assert_array_equal(found["table"][0, 1:], found["fine"][:6])
     np.testing.assert_array_equal(found["table"][2, 3, :above], found["coarse"][1, :above])
     np.testing.assert_array_equal(found["table"][2, 3, above:], found["fine"][2, above:])
+
+
+def test_growth_is_held_to_blocks_of_four_pixels_and_to_a_straight_line(tmp_path):
+    growth = module_beside("progan", "growth")
+    rng = np.random.default_rng(0)
+    fine = rng.uniform(-1, 1, (5, 8, 8, 3))
+    coarse = np.kron(fine[:, ::2, ::2], np.ones((1, 2, 2, 1)))
+    images = np.stack([(1 - alpha) * coarse + alpha * fine for alpha in growth.ALPHAS])
+    images[2, 1, 3, 3, 2] += 0.25
+    scores = rng.normal(size=5)
+    found = {"images": images, "fine": np.stack([scores + alpha for alpha in growth.ALPHAS]), "coarse": [scores] * 5}
+    numbers = growth.numbers({name: np.asarray(array) for name, array in found.items()})
+    blocks = fine.reshape(5, 4, 2, 4, 2, 3).transpose(0, 1, 3, 5, 2, 4).reshape(-1, 4)
+    assert numbers == pytest.approx(
+        {
+            "within_four_pixels_before": 0,
+            "within_four_pixels_after": (blocks.max(1) - blocks.min(1)).max(),
+            "off_the_line": 0.25,
+            "critic_hears_detail_before": 0,
+            "critic_hears_detail_after": 1,
+        }
+    )
+    save_figure(tmp_path / "drawing.png", growth.draw(found))
+
+
+@pytest.mark.slow
+def test_what_fades_in_is_mixed_pixel_by_pixel(trained):
+    experiment, state = trained("progan", steps=90, width=16, batch_size=32, latent_size=16)
+    drawing, view = experiment.drawings["growth"], view_of(experiment.method, state).averaged()
+    found = jax.device_get(jax.jit(lambda: drawing.compute(view))())
+    before, half, after = found["images"][[0, 2, 4]].astype(np.float64)
+    np.testing.assert_array_equal(before, np.kron(before[:, ::2, ::2], np.ones((1, 2, 2, 1))))
+    np.testing.assert_allclose(half, (before + after) / 2, atol=1e-6)
+    assert np.abs(after - np.kron(after[:, ::2, ::2], np.ones((1, 2, 2, 1)))).max() > 0.05
+    np.testing.assert_allclose(found["fine"][0], found["coarse"][0], atol=1e-5)
+    assert np.abs(found["fine"][-1] - found["coarse"][-1]).max() > 1e-3

@@ -361,17 +361,6 @@ def test_turned_moons_are_the_moons_turned():
 
 
 @pytest.mark.slow
-def test_what_fades_in_is_mixed_pixel_by_pixel(drawing):
-    found = drawing("faded_growth", steps=90)
-    before, half, after = found["images"][[0, 2, 4]].astype(np.float64)
-    np.testing.assert_array_equal(before, np.kron(before[:, ::2, ::2], np.ones((1, 2, 2, 1))))
-    np.testing.assert_allclose(half, (before + after) / 2, atol=1e-6)
-    assert np.abs(after - np.kron(after[:, ::2, ::2], np.ones((1, 2, 2, 1)))).max() > 0.05
-    np.testing.assert_allclose(found["fine"][0], found["coarse"][0], atol=1e-5)
-    assert np.abs(found["fine"][-1] - found["coarse"][-1]).max() > 1e-3
-
-
-@pytest.mark.slow
 def test_colder_sequences_are_likelier_to_the_oracle_and_miss_more_of_it(drawing):
     found = drawing("sequence_frontier", steps=300)
     line = found["likelihood"]

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import optax
 
 from games import MNIST, OTHER, Game
+from growth import growth_drawing
 from head import signed, strided
 from jaxgen.core import Method, Net
 from jaxgen.errors import UserError
@@ -64,6 +65,7 @@ def experiment(config: Config) -> Experiment:
         schedule=Schedule(config.steps, sample_every=1000, checkpoint_every=1000),
         batch_size=config.batch_size,
         seed=config.seed,
+        drawings={"growth": growth_drawing(normal(config.latent_size))},
     )
 
 

@@ -84,11 +84,12 @@ FIGURES = (
         family="games on paper",
         title="One-sided label smoothing's optimum",
         text="Smoothing the real labels alone scales the best discriminator to (1 - epsilon) p / (p + "
-        "q). Trained discriminators find it, and none of them is sure of anything any more.",
+        "q). Trained discriminators find it where there are examples to learn from, and of those no "
+        "smoothed one is sure any more.",
         alt="Three falling curves of D(x) for epsilon 0, 0.1 and 0.3, each lying on its dashed optimum.",
         experiment="label_smoothing",
         picture="drawings/optima.png",
-        claims=(Claim("largest distance of a trained D from its optimum", "optimum_error", most=0.05),),
+        claims=(Claim("largest distance of a trained D from its optimum, x from -2 to 2", "optimum_error", most=0.05),),
         cost="quick",
     ),
     Illustration(
