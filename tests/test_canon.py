@@ -1,6 +1,7 @@
 """The figures that the field is taught by: what their captions claim, and the command that makes their page."""
 
 import dataclasses
+import importlib.util
 import itertools
 import json
 import math
@@ -8,6 +9,7 @@ import shlex
 from pathlib import Path
 
 import numpy as np
+import PIL.Image
 import pytest
 
 from jaxgen.commands.arguments import parse_experiment
@@ -164,6 +166,31 @@ def test_a_heavy_picture_is_made_light(finished, jaxgen):
     assert jaxgen("figures", "--only", "xy_game") == 0
     assert "data:image/webp" in Path("figures/index.html").read_text()
     assert Path("figures/index.html").stat().st_size < 250_000  # a hundred are 25 MB
+
+
+def test_numbers_are_kept_beside_older_ones_and_pictures_stand_in_rows_of_two(finished, jaxgen, monkeypatch):
+    spec = importlib.util.spec_from_file_location("kept", ROOT / "benchmarks" / "canon.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    kept, drawn = Path("kept.json"), Path("strip.png")
+    kept.write_text('{"xy_game": {"made": "long ago"}, "vae_samples": {"made": "before"}}')
+    for name, value in {"NUMBERS": kept, "STRIP": drawn, "SIX": ("xy_game", "saturation", "relaxation")}.items():
+        monkeypatch.setattr(module, name, value)
+    finished("runs/one")
+    assert jaxgen("figures", "--only", "xy_game") == 0
+    for grey, (name, height) in enumerate({"xy_game": 6, "saturation": 12, "relaxation": 4}.items()):
+        drawings = Path(f"figures/runs/{name}-0/drawings")
+        drawings.mkdir(parents=True)
+        PIL.Image.new("L", (12, height), 50 * grey).save(drawings / "one.png")
+    monkeypatch.setattr("sys.argv", ["canon.py", "figures"])
+    module.main()
+    numbers = json.loads(kept.read_text())
+    assert numbers["xy_game"]["numbers"]["alternating.radius"] == 0.98562
+    assert numbers["vae_samples"] == {"made": "before"}
+    pixels = np.asarray(PIL.Image.open(drawn).convert("RGB"))
+    assert pixels.shape == (900 + 30 + 300, 1830, 3)
+    places = {(0, 0): 0, (449, 899): 0, (450, 0): 255, (0, 915): 255, (899, 930): 50, (930, 0): 100, (930, 930): 255}
+    assert {place: pixels[place].tolist() for place in places} == {place: [g] * 3 for place, g in places.items()}
 
 
 def test_where_lecture_notes_err_the_page_says_what_is_right():

@@ -87,7 +87,8 @@ def draw(logits: np.ndarray) -> Figure:
     for index, color in zip((2, 4, 8), ("C0", "C1", "C2"), strict=True):
         line.plot(X, jax.nn.sigmoid(logits[index]), color=color, label=f"D, {SHARES[index]:.0%} of something else")
         line.plot(X, adversarial.optimal_discriminator(P, Q[index]), "--", color=color, linewidth=1)
-    line.set(xlabel="x", ylim=(0, 1.02), xlim=(-4, 5), title="trained discriminators and p / (p + q), dashed")
+    line.set(xlabel="x", xlim=(-4, 5), title="trained discriminators and p / (p + q), dashed")
+    line.set(ylim=(0, 1.5), yticks=(0, 0.5, 1))  # the legend is above
     course.plot(SHARES, best(), "k:", label="-log 4 + 2 JSD")
     course.plot(SHARES, values(logits), "o", label="of trained discriminators")
     course.axhline(-np.log(4), color="#bbb", linewidth=0.8)

@@ -88,7 +88,7 @@ def draw(found: Mapping[str, Any]) -> Figure:
         axes.plot(THETA, TRUTH[name], "k_", markersize=14, label="truth")
         axes.plot(THETA, [pair[index] for pair in measured], "s", fillstyle="none", label="from samples")
         axes.plot(THETA, found[name], "x", label="from a trained critic")
-        axes.set(xlabel="theta", title=title, ylim=(-0.05, 1.1))
+        axes.set(xlabel="theta", xticks=(-1, -0.5, 0, 0.5, 1), title=title, ylim=(-0.05, 1.1))
         axes.legend(fontsize=8)
     return figure
 
