@@ -361,6 +361,39 @@ def test_turned_moons_are_the_moons_turned():
 
 
 @pytest.mark.slow
+def test_path_lengths_are_frobenius_norms_and_where_they_are_alike_so_are_singular_values(drawing):
+    found = drawing("path_lengths")
+    module = ExperimentFile.load(find("path_lengths")).module
+    norms = np.array([np.linalg.norm(a, "fro") for a in module.RANDOM])
+    np.testing.assert_allclose(found["squares"], norms**2 / 16, rtol=0.01)
+    for name, least in (("before", 9.9), ("after", 1.0)):
+        values = np.sqrt(np.linalg.eigvalsh(found[name] @ found[name].T))
+        assert least <= values[-1] / values[0] < least * 1.7
+        longs = found[f"lengths_{name}"]
+        fourth = 2 * (values**4).sum() / (values**2).sum() ** 2  # of sums of squares, over the square of their mean
+        assert np.var(longs**2) / np.mean(longs**2) ** 2 == pytest.approx(fourth, rel=0.1)
+
+
+@pytest.mark.slow
+def test_turned_images_tell_which_way_is_up_unless_all_are(drawing):
+    found = drawing("leaking_augmentation", steps=2000)
+    assert (found["shares"][:3, 0] > 0.95).all()
+    assert np.abs(found["shares"][3] - found["shares"][4]).max() > 0.8  # as they began
+    assert found["away"].max() < 0.3
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.8, 1.0])
+def test_of_four_orientations_a_share_of_one_less_p_is_left(p):
+    module = ExperimentFile.load(find("leaking_augmentation")).module
+    np.testing.assert_allclose(module.leak(p), (1 - p) * np.eye(4) + p / 4, atol=1e-12)
+    masses = np.array([0.6, 0.25, 0.1, 0.05])
+    if p < 1:
+        np.testing.assert_allclose(np.linalg.solve(module.leak(p), module.leak(p) @ masses), masses)
+    else:
+        np.testing.assert_allclose(module.leak(p) @ masses, 0.25)
+
+
+@pytest.mark.slow
 def test_colder_sequences_are_likelier_to_the_oracle_and_miss_more_of_it(drawing):
     found = drawing("sequence_frontier", steps=300)
     line = found["likelihood"]

@@ -207,6 +207,44 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="leaking_augmentation",
+        family="games on paper",
+        title="Augmentation that does not leak",
+        text="All images are turned at random with probability p before the critic sees them. As long as p is below 1 "
+        "the distribution of turned images tells that of the images, and a generator that began upside down learns "
+        "which way is up; at 1 it stays as it began.",
+        alt="Left, a line that falls from 1 at p = 0 to 0 at p = 1. Right, bars of orientations: three games below 1 "
+        "have upright samples alone, two games at 1 have others, and not the same.",
+        experiment="leaking_augmentation",
+        picture="drawings/orientations.png",
+        claims=(
+            Claim("least share of upright samples, p at most 0.8", "upright_below_one", least=0.95),
+            Claim("share by which two games at p = 1 differ", "apart_at_one", least=0.5),
+            Claim("what is left of a difference at p = 0.8", "eigenvalue_at_0.8", 0.199, 0.201),
+            Claim("at p = 1", "eigenvalue_at_1", most=1e-12),
+        ),
+        cost="quick",
+    ),
+    Illustration(
+        name="path_lengths",
+        family="games on paper",
+        title="The length of paths",
+        text="A random image pulled back through a linear generator is on average as long as the map is large: "
+        "E |Aᵀy|² = |A|². Who is paid for lengths that are all the same makes all ways of w move images equally far.",
+        alt="Three panels: points on a diagonal over four powers of ten; bars of singular values that fall tenfold, "
+        "and level ones; a wide and a narrow histogram of lengths.",
+        experiment="path_lengths",
+        picture="drawings/paths.png",
+        claims=(
+            Claim("largest relative error of E |Aᵀy|² against |A|²", "frobenius_error", most=0.01),
+            Claim("largest over least singular value before", "ratio_before", 9.99, 10.01),
+            Claim("after", "ratio_after", most=1.7),
+            Claim("relative spread of lengths before", "spread_before", least=0.42),
+            Claim("after; of equal ways 0.2917", "spread_after", 0.28, 0.32),
+        ),
+        cost="quick",
+    ),
+    Illustration(
         name="acgan_bias",
         family="games on paper",
         title="AC-GAN draws classes apart",
