@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Examples = Callable[[], Mapping[str, Any]]  # held-out examples `[n, ...]`, looked up when a picture is drawn
+IN_USE = 0.1  # nats that a latent dimension carries; posteriors of those that carry nothing wander by hundredths
 
 
 def manifold_drawing(method: Method, *, cells: int = 20) -> Drawing:
@@ -72,11 +73,11 @@ def kl_drawing(examples: Examples, encode: Callable[[View, Mapping[str, Any]], t
         axes.set_xlabel("latent dimension, by what it carries")
         axes.set_ylabel("KL, nats")
         axes.set_title(
-            f"{np.sum(kl):.1f} nats in all, {np.sum(kl > 0.01)} of {len(kl)} dimensions above 0.01", fontsize=9
+            f"{np.sum(kl):.1f} nats in all, {np.sum(kl > IN_USE)} of {len(kl)} dimensions above {IN_USE}", fontsize=9
         )
         return figure
 
-    return Drawing(compute, draw, lambda kl: {"dimensions_in_use": float(np.sum(kl > 0.01))})
+    return Drawing(compute, draw, lambda kl: {"dimensions_in_use": float(np.sum(kl > IN_USE))})
 
 
 def classes_drawing(method: Method, examples: Examples, names: Sequence[str] = ()) -> Drawing:

@@ -49,6 +49,7 @@ def test_divergences_by_dimension_are_the_integrals_and_classes_are_probed_on_th
     drawing = latent.kl_drawing(dict, lambda view, batch: arrays)
     np.testing.assert_allclose(drawing.compute(view_with(method(2), {})), truth, rtol=1e-4)
     assert "2 of 2 dimensions" in drawing.draw(np.array(truth)).axes[0].get_title()
+    assert drawing.numbers(np.array([2.0, 0.05, 0.2])) == {"dimensions_in_use": 2}
 
     label = RNG.integers(0, 2, 400)
     apart = RNG.normal(size=(400, 3)) + 8 * label[:, None] * np.array([0, 0, 1])
