@@ -27,7 +27,7 @@ from jaxgen.training.schedule import Schedule
 
 NEEDS = "images"
 PAPER = "Vincent et al., 2008"
-MEASURED = {"digits": "squared error 4.26 of what noise of 16 was added to (1 seed)"}
+MEASURED = {"digits": "squared error 4.28 of what noise of 16 was added to (1 seed)"}
 
 
 @dataclasses.dataclass(frozen=True)
