@@ -85,24 +85,30 @@ def test_a_loss_with_where_is_that_of_the_subset_and_padding_has_no_gradient(nam
     per_draw = {"iwae": WHERE[:, None]}.get(name, WHERE)
     floats = [i for i, x in enumerate(arrays) if x.dtype == float]
 
-    def run(function, arrays):
+    def rise(value):
+        return jax.tree.map(lambda x: jnp.cos(jnp.arange(x.size)).reshape(x.shape), value)
+
+    def rise_of_all(value):
+        return jax.tree.map(lambda x: jnp.zeros_like(x).at[WHERE].set(rise(x[WHERE])), value) if each else rise(value)
+
+    def run(function, arrays, rise):
         def of_floats(*some):
             given = [*arrays]
             for i, x in zip(floats, some, strict=True):
                 given[i] = x
             return function(*given)
 
-        return jax.vjp(of_floats, *(arrays[i] for i in floats))
+        def with_gradient(*some):
+            value, back = jax.vjp(of_floats, *some)
+            return value, back(rise(value))
 
-    found, back = run(functools.partial(loss, where=per_draw), [spoiled(x) for x in arrays])
-    expected, back_of_subset = run(loss, [x[WHERE] for x in arrays])
+        return jax.jit(with_gradient)(*(arrays[i] for i in floats))
+
+    found, gradient = run(functools.partial(loss, where=per_draw), [spoiled(x) for x in arrays], rise_of_all)
+    expected, gradient_of_subset = run(loss, [x[WHERE] for x in arrays], rise)
     for a, b in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True):
         np.testing.assert_allclose(a[WHERE] if each else a, b, rtol=1e-9, atol=1e-12)
-    rise = jax.tree.map(lambda x: np.cos(np.arange(x.size)).reshape(x.shape), expected)
-    of_all = jax.tree.map(lambda x: np.zeros((len(WHERE), *x.shape[1:])), rise) if each else rise
-    if each:
-        of_all[WHERE] = rise
-    for a, b in zip(back(of_all), back_of_subset(rise), strict=True):
+    for a, b in zip(gradient, gradient_of_subset, strict=True):
         np.testing.assert_allclose(a[WHERE], b, rtol=1e-9, atol=1e-12)
         np.testing.assert_array_equal(a[~WHERE], 0)
 

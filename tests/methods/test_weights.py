@@ -131,7 +131,7 @@ CASES = {
 }
 
 
-@pytest.mark.quick("*gradient_penalty", "steer", "pix2pix")
+@pytest.mark.quick("gradient_penalty", "pix2pix")
 @pytest.mark.parametrize("name", CASES)
 def test_a_weight_may_be_a_schedule_of_the_step(name):
     build, batch = CASES[name]

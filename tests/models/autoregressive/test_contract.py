@@ -59,7 +59,7 @@ TABLE = {
 BLIND = {"pixelcnn", "parallel multiscale"}  # see less than all that is earlier
 
 
-QUICK = ("pixelcnn", "gated pixelcnn", "transformer", "transformer-xl", "subscale", "wavenet", "lstm", "* order")
+QUICK = ("pixelcnn", "gated pixelcnn", "transformer-xl", "subscale", "wavenet", "* order")
 
 
 @pytest.fixture(autouse=True)
@@ -193,13 +193,12 @@ def test_cached_steps_compute_the_same_logits(name):
         before = jnp.concatenate([jnp.zeros((1, 2), jnp.int32), x[:, order[:-1]].T])
         return jax.lax.scan(lambda c, s: step(c, *s), cache, (jnp.arange(size), before))[1]
 
-    expected = np.asarray(flat_logits(name, x))[:, order]
+    expected = np.asarray(jax.jit(functools.partial(flat_logits, name))(x))[:, order]
     actual = np.asarray(jax.jit(steps)()).swapaxes(0, 1)
-    exact = 1e-7 if "transformer" in name else 1e-12  # JAX's attention has a softmax of float32, whatever it is given
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=exact)
+    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
 
 
-@pytest.mark.quick(*QUICK, "pixelcnn++", "pixelsnail")
+@pytest.mark.quick("subscale", "wavenet")
 @pytest.mark.parametrize("name", [name for name, row in TABLE.items() if row.classes])
 def test_the_condition_moves_every_symbol_and_must_be_given(name):
     row = TABLE[name]
