@@ -4,6 +4,7 @@ Encoder and decoder run one compiled step at one shape. Probabilities of a whole
 from the decoder's in the last places, and one is enough to lose the rest.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -17,9 +18,9 @@ Visit = Callable[[int, np.ndarray], np.ndarray]  # index in the event, pmf [batc
 
 
 def of_logits(step: Step) -> Step:
-    """A model's step, compiled, with probabilities in the place of logits."""
+    """A model's step, compiled, with probabilities in the place of logits; the cache is written in place."""
 
-    @jax.jit
+    @functools.partial(jax.jit, donate_argnums=0)
     def probabilities(cache: Any, position: jax.Array, previous: jax.Array) -> tuple[Any, jax.Array]:
         cache, logits = step(cache, position, previous)
         return cache, jax.nn.softmax(logits, axis=-1)
@@ -44,7 +45,8 @@ class Direct:
         self._step = step
 
     def _walk(self, visit: Visit) -> None:
-        cache, previous = self._start, np.zeros(self.batch, np.int32)
+        cache = jax.tree.map(lambda x: x.copy(), self._start)  # which the step may overwrite
+        previous = np.zeros(self.batch, np.int32)
         for position, index in enumerate(self.order):
             cache, pmf = self._step(cache, np.int32(position), previous)
             previous = visit(int(index), np.asarray(pmf, np.float64))

@@ -1,6 +1,7 @@
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -36,3 +37,11 @@ def test_blocks_full_or_not_come_back_and_take_the_model_s_bits(model, scale, ev
         if size % 12 == 0:  # what is not there costs nothing
             whole = bits[: size // 12].sum()
             assert whole - 1 < 32 * len(words) < 1.001 * whole + 64
+
+
+def test_a_step_writes_into_the_cache_that_it_is_given():
+    """Copied at every symbol, a cache of a megabyte a sequence would take longer than the network."""
+    step = of_logits(lambda cache, position, previous: (cache.at[position].set(previous), jnp.zeros((2, 3))))
+    cache = jnp.zeros((4, 2), np.int32)
+    step(cache, np.int32(0), np.ones(2, np.int32))
+    assert cache.is_deleted()
