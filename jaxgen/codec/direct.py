@@ -4,6 +4,7 @@ Encoder and decoder run one compiled step at one shape. Probabilities of a whole
 from the decoder's in the last places, and one is enough to lose the rest.
 """
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -45,7 +46,7 @@ class Direct:
         self._step = step
 
     def _walk(self, visit: Visit) -> None:
-        cache = jax.tree.map(lambda x: x.copy(), self._start)  # which the step may overwrite
+        cache = jax.tree.map(copy.deepcopy, self._start)  # which the step may overwrite
         previous = np.zeros(self.batch, np.int32)
         for position, index in enumerate(self.order):
             cache, pmf = self._step(cache, np.int32(position), previous)
