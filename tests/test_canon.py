@@ -206,6 +206,14 @@ def test_a_figure_that_does_not_show_what_it_claims_fails(finished, jaxgen, caps
     assert 'class="no"' in Path("figures/index.html").read_text()
 
 
+def test_a_figure_that_cannot_be_made_fails_and_the_page_says_why(finished, jaxgen, capsys):
+    finished("runs/one")
+    Path("runs/one/eval.json").write_text("{")
+    assert jaxgen("figures", "--only", "xy_game") == 2
+    assert "jaxgen: xy_game could not be made; figures/index.html says why." in capsys.readouterr().err
+    assert "Could not be made: " in Path("figures/index.html").read_text()
+
+
 def test_a_name_of_no_figure_is_refused(jaxgen, capsys):
     assert jaxgen("figures", "--only", "mona_lisa") == 2
     assert "no figure is called 'mona_lisa'; choose of xy_game, saturation" in capsys.readouterr().err

@@ -68,7 +68,7 @@ def main(args: Sequence[str]) -> None:
     """Runs the command.
 
     Raises:
-      UserError: no figure has a name of `--only`, or one that was made does not show what it claims.
+      UserError: no figure has a name of `--only`, one could not be made, or one does not show what it claims.
     """
     options = parse(Figures, args, "jaxgen figures")
     options.apply()
@@ -91,6 +91,8 @@ def main(args: Sequence[str]) -> None:
         jax.clear_caches()  # the next experiment has other programs
     console.print(_table(shown))
     console.print(f"Wrote {page}", markup=False, highlight=False, soft_wrap=True)
+    if failed := [name for name, each in shown.items() if each.problem]:
+        raise UserError(f"{', '.join(failed)} could not be made; {page} says why.")
     if broken := [name for name, each in shown.items() if each.broken]:
         raise UserError(f"numbers of {', '.join(broken)} are not what the captions claim; {page} has both.")
 
