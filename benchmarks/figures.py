@@ -70,11 +70,14 @@ _BITS = ("bits_per_dim",)
 _CLUSTERS = ("bits_per_dim", "clusters", "clusters_purity", "clusters_information")
 _ACCURACY = ("target_accuracy", "source_accuracy")
 _GRAMMAR = ("grammar_valid", "grammar_length_distance", "grammar_operator_distance", "grammar_distinct")
+_NEIGHBORS = ("neighbor_accuracy", "two_sample_accuracy", "two_sample_accuracy_of_reconstructions")
 _MOTION = ("motion_velocity_error", "motion_speed", "motion_appearance_error")
 _PEOPLE = tuple(f"people_{name}" for name in ("miou", "masked_l1", "place_error", "colour_error", "ssim"))
 _PLAYS = "tinyshakespeare.txt"
 _REWRITTEN = ("rewritten_attributes", "rewritten_content", "rewritten_grammatical")
 _SAMPLES = ("frechet_distance", "precision", "recall")
+_COPYING = (*_SAMPLES, "data_copying")
+_FEW = "--few 1000 --width 16 --steps 3000"
 _EVALUATED = "--features classifier --samples 1000"
 
 TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
@@ -160,8 +163,11 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
         "images in [-1, 1] to the truth, and of the image itself.",
         (
             Row("cyclegan", "digits", ("error_a", "identity_error_a", "cycle_a")),
+            Row("cyclegan", "digits", ("error_a", "error_b", "cycle_a"), "--change colour"),
             Row("cyclegan", "digits", ("error_a", "identity_error_a", "cycle_a"), "--change rotate"),
             Row("pix2pix", "digits", ("l1", "gradient_energy", "gradient_energy_of_targets")),
+            Row("cyclegan", "mnist", ("error_a", "identity_error_a", "cycle_a")),
+            Row("cyclegan", "mnist", ("error_a", "error_b", "cycle_a"), "--change colour"),
         ),
     ),
     "imitation": (
@@ -180,7 +186,7 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
     "inference": (
         "What encoders and codes recover.",
         (
-            Row("bigan", "digits", ("reconstruction", "random_reconstruction")),
+            Row("bigan", "digits", ("reconstruction", "random_reconstruction", *_NEIGHBORS)),
             Row("infogan", "digits", ("matched_accuracy", "information_category_nats")),
             Row("infogan", "mnist", ("matched_accuracy", "information_category_nats")),
         ),
@@ -230,6 +236,8 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
             Row("dcgan", "digits", _SAMPLES, evaluated=_EVALUATED),
             Row("r3gan", "digits", _SAMPLES, evaluated=_EVALUATED),
             Row("stylegan2", "digits", _SAMPLES, evaluated=_EVALUATED),
+            Row("progan", "digits", _SAMPLES, evaluated=_EVALUATED),
+            Row("vae_gan", "digits", (*_SAMPLES, "reconstruction", "random_reconstruction"), evaluated=_EVALUATED),
             Row("sagan", "digits", (*_SAMPLES, "conditional_accuracy"), evaluated=_EVALUATED),
             Row("acgan", "digits", (*_SAMPLES, "conditional_accuracy"), evaluated=_EVALUATED),
         ),
@@ -240,6 +248,19 @@ TABLES: Mapping[str, tuple[str, tuple[Row, ...]]] = {  # name -> title and rows
             Row("dcgan", "mnist", _SAMPLES, "--width 16 --steps 3000", _EVALUATED),
             Row("stylegan2", "mnist", _SAMPLES, "--width 16 --steps 3000", _EVALUATED),
             Row("r3gan", "mnist", _SAMPLES, "--width 16 --steps 3000", _EVALUATED),
+            Row("progan", "mnist", _SAMPLES, "--width 16 --steps 3000", _EVALUATED),
+            Row("progan", "mnist", _SAMPLES, "--width 16 --steps 3000 --smallest 32", _EVALUATED),
+            Row("vae_gan", "mnist", _SAMPLES, "--width 16 --steps 3000", _EVALUATED),
+        ),
+    ),
+    "few_images": (
+        "1,000 images of MNIST alone: a critic whose images are distorted never, with one probability, or as often as "
+        "keeps it from being too sure; data copying is ½ where samples are as far from the images learned from as "
+        "held-out ones are.",
+        (
+            Row("stylegan2", "mnist", _COPYING, _FEW, _EVALUATED),
+            Row("stylegan2", "mnist", _COPYING, f"{_FEW} --augment adaptive", _EVALUATED),
+            Row("stylegan2", "mnist", _COPYING, f"{_FEW} --augment fixed --probability 0.3", _EVALUATED),
         ),
     ),
 }
