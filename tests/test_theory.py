@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 from numpy.polynomial.hermite_e import hermegauss
-from scipy import integrate, optimize, special, stats
+from scipy import integrate, linalg, optimize, special, stats
 from sklearn.linear_model import LogisticRegression
 from sklearn.mixture import GaussianMixture
 from sklearn.svm import SVC
@@ -391,6 +391,33 @@ def test_of_four_orientations_a_share_of_one_less_p_is_left(p):
         np.testing.assert_allclose(np.linalg.solve(module.leak(p), module.leak(p) @ masses), masses)
     else:
         np.testing.assert_allclose(module.leak(p) @ masses, 0.25)
+
+
+def test_a_course_of_a_game_on_few_images_is_of_scipy_s_distances():
+    """Planted frames: held-out digits themselves, the same moved by a tenth, and scores in the row below."""
+    module = ExperimentFile.load(find("late_collapse")).module
+    test = np.asarray(module.signed(module.digits()).test[np.arange(module.SAMPLES)]["image"]).reshape(-1, 64)
+    dim = (0.5 * test).astype(np.float32)
+    scores = np.zeros((1, 64), np.float32)
+    scores[0, :3] = 3.0, 1.0, -9.0
+    frames = np.stack([np.concatenate([images, scores]) for images in (test, test + np.float32(0.1), dim, dim)])[None]
+    found = np.array([course[0] for course in module.courses(frames).values()])
+    a, b = (np.cov(x.T.astype(float)) for x in (test, dim))
+    roots = np.sqrt(linalg.eigvals(a @ b).real.clip(0))
+    truth = np.sum((test.mean(0) - dim.mean(0)) ** 2) + np.trace(a + b) - 2 * roots.sum()
+    np.testing.assert_allclose(found[:, 0], [0, 64 * 0.01, truth, truth], rtol=0.02, atol=2e-3)
+    np.testing.assert_allclose(found[:, 1], 2.0)
+
+
+@pytest.mark.slow
+@pytest.mark.optimized
+def test_a_discriminator_that_knows_few_images_by_heart_spoils_samples_unless_it_is_relaxed(drawing):
+    frames = drawing("late_collapse")
+    numbers = ExperimentFile.load(find("late_collapse")).module.numbers(frames)
+    ends = [numbers[f"last_{name}"] for name in ("strong", "relaxed_late", "relaxed_early", "weak")]
+    assert ends == sorted(ends, reverse=True)
+    assert ends[0] > 3 * numbers["least_strong"]
+    assert ends[0] > 2 * ends[2]
 
 
 @pytest.mark.slow

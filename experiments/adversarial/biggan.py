@@ -10,6 +10,7 @@ import optax
 from games import played
 from head import Head, classes, signed, strided
 from jaxgen.core import Net
+from jaxgen.errors import UserError
 from jaxgen.experiment import Experiment
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.gan import gan
@@ -33,6 +34,10 @@ class Config(Head):
     """Adam's step size, for the discriminator."""
     critic_steps: int = 1
     """Discriminator updates for one of the generator."""
+    critic_last_rate: float = 1.0
+    """Share of the discriminator's step size that is left when it is relaxed; 1 never relaxes it."""
+    relaxed_by: float = 1.0
+    """Share of the steps in which its step size falls to that, along a line."""
     ema_decay: float = 0.9999
     """Of the generator's average."""
     width: int = 64
@@ -65,7 +70,7 @@ def experiment(config: Config) -> Experiment:
     critic = biggan.discriminator(shape[0], count, config.width, config.dtype)
     method = gan(
         Net(generator, optax.adam(config.learning_rate, b1=0.0), ema_decay=config.ema_decay),
-        Net(critic, optax.adam(config.critic_learning_rate or config.learning_rate, b1=0.0)),
+        Net(critic, optax.adam(_relaxed(config), b1=0.0)),
         adversarial.hinge,
         prior=normal(biggan.latent_size(shape[0])),
         critic_steps=config.critic_steps,
@@ -74,3 +79,13 @@ def experiment(config: Config) -> Experiment:
         together=True,
     )
     return played(config, data, method)
+
+
+def _relaxed(config: Config) -> optax.ScalarOrSchedule:
+    """The discriminator's step size: all of it at first, and less when it would otherwise know its images by heart."""
+    rate = config.critic_learning_rate or config.learning_rate
+    if not 0 < config.relaxed_by <= 1:
+        raise UserError(f"relaxed_by is {config.relaxed_by}, which is no share of the steps; choose one up to 1.")
+    if config.critic_last_rate == 1:
+        return rate
+    return optax.linear_schedule(rate, config.critic_last_rate * rate, max(1, round(config.relaxed_by * config.steps)))

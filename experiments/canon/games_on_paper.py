@@ -245,6 +245,27 @@ FIGURES = (
         cost="quick",
     ),
     Illustration(
+        name="late_collapse",
+        family="games on paper",
+        title="Late collapse, and a discriminator relaxed in time",
+        text="On 100 digits a discriminator of four updates a step soon knows them by heart, and samples that were "
+        "good get worse and worse. Relaxed along the way it is less bad, the earlier the less; one that was weak from "
+        "the start is slower and ends best of all.",
+        alt="Left, four distances that fall at first and then rise, the strong discriminator's highest and the weak "
+        "one's least. Right, how much higher each scores training digits than held-out ones, rising.",
+        experiment="late_collapse",
+        picture="drawings/course.png",
+        claims=(
+            Claim("least distance of samples, strong", "least_strong", 4, 10),
+            Claim("last", "last_strong", least=25),
+            Claim("last, relaxed along the whole training", "last_relaxed_late", most=30),
+            Claim("last, relaxed in its first tenth", "last_relaxed_early", most=20),
+            Claim("last, weak from the start", "last_weak", most=12),
+        ),
+        remark="To start strong and relax is better than to stay strong, and here worse than to be weak throughout.",
+        cost="quick",
+    ),
+    Illustration(
         name="acgan_bias",
         family="games on paper",
         title="AC-GAN draws classes apart",
