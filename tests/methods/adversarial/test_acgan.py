@@ -1,5 +1,7 @@
 """What an auxiliary classifier does to classes that overlap, and what its twin takes back."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -110,6 +112,19 @@ def test_the_classifier_learns_from_real_examples_alone_and_the_twin_from_genera
     assert np.abs(one["label"]["kernel"]).max() > 0
     twins = np.abs(one["twin"]["kernel"] - other["twin"]["kernel"]).max()
     assert (twins > 1e-3) == (method.name == "TAC-GAN")
+
+
+def test_a_classifier_is_judged_on_real_examples_and_never_on_samples_made_to_please_it(method):
+    """Samples that all are what it says they are, at 100 %, leave its figure where held-out labels have it."""
+    view = view_of(method, jax.jit(lambda: init_state(method, KEY, BATCH))())
+    table = {"kernel": jnp.array([[-4.0, 0.0, 4.0]]), "bias": jnp.zeros(3)}
+    params = {
+        "generator": {"shift": jnp.array([-99.0, 0.0, 99.0])},
+        "critic": {**view.params["critic"], "label": table},
+    }
+    found = method.evaluate(dataclasses.replace(view, params=params), BATCH, KEY)["class_accuracy"]
+    said = np.where(np.asarray(BATCH["image"][:, 0]) > 0, 2, 0)
+    np.testing.assert_array_equal(found, said == np.asarray(BATCH["label"]))
 
 
 @pytest.mark.slow

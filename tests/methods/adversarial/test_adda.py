@@ -49,6 +49,23 @@ def run(method, steps, state=None):
     return jax.jit(lambda s: jax.lax.scan(one, s, jax.random.split(KEY, steps))[0])(state)
 
 
+def test_labels_of_the_target_have_no_part_in_training():
+    second = adda(
+        Net(Move(), optax.adam(0.02)), Net(nn.Dense(2)), Net(Critic(), optax.adam(0.02)), adversarial.non_saturating,
+        field="x",
+    )  # fmt: skip
+    told = batch(KEY)
+    untold = {**told, "target": {"x": told["target"]["x"]}}
+
+    @jax.jit
+    def losses():
+        view = view_of(second, init_state(second, KEY, told))
+        return [[phase.loss(view, each, KEY)[0] for phase in second.phases] for each in (told, untold)]
+
+    of_told, of_untold = losses()
+    assert of_told == of_untold
+
+
 @pytest.mark.slow
 @pytest.mark.optimized
 def test_the_target_is_served_by_a_classifier_that_never_saw_it():

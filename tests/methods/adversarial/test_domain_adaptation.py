@@ -11,9 +11,10 @@ import pytest
 
 from jaxgen.core import Net, view_of
 from jaxgen.data.source import Dataset, Memory, Source
-from jaxgen.experiment import Experiment
+from jaxgen.experiment import Experiment, ExperimentFile
 from jaxgen.fitting import fit
 from jaxgen.methods.adversarial.domain_adaptation import domain_adversarial
+from jaxgen.shipped import find
 from jaxgen.training.schedule import Schedule
 from jaxgen.training.sharding import make_mesh
 from jaxgen.training.step import init_state
@@ -67,6 +68,33 @@ def test_features_descend_the_labels_and_climb_the_domains_and_the_domain_feels_
     for net, sign in (("features", -0.3), ("classifier", 1.0), ("domain", 1.0)):
         for leaf, jacobian in zip(jax.tree.leaves(got[net]), jax.tree.leaves(by_part[net]), strict=True):
             np.testing.assert_allclose(leaf, jacobian[0] + sign * jacobian[1], rtol=1e-4, atol=1e-6)
+
+
+def test_labels_of_the_target_have_no_part_in_training():
+    """They are there to measure by: other ones, or none, change no loss."""
+    own, batch = method(0.3), {"source": arrays(16, 0.0, 0), "target": arrays(16, 3.0, 1)}
+    other = {**batch["target"], "label": 1 - batch["target"]["label"]}
+    view = view_of(own, jax.jit(lambda: init_state(own, KEY, batch))())
+    losses = jax.jit(lambda batches: [own.phases[0].loss(view, each, KEY)[0] for each in batches])(
+        [batch, {**batch, "target": other}, {**batch, "target": {"x": other["x"]}}]
+    )
+    assert losses[0] == losses[1] == losses[2]
+    figures = jax.jit(lambda batch: own.evaluate(view, batch, KEY))({"target": other})
+    assert figures["target_accuracy"].mean() == 1 - own.evaluate(view, batch, KEY)["target_accuracy"].mean()
+
+
+def test_the_experiment_s_momentum_goes_on_while_its_rate_falls():
+    """By the recursion: an optimizer made anew at every rate would forget what it was moving at."""
+    file = ExperimentFile.load(find("dann"))
+    optimizer = file.build(file.config(steps=10)).method.nets["features"].optimizer
+    params = moved = np.zeros(())
+    state, velocity = optimizer.init(params), 0.0
+    for step in range(10):
+        updates, state = optimizer.update(np.ones(()), state, params)
+        velocity = 0.9 * velocity + 1.0
+        moved = moved - 0.01 / (1 + 10 * step / 10) ** 0.75 * velocity
+        params = optax.apply_updates(params, updates)
+        assert float(params) == pytest.approx(float(moved), rel=1e-5)
 
 
 def test_streams_of_unequal_lengths_pair_at_chance_and_every_target_is_seen():

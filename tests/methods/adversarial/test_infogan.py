@@ -13,7 +13,9 @@ from scipy import stats
 from scipy.special import entr
 
 from jaxgen.core import Net, view_of
+from jaxgen.data.own import arrays
 from jaxgen.experiment import ExperimentFile
+from jaxgen.fields import Field
 from jaxgen.losses import adversarial
 from jaxgen.methods.adversarial.infogan import category, infogan, interval
 from jaxgen.methods.adversarial.priors import normal
@@ -133,3 +135,16 @@ def test_one_number_that_slants_is_found_whatever_its_sign_and_none_where_nothin
     noise = np.random.default_rng(1).normal(size=(1000, 8, 16, 1))
     nothing = type("Nothing", (), {"apply": lambda *_: np.tanh(noise)})()
     assert module.slanted(4, 10, nothing, None)["slant_correlation"] < 0.15
+
+
+def test_the_null_of_categories_is_as_many_clusters_of_pixels():
+    """Of images in three planted clusters they are the clusters; with two, a third of the images has none."""
+    label = np.arange(90) % 3
+    images = label[:, None, None, None] + 0.1 * np.random.default_rng(0).normal(size=(90, 2, 2, 1))
+    held = {"images": images[:30], "labels": label[:30]}
+    data = arrays(
+        images=images / 3, labels=label, test={**held, "images": held["images"] / 3}, fields={"image": Field()}
+    )
+    of_pixels = ExperimentFile.load(find("infogan")).module.of_pixels
+    assert of_pixels(3, None, data) == {"matched_accuracy": 1.0}
+    assert of_pixels(2, None, data)["matched_accuracy"] == pytest.approx(2 / 3)

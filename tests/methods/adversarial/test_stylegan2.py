@@ -146,6 +146,24 @@ def test_images_are_distorted_with_the_probability_in_memory():
 
 
 @pytest.mark.slow
+def test_r1_is_of_the_critic_of_distorted_images_by_the_image_as_it_was():
+    """A linear critic has |w|^2 for any image; of one that is distorted first it is |A^T w|^2."""
+    method = adaptive(game(gamma=2.0), start=1.0)
+    state = jax.jit(lambda: init_state(method, KEY, BATCH))()
+    view = view_of(method, state)
+    (phase,) = (phase for phase in method.phases if phase.name == "r1")
+    weights = np.asarray(view.params["critic"]["Dense_0"]["kernel"])[:, 0]
+
+    @jax.jit
+    def loss(p):
+        return phase.loss(dataclasses.replace(view, memory={**view.memory, MEMORY: p}), BATCH, KEY)[0]
+
+    plain, distorted = float(loss(0.0)), float(loss(1.0))
+    assert plain == pytest.approx(16 * np.sum(weights**2), rel=1e-4)
+    assert abs(distorted / plain - 1) > 0.02
+
+
+@pytest.mark.slow
 def test_the_experiment_s_options_make_configuration_f():
     """Which has as many parameters at 1,024 pixels as the authors' program prints."""
     file = ExperimentFile.load(find("stylegan2"))

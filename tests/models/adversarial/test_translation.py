@@ -10,6 +10,7 @@ import pytest
 from flax import linen as nn
 
 from jaxgen.errors import UserError
+from jaxgen.layers.resample import ResampledConv
 from jaxgen.models.adversarial.translation import PatchCritic, ResNetTranslator, UNet, WithNoise
 
 KEY = jax.random.key(0)
@@ -53,6 +54,40 @@ def test_a_logit_sees_its_patch_and_nothing_else(layers, patch):
     seen = np.asarray(seen[0, ..., 0] != 0)
     assert (seen.any(0).sum(), seen.any(1).sum()) == (patch, patch)
     assert seen.sum() == patch**2
+
+
+@pytest.mark.quick("PatchCritic")
+@pytest.mark.parametrize(
+    "module",
+    [ResNetTranslator(1, 2, 1), UNet(1, 2, depth=2), PatchCritic(1, 2)],
+    ids=lambda module: type(module).__name__,
+)
+def test_an_image_is_seen_as_if_it_were_alone_in_training_as_ever(module):
+    """What others are in a batch is no matter: batches of one are translated as they were learned from."""
+    x = jax.random.normal(KEY, (2, 16, 16, 1))
+
+    @jax.jit
+    def seen():
+        variables = module.init(KEY, x)
+        together, (alone,) = (module.apply(variables, each, train=train) for each, train in ((x, True), (x[1:], False)))
+        return together[1], alone
+
+    together, alone = seen()
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_doubling_leaves_no_checkerboard():
+    """A level map is level still, whatever the kernel, but at edges; a transposed convolution makes a pattern of it."""
+
+    @jax.jit
+    def doubled():
+        level = jnp.ones((1, 8, 8, 1))
+        layers = ResampledConv(1, (3, 3), resample="up"), nn.ConvTranspose(1, (3, 3), (2, 2))
+        return [layer.init_with_output(KEY, level)[0][0, 3:-3, 3:-3, 0] for layer in layers]
+
+    ours, transposed = doubled()
+    assert np.ptp(ours) < 1e-5
+    assert np.ptp(transposed) > 0.1
 
 
 def test_pairs_are_judged_as_pairs():
