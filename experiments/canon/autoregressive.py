@@ -27,6 +27,7 @@ FIGURES = (
         "and what it says means nothing. Given Shakespeare by --data, it writes verse in the same way.",
         alt="Two passages of generated Python source.",
         experiment="transformer",
+        options="--batch-size 12 --length 64",
         sampled="--count 2",
         form="txt",
         claims=(
