@@ -8,10 +8,11 @@ def closest(name: str, names: Iterable[str]) -> str | None:
 
     A slip is at most one edit in three characters (`distance`); of several as near the first is meant.
     """
-    names = list(names)
-    near = min(names, key=lambda other: distance(name, other), default="")
-    if distance(name, near) <= max(1, len(name) // 3):
-        return near or None
+    names, slip = list(names), max(1, len(name) // 3)
+    as_long = [other for other in names if abs(len(other) - len(name)) <= slip]  # no others can be so near
+    near = min(as_long, key=lambda other: distance(name, other), default=None)
+    if near is not None and distance(name, near) <= slip:
+        return near
     return min((other for other in names if other.startswith(name)), key=len, default=None)
 
 

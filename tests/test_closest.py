@@ -30,6 +30,8 @@ def test_the_nearest_is_meant_and_not_what_ends_alike():
     assert closest("mine", ["spline", "nice"]) is None
     assert closest("pixelcnn", ["pixelcnn_pp", "vae"]) == "pixelcnn_pp"
     assert closest("vae", []) is None
+    assert closest("abcd", ["bcde", "abd", "abcdefg"]) == "abd"
+    assert closest("x" * 10**6, ["vae"]) is None  # at once
 
 
 def test_a_file_of_one_s_own_is_meant_where_it_lies_there(tmp_path, monkeypatch):
