@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 import jaxgen
+from jaxgen import no_tpu
 from jaxgen.closest import closest
 from jaxgen.errors import Preempted, UserError
 
@@ -24,6 +25,7 @@ _WRITING = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # errors that
 def main() -> NoReturn:
     """Runs the command in `sys.argv`."""
     sys.unraisablehook = _report_unraisable
+    no_tpu.answer_without_chips()
     for name in ("asyncio", "absl"):  # the same reads once more, as logs
         logging.getLogger(name).setLevel(logging.CRITICAL)
     try:

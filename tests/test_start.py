@@ -1,5 +1,6 @@
 """How commands start and end: what they import, devices that are not there, a reader that has seen enough."""
 
+import importlib.util
 import os
 import subprocess
 import sys
@@ -49,6 +50,35 @@ def test_the_digits_are_read_without_the_library_that_brings_them():
     code = "import sys; from jaxgen.data.embedded import digits; print(len(digits().train), 'sklearn' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.stdout == "1437 False\n", done.stderr
+
+
+@pytest.mark.parametrize(("chip", "told"), [(None, True), ("accel0", False), ("vfio/0", False)])
+def test_libtpu_is_told_that_there_is_no_tpu_where_there_is_none(chip, told, tmp_path):
+    """Not asked on a machine without chips it prints errors before every command; on a slice it must ask."""
+    (tmp_path / "libtpu.py").touch()
+    (tmp_path / "dev" / "vfio").mkdir(parents=True)
+    if chip:
+        (tmp_path / "dev" / chip).touch()
+    code = "\n".join(
+        [
+            "import os, pathlib",
+            "from jaxgen import no_tpu",
+            "no_tpu.answer_without_chips(pathlib.Path('dev'))",
+            "print(os.environ.get('TPU_WORKER_HOSTNAMES'))",
+        ]
+    )
+    command = [sys.executable, "-c", code]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TPU_")}
+    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout == ("localhost\n" if told else "None\n"), done.stderr
+
+
+@pytest.mark.skipif(importlib.util.find_spec("libtpu") is None, reason="the TPU compiler (libtpu) is not installed")
+def test_a_command_on_a_machine_without_a_tpu_says_nothing_of_it():
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_PLATFORMS"}
+    command = [sys.executable, "-m", "jaxgen", "--version", "--json"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.quick("cuda")

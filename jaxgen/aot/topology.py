@@ -5,25 +5,17 @@ import dataclasses
 import importlib.metadata
 import importlib.util
 import math
-import os
 import re
 from typing import Any
 
 import jax
 from jax.experimental import topologies
 
+from jaxgen import no_tpu
 from jaxgen.chips import CHIPS, Chip
 from jaxgen.errors import UserError
 
 _CORES_AS_ONE = {"v4": {"chip_config_name": "megacore"}}  # its two cores are one device, as v5p's are without saying
-# Libtpu asks its machine what TPU it has, and complains that there is none; the topology asked for overrules these.
-# Without a TPU, processes have nothing to keep from one another.
-_NO_TPU = {
-    "TPU_SKIP_MDS_QUERY": "1",
-    "TPU_WORKER_HOSTNAMES": "localhost",
-    "TPU_ACCELERATOR_TYPE": "v5litepod-16",
-    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -115,8 +107,7 @@ class Topology:
             raise UserError(
                 f'topology {self} needs XLA\'s compiler for TPUs (libtpu): `pip install -e ".[tpu]"` brings it.'
             )
-        for variable, value in _NO_TPU.items():
-            os.environ.setdefault(variable, value)
+        no_tpu.answer()
         shape = "x".join(map(str, self.shape))
         options: dict[str, Any] = dict(_CORES_AS_ONE.get(self.kind, {}))
         if self.slices > 1:
