@@ -14,6 +14,7 @@ from jaxgen.layers.attention import SelfAttention
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.report.figure import save_figure
 from jaxgen.shipped import find
+from jaxgen.training.sharding import make_mesh
 
 
 def module_beside(experiment, name):
@@ -185,9 +186,11 @@ def test_growth_is_held_to_blocks_of_four_pixels_and_to_a_straight_line(tmp_path
 
 
 @pytest.mark.slow
-def test_what_fades_in_is_mixed_pixel_by_pixel(trained):
-    experiment, state = trained("progan", steps=90, width=16, batch_size=32, latent_size=16)
-    drawing, view = experiment.drawings["growth"], view_of(experiment.method, state).averaged()
+def test_what_fades_in_is_mixed_pixel_by_pixel():
+    file = ExperimentFile.load(find("progan"))
+    experiment = file.build(file.config(width=8, latent_size=4, batch_size=2))
+    state = experiment.trainers(make_mesh(devices=jax.devices()[:1]))[-1].init()
+    drawing, view = experiment.drawings["growth"], view_of(experiment.method, state)
     found = jax.device_get(jax.jit(lambda: drawing.compute(view))())
     before, half, after = found["images"][[0, 2, 4]].astype(np.float64)
     np.testing.assert_array_equal(before, np.kron(before[:, ::2, ::2], np.ones((1, 2, 2, 1))))
