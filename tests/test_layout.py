@@ -20,6 +20,7 @@ LEAVES = {
     "loops",
     "files",
     "chips",
+    "no_tpu",
     "closest",
     "settings",
     "linen",
