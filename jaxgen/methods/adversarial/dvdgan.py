@@ -82,9 +82,9 @@ def dvdgan(
     if not critics or "generator" in critics:
         raise UserError(f"critics are {sorted(critics)}; give at least one, and none named generator.")
 
-    def generate(view: View, key: Array, count: int) -> tuple[Array, Any]:
+    def generate(view: View, key: Array, count: int, hold: tuple[str, ...] = ()) -> tuple[Array, Any]:
         keys = jax.random.split(key)
-        return view.train("generator", *prior.inputs(prior.draw(keys[0], count)), key=keys[1])
+        return view.train("generator", *prior.inputs(prior.draw(keys[0], count)), key=keys[1], hold=hold)
 
     def judge(view: View, name: str, clips: Array, key: Array, hold: tuple[str, ...] = ()) -> tuple[Array, Any]:
         keys = jax.random.split(key)
@@ -92,7 +92,7 @@ def dvdgan(
         return at_least_float32(logits)[0], moved
 
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
-        fake, _ = generate(view, jax.random.fold_in(key, 0), len(batch[field]))
+        fake, _ = generate(view, jax.random.fold_in(key, 0), len(batch[field]), hold=STILL)
         total, metrics, variables = jnp.zeros(()), {}, {}
         for index, name in enumerate(critics):
             keys = jax.random.split(jax.random.fold_in(key, index + 1))

@@ -94,12 +94,12 @@ def vae_gan(
       gamma: weight of the reconstruction against the game in the decoder's loss.
     """
 
-    def made(apply: Apply, images: Array, key: Array) -> tuple[Array, Array, Array]:
+    def made(encode: Apply, decode: Apply, images: Array, key: Array) -> tuple[Array, Array, Array]:
         """Reconstructions, samples of the prior and the divergence `[batch]`."""
         keys = jax.random.split(key)
-        z, kl = _infer(apply, images, keys[0])
+        z, kl = _infer(encode, images, keys[0])
         prior = jax.random.normal(keys[1], z.shape)
-        return apply("decoder", z), apply("decoder", prior), kl
+        return decode("decoder", z), decode("decoder", prior), kl
 
     def judge(apply: Apply, images: Array) -> tuple[Array, Any]:
         """The logits, `[batch]`, and the features."""
@@ -109,7 +109,7 @@ def vae_gan(
     def critic_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 3)
         others, own = view.training(keys[0], hold=STILL), view.training(keys[1])
-        again, dreamt, _ = made(others, batch["image"], keys[2])
+        again, dreamt, _ = made(others, others, batch["image"], keys[2])
         real, *fakes = (judge(own, x)[0] for x in (batch["image"], again, dreamt))
         value = sum((jnp.mean(loss.critic(real, fake)) for fake in fakes), jnp.zeros(())) / 2
         return value, Aux({"real": jnp.mean(real), "fake": jnp.mean(fakes[1])}, own.moved)
@@ -125,12 +125,12 @@ def vae_gan(
 
     def decoder_loss(view: View, batch: Batch, key: Array) -> tuple[Array, Aux]:
         keys = jax.random.split(key, 3)
-        own, critic = view.training(keys[0]), view.training(keys[1], hold=STILL)
-        again, dreamt, _ = made(own, batch["image"], keys[2])
-        (real, seen), (fake, features), (other, _) = (judge(critic, x) for x in (batch["image"], again, dreamt))
+        own, others = view.training(keys[0]), view.training(keys[1], hold=STILL)
+        again, dreamt, _ = made(others, own, batch["image"], keys[2])
+        (real, seen), (fake, features), (other, _) = (judge(others, x) for x in (batch["image"], again, dreamt))
         game = (jnp.mean(loss.generator(real, fake)) + jnp.mean(loss.generator(real, other))) / 2
         distance = jnp.mean(feature_distance(features, seen)) / 2
-        return view.weight(gamma) * distance + game, Aux({"game": game}, {"decoder": own.moved["decoder"]})
+        return view.weight(gamma) * distance + game, Aux({"game": game}, own.moved)
 
     def init(modules: Mapping[str, Module], key: Array, batch: Batch) -> Mapping[str, Any]:
         keys = jax.random.split(key)
@@ -139,7 +139,7 @@ def vae_gan(
 
     def evaluate(view: View, batch: Batch, key: Array) -> Mapping[str, Array]:
         """The distance of features, and of the pixels, which the critic cannot make small, beside a random image's."""
-        again, dreamt, kl = made(view, batch["image"], key)
+        again, dreamt, kl = made(view, view, batch["image"], key)
         (real, seen), (_, features), (fake, _) = (judge(view, x) for x in (batch["image"], again, dreamt))
 
         def distance(y: Array) -> Array:

@@ -22,12 +22,12 @@ BATCH = {"tokens": jnp.asarray(TOKENS), "attributes": jnp.asarray(TOLD)}
 
 
 class Standard(nn.Module):
-    """q(z|x): its mean by a product, its variance 1."""
+    """q(z|x): its mean by a product, its variance a quarter."""
 
     @nn.compact
     def __call__(self, x):
         mean = nn.Dense(2)(x.reshape(len(x), -1))
-        return mean, jnp.zeros_like(mean)
+        return mean, jnp.full_like(mean, -2 * jnp.log(2.0))
 
 
 class Written(nn.Module):
@@ -69,8 +69,9 @@ def test_the_bound_of_a_code_that_is_told_is_the_vae_s():
     p = jax.tree.map(np.asarray, view.params)
     x = np.eye(5)[TOKENS].reshape(64, 15)
     mean = x @ p["encoder"]["Dense_0"]["kernel"] + p["encoder"]["Dense_0"]["bias"]
-    np.testing.assert_allclose(figures["kl_nats"], 0.5 * (mean**2).sum(1), rtol=1e-4)
-    z = mean + np.asarray(jax.random.normal(KEY, mean.shape))
+    kl = 0.5 * (mean**2 + 1 / 4 - 1 + np.log(4)).sum(1)
+    np.testing.assert_allclose(figures["kl_nats"], kl, rtol=1e-4)
+    z = mean + np.asarray(jax.random.normal(KEY, mean.shape)) / 2
     dense = p["generator"]["Dense_0"]
     logits = (np.concatenate([z, np.eye(2)[TOLD[:, 0]]], 1) @ dense["kernel"] + dense["bias"]).reshape(64, 3, 5)
     log_p = np.take_along_axis(special.log_softmax(logits, -1), TOKENS[..., None], -1)[..., 0].sum(1)
@@ -108,7 +109,7 @@ def test_what_is_asked_of_samples_is_what_soft_ones_say():
         metrics["attribute"], np.log1p(np.exp(np.where(code[:, 0], -score, score))).mean(), rtol=1e-4
     )
     mean = soft.reshape(64, 15) @ p["encoder"]["Dense_0"]["kernel"] + p["encoder"]["Dense_0"]["bias"]
-    np.testing.assert_allclose(metrics["z"], -stats.norm.logpdf(z, mean).sum(1).mean(), rtol=1e-4)
+    np.testing.assert_allclose(metrics["z"], -stats.norm.logpdf(z, mean, 1 / 2).sum(1).mean(), rtol=1e-4)
 
 
 def test_discriminators_learn_from_what_is_labelled_and_from_dreams_and_are_to_be_sure():

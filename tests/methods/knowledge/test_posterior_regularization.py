@@ -1,5 +1,7 @@
 """Regularized methods against what can be computed by hand: eight states, and a Gaussian with one parameter."""
 
+import dataclasses
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -105,6 +107,38 @@ def test_teaching_ends_where_exact_em_does():
         p = (DATA + p * np.exp(alpha * F) / (p @ np.exp(alpha * F))) / 2
     assert stats.entropy(DATA, p) > 0.1  # far from where it would be without
     np.testing.assert_allclose(softmax(np.asarray(view("model", jnp.arange(8)))), p, atol=0.02)
+
+
+def test_no_gradient_passes_through_the_samples_that_teach():
+    """d/dw of (w - m)^2 / 2 at w = 1, once at the data's mean and once at that of samples w + z, which move with w."""
+    method = teach(location(), Constraint(0.7, lambda x: x), field="x", proposals=64)
+    state = init_state(method, KEY, {"x": jnp.zeros(3)})
+    params = {"model": {"values": jnp.ones(8)}}
+    view = dataclasses.replace(view_of(method, state), params=params)
+    batch = {"x": jnp.array([-1.0, 0.0, -2.0])}
+    phase = method.phases[0].loss
+
+    def loss(params):
+        value, aux = phase(dataclasses.replace(view, params=params), batch, KEY)
+        return value, aux.metrics["on_posterior"]
+
+    (_, apart), slope = jax.jit(jax.value_and_grad(loss, has_aux=True))(params)
+    difference = np.sqrt(2 * float(apart))  # |w - the samples' mean|, of samples that are drawn upwards
+    assert difference > 0.05
+    taught = float(slope["model"]["values"][0]) - (1 - -1)
+    assert abs(taught) == pytest.approx(difference, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "regularize", [teach, lambda base, *args, **given: steer(base, *args, through="model", **given)]
+)
+def test_the_base_is_evaluated_with_noise_of_its_own(regularize):
+    """Not that of the samples which the constraint looks at."""
+    noisy = dataclasses.replace(location(), evaluate=lambda view, batch, key: {"noise": jax.random.normal(key, (4,))})
+    draw = lambda view, key, count: jax.random.normal(key, (count,))  # noqa: E731
+    method, batch = regularize(noisy, Constraint(0.0, lambda x: x), field="x", draw=draw), {"x": jnp.zeros(4)}
+    figures = method.evaluate(view_of(method, init_state(method, KEY, batch)), batch, KEY)
+    assert not np.isclose(figures["noise"][:, None], figures["constraint"], atol=1e-6).any()
 
 
 def test_steering_ends_at_the_closed_form():
