@@ -186,6 +186,11 @@ class _Model:
         latents = self.latents_of(classes)
         means = [moves.mean(latents[number]) for number in classes]
         rows = -(-self.options.count // len(_STRENGTHS))
+        if (there := len(jax.tree.leaves(latents[classes[0]])[0])) < rows - 1:
+            raise UserError(
+                f"count {self.options.count} takes {rows - 1} latents of class {classes[0]}, of which there are "
+                f"{there}; lower it to {(there + 1) * len(_STRENGTHS)}."
+            )
         start = jax.tree.map(lambda mean, z: jnp.concatenate([mean, z[: rows - 1]]), means[0], latents[classes[0]])
         return moves.sweep(_STRENGTHS, moves.shift, start, moves.combine(signs[1:], means[1:]))
 
