@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import os
 import platform
 from pathlib import Path
 
@@ -11,9 +12,10 @@ import numpy as np
 import pytest
 
 from jaxgen.commands.arguments import parse, with_options
-from jaxgen.commands.options import FeatureOptions
+from jaxgen.commands.options import DataOptions, FeatureOptions
 from jaxgen.commands.tables import samples_table
 from jaxgen.console import Console
+from jaxgen.errors import UserError
 from jaxgen.shipped import find
 
 COMMANDS = [
@@ -220,6 +222,28 @@ def test_bad_input_is_one_sentence(args, says, jaxgen, monkeypatch, capsys):
     assert printed.err.count("\n") == 1
     assert "Traceback" not in printed.err + printed.out
     assert set(Path().glob("*")) == files
+
+
+def test_pictures_are_no_folder_of_prepared_sets(jaxgen, capsys, tmp_path):
+    for where in (tmp_path, tmp_path / "class"):
+        where.mkdir(exist_ok=True)
+        (where / "one.PNG").touch()
+        assert jaxgen("train", VAE, "--data-dir", where, "--run-dir", tmp_path / "run") == 2
+        says = "which holds pictures, such as one.PNG, and no prepared TFDS sets; train on them by `--data"
+        assert capsys.readouterr().err == f"jaxgen: --data-dir is {where}, {says} {where}`.\n"
+        (where / "one.PNG").unlink()
+    (tmp_path / "class" / "one.jpeg").touch()
+    with pytest.raises(UserError, match="holds pictures, such as one.jpeg"):
+        DataOptions(data_dir=tmp_path).apply()
+
+
+def test_pictures_beside_prepared_sets_are_no_matter(monkeypatch, tmp_path):
+    monkeypatch.setenv("TFDS_DATA_DIR", "")
+    (tmp_path / "mnist" / "3.0.1").mkdir(parents=True)
+    (tmp_path / "mnist" / "3.0.1" / "dataset_info.json").touch()
+    (tmp_path / "one.png").touch()
+    DataOptions(data_dir=tmp_path).apply()
+    assert os.environ["TFDS_DATA_DIR"] == str(tmp_path)
 
 
 def test_a_missing_data_set_is_one_sentence(jaxgen, monkeypatch, capsys, tmp_path):

@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from jaxgen import likelihoods
+from jaxgen.fields import Field
 
 LEVELS = 17
 # name -> (likelihood, the values a pixel can take)
@@ -45,6 +46,14 @@ def test_probabilities_sum_to_one_and_the_cdf_adds_them_up(x64, name):
     found = jax.jit(likelihood.cdf)(values, *(np.full(len(values), output) for output in outputs))
     np.testing.assert_allclose(found, np.cumsum(pmf), rtol=1e-11, atol=1e-14)
     assert found[-1] == 1
+
+
+@pytest.mark.parametrize("name", DISCRETE | EIGHT_BITS)
+def test_what_is_taken_is_what_has_a_probability(name):
+    """FAULTS 1."""
+    likelihood, values = (DISCRETE | EIGHT_BITS)[name]
+    levels = None if name == "bernoulli" else len(values)  # which may be told of a share of draws, too
+    assert likelihood.takes == Field(values[0], values[-1], levels)
 
 
 @pytest.mark.parametrize("name", DISCRETE)

@@ -61,6 +61,39 @@ def test_figures_that_raise_do_so_before_anything_is_made(jaxgen, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
+DRAW = """import dataclasses
+import os
+
+
+def draw(step):
+    from jaxgen.report.figure import new_figure
+
+    if "BROKEN" in os.environ:
+        raise ZeroDivisionError
+    return new_figure(1, 1)
+
+"""
+
+
+def test_a_run_survives_what_raises_after_its_last_step(jaxgen, monkeypatch, tmp_path):
+    """FAULTS 14: once that is mended, the same command goes on from there."""
+    text = EXPERIMENT.replace("import Aux, Method", "import Aux, Drawing, Method").replace("import dataclasses", DRAW)
+    text = text.replace(
+        "batch_size=8, seed=0)", 'batch_size=8, seed=0, drawings={"d": Drawing(lambda v: v.step, draw)})'
+    )
+    (tmp_path / "own.py").write_text(text)
+    run, command = tmp_path / "run", ("train", tmp_path / "own.py", "--run-dir", tmp_path / "run")
+    monkeypatch.setenv("BROKEN", "1")
+    with pytest.raises(ZeroDivisionError):
+        jaxgen(*command)
+    assert (run / "checkpoints" / "20").exists()
+    rows = (run / "metrics.jsonl").read_text()
+    monkeypatch.delenv("BROKEN")
+    assert jaxgen(*command) == 0
+    assert json.loads((run / "eval.json").read_text())["step"] == 20
+    assert (run / "metrics.jsonl").read_text() == rows
+
+
 HUGE = "9" * 400
 
 

@@ -31,12 +31,22 @@ class DataOptions:
         """Makes the folder known to the experiments' sources.
 
         Raises:
-          UserError: it does not exist.
+          UserError: it does not exist, or holds pictures, which it would leave unseen.
         """
         if self.data_dir is not None:
             if not self.data_dir.is_dir():
                 problem = "is not a folder" if self.data_dir.exists() else "does not exist"
                 raise UserError(f"data_dir {self.data_dir} {problem}; name the folder of prepared TFDS sets.")
+            from jaxgen.data.pictures import SUFFIXES  # with NumPy
+
+            within = (path for depth in ("*", "*/*") for path in self.data_dir.glob(depth))
+            picture = next((path for path in within if path.suffix.lower() in SUFFIXES), None)
+            prepared = any(any(self.data_dir.glob(f"{depth}/dataset_info.json")) for depth in ("*/*", "*/*/*"))
+            if picture and not prepared:
+                raise UserError(
+                    f"data_dir is {self.data_dir}, which holds pictures, such as {picture.name}, and no prepared TFDS "
+                    f"sets; train on them by `--data {self.data_dir}`."
+                )
             os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
 
 

@@ -47,7 +47,9 @@ def on_image(
 
 
 def _of_levels(name: str, levels: int, made: Field) -> Callable[[Field], Field]:
-    """The values that a transform of levels 0 ... levels-1 makes; other images are refused."""
+    """The values that a transform of levels 0 ... levels-1 makes; other images are refused, and other numbers."""
+    if not 2 <= levels <= 2**16:
+        raise UserError(f"{name} levels={levels}; it must be from 2 to {2**16}.")
 
     def values(field: Field) -> Field:
         if (field.low, field.levels) not in ((0, levels), (None, None)):
@@ -95,7 +97,11 @@ def enlarge(size: int) -> ImageTransform:
 
 
 def signed_unit(levels: int = 256) -> ImageTransform:
-    """Levels 0 ... levels-1 to float32 in [-1, 1]: level k becomes 2 k / (levels - 1) - 1."""
+    """Levels 0 ... levels-1 to float32 in [-1, 1]: level k becomes 2 k / (levels - 1) - 1.
+
+    Raises:
+      UserError: `levels` is not from 2 to 65536.
+    """
 
     def apply(images: np.ndarray) -> np.ndarray:
         return images * np.float32(2 / (levels - 1)) - np.float32(1)
@@ -113,8 +119,6 @@ def binarize(levels: int = 256, *, seed: int = 0) -> ImageTransform:
     Raises:
       UserError: `levels` is not from 2 to 65536.
     """
-    if not 2 <= levels <= 2**16:
-        raise UserError(f"binarize levels={levels}; it must be from 2 to {2**16}.")
 
     def apply(images: np.ndarray) -> np.ndarray:
         rng = np.random.default_rng((seed, zlib.crc32(images.tobytes())))

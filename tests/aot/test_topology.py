@@ -104,6 +104,23 @@ def test_peaks_are_of_the_size_that_chips_have_and_in_order(chip):
     assert 60 < half / chip.memory_rate < 600  # FLOPs a byte
 
 
+SEEN = {  # GiB that a process finds free, or the compiler plans with, on a bare device
+    "v4": 30.75, "v5e": 15.75, "v6e": 31.25, "H100": 78.0, "H200": 139.0
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEEN)
+def test_capacities_are_what_is_seen_and_a_little_that_the_system_keeps(name):
+    (chip,) = (chip for chip in CHIPS if chip.name == name)
+    assert SEEN[name] <= chip.memory_bytes / 2**30 <= 1.05 * SEEN[name]
+
+
+def test_a_chip_s_name_is_that_by_which_jax_knows_it():
+    known = {"NVIDIA H100 PCIe", "NVIDIA H100 NVL", "NVIDIA GH200 480GB", "NVIDIA B200", "NVIDIA L40S", "TPU7x"}
+    known |= {"NVIDIA A100-PCIE-40GB", "NVIDIA A100 80GB PCIe", "Tesla V100-SXM2-16GB", "NVIDIA H200"}
+    assert {kind for kind in known if chip_of(kind) is None} == set()
+
+
 def test_the_peak_is_that_of_the_type():
     """An H100 multiplies float32 as TF32: at half the rate of bfloat16, unless full precision is asked for."""
     h100 = chip_of("NVIDIA H100 80GB HBM3")

@@ -119,14 +119,24 @@ def test_signed_unit_by_hand(levels, level, value):
     np.testing.assert_allclose(out.item(), value, atol=1e-7)
 
 
-@pytest.mark.parametrize(("levels", "level"), [(256, 0), (256, 255), (256, 64), (17, 16), (17, 5)])
+BINARIZED = [(256, 0), (256, 255), (256, 64), (17, 16), (17, 5), (2, 1), (257, 256), (65536, 65535), (65536, 20_000)]
+
+
+@pytest.mark.parametrize(("levels", "level"), BINARIZED)
 def test_binarize_has_the_pixels_probability(levels, level):
     draws = 200_000
-    out = binarize(levels)({"image": np.full((1, draws, 1, 1), level, np.uint8)})["image"]
+    out = binarize(levels)({"image": np.full((1, draws, 1, 1), level, np.min_scalar_type(levels - 1))})["image"]
     assert set(np.unique(out)) <= {0, 1}
     p = level / (levels - 1)
     # Four standard deviations of a mean of Bernoulli draws; exact at the two ends.
     assert abs(out.mean() - p) <= 4 * np.sqrt(p * (1 - p) / draws)
+
+
+@pytest.mark.parametrize("transform", [binarize, signed_unit])
+@pytest.mark.parametrize("levels", [-1, 0, 1, 65537])
+def test_numbers_of_levels_that_no_image_has_are_refused(transform, levels):
+    with pytest.raises(UserError, match=rf"levels={levels}; it must be from 2 to 65536\.$"):
+        transform(levels)
 
 
 def test_binarize_is_fixed_by_seed_and_images():
