@@ -1,5 +1,6 @@
 """Posterior regularization where everything can be enumerated: the states of twelve bits, or fewer, in float64."""
 
+import functools
 import itertools
 
 import jax
@@ -21,6 +22,11 @@ def problem(states, seed=0):
     """Log-probabilities and a constraint, `[states]` each."""
     rng = np.random.default_rng(seed)
     return log_softmax(rng.normal(size=states)), rng.normal(size=states)
+
+
+@jax.jit
+def posterior(log_p, f):
+    return pr.posterior(log_p, f, ALPHA)
 
 
 def kl(log_a, log_b):
@@ -50,37 +56,52 @@ def test_the_e_step_is_what_a_numerical_optimizer_finds(x64, states):
         return jnp.sum(jnp.exp(log_q) * (log_q - log_p - ALPHA * f))
 
     logits, least = minimum(loss, log_p, np.exp(-log_p / 2))
-    log_q = pr.posterior(log_p, f, ALPHA)
+
+    @jax.jit
+    def found(log_p, f):
+        log_q = posterior(log_p, f)
+        return log_q, pr.objective(log_q, log_p, f, ALPHA), pr.log_partition(log_p, f, ALPHA)
+
+    log_q, objective, log_z = found(log_p, f)
     np.testing.assert_allclose(np.exp(log_q), np.exp(log_softmax(logits)), atol=1e-7)
-    np.testing.assert_allclose(pr.objective(log_q, log_p, f, ALPHA), least, rtol=1e-9)
-    np.testing.assert_allclose(-pr.log_partition(log_p, f, ALPHA), least, rtol=1e-9)
+    np.testing.assert_allclose(objective, least, rtol=1e-9)
+    np.testing.assert_allclose(-log_z, least, rtol=1e-9)
 
 
 def test_any_other_q_pays_its_divergence_from_the_optimum(x64):
     """KL(q || p) - alpha E_q[f] = KL(q || q*) - log Z, for every q: the E-step's proof."""
     log_p, f = problem(4096)
     log_q = log_softmax(np.random.default_rng(1).normal(size=(3, 4096)), axis=-1)
-    best = np.asarray(pr.posterior(log_p, f, ALPHA))
-    excess = pr.objective(log_q, np.broadcast_to(log_p, log_q.shape), f, ALPHA) + pr.log_partition(log_p, f, ALPHA)
-    np.testing.assert_allclose(excess, [kl(q, best) for q in log_q], rtol=1e-10)
+
+    @jax.jit
+    def excess(log_q, log_p, f):
+        of_all = jnp.broadcast_to(log_p, log_q.shape)
+        return pr.objective(log_q, of_all, f, ALPHA) + pr.log_partition(log_p, f, ALPHA)
+
+    best = np.asarray(posterior(log_p, f))
+    np.testing.assert_allclose(excess(log_q, log_p, f), [kl(q, best) for q in log_q], rtol=1e-10)
 
 
 def test_the_axis_is_the_states_and_impossible_states_stay_impossible(x64):
     log_p, f = problem(60)
     log_p[7] = -np.inf
     columns, constraint = log_softmax(log_p.reshape(20, 3), axis=0), f.reshape(20, 3)
-    found = pr.posterior(columns, constraint, ALPHA, axis=0)
+
+    @jax.jit
+    def all_of(log_p, f):
+        log_q = pr.posterior(log_p, f, ALPHA, axis=0)
+        log_z = pr.log_partition(log_p, f, ALPHA, axis=0).sum()
+        objective = jax.value_and_grad(lambda f: pr.objective(log_q, log_p, f, ALPHA, axis=0).sum())(f)
+        return log_q, log_z, objective, jax.grad(lambda log_p: pr.m_step(log_p, jnp.exp(log_q), axis=0).sum())(log_p)
+
+    found, log_z, (value, by_f), by_log_p = jax.device_get(all_of(columns, constraint))
     for j in range(3):
         np.testing.assert_allclose(found[:, j], log_softmax(columns[:, j] + ALPHA * constraint[:, j]), rtol=1e-12)
-    q = jnp.exp(found)
+    q = np.exp(found)
     assert q[2, 1] == 0
-    value, gradient = jax.jit(jax.value_and_grad(lambda f: pr.objective(found, columns, f, ALPHA, axis=0).sum()))(
-        constraint
-    )
-    np.testing.assert_allclose(value, -pr.log_partition(columns, constraint, ALPHA, axis=0).sum(), rtol=1e-10)
-    np.testing.assert_allclose(gradient, -ALPHA * q, rtol=1e-10)
-    gradient = jax.grad(lambda log_p: pr.m_step(log_p, q, axis=0).sum())(columns)
-    np.testing.assert_allclose(gradient, -q, rtol=1e-10)
+    np.testing.assert_allclose(value, -log_z, rtol=1e-10)
+    np.testing.assert_allclose(by_f, -ALPHA * q, rtol=1e-10)
+    np.testing.assert_allclose(by_log_p, -q, rtol=1e-10)
 
 
 def test_importance_weights_recover_expectations_at_the_predicted_precision(x64):
@@ -88,10 +109,10 @@ def test_importance_weights_recover_expectations_at_the_predicted_precision(x64)
     rng = np.random.default_rng(2)
     g = rng.normal(size=4096)
     draws = rng.choice(4096, size=(2000, 400), p=np.exp(log_p))  # samples in rows, repetitions in columns
-    weights, size = pr.importance_weights(f[draws], ALPHA)
-    q = np.exp(np.asarray(pr.posterior(log_p, f, ALPHA)))
+    weights, size = jax.device_get(jax.jit(pr.importance_weights)(f[draws], ALPHA))
+    q = np.exp(posterior(log_p, f))
     np.testing.assert_allclose(weights.sum(0), 1, rtol=1e-12)
-    estimates = np.asarray((weights * g[draws]).sum(0))
+    estimates = (weights * g[draws]).sum(0)
     truth = q @ g
     # The delta method's variance of a self-normalized estimate, E_p[(q/p)^2 (g - truth)^2] / n.
     predicted = np.sum(q**2 / np.exp(log_p) * (g - truth) ** 2) / 2000
@@ -102,9 +123,10 @@ def test_importance_weights_recover_expectations_at_the_predicted_precision(x64)
 
 
 def test_effective_sample_size_counts_the_samples_that_count():
+    weights = jax.jit(pr.importance_weights)
     for count in (1, 3, 8):
-        f = jnp.where(jnp.arange(8) < count, 0.0, -1e4)
-        np.testing.assert_allclose(pr.importance_weights(f, 1.0).effective_sample_size, count, rtol=1e-6)
+        f = np.where(np.arange(8) < count, 0.0, -1e4)
+        np.testing.assert_allclose(weights(f, 1.0).effective_sample_size, count, rtol=1e-6)
 
 
 def bernoulli_log_prob(logits):
@@ -118,31 +140,29 @@ def test_em_never_raises_the_objective_and_ends_where_joint_descent_does(x64):
     data = np.exp(log_softmax(rng.normal(size=4096) + BITS @ rng.normal(size=12)))
     f = (BITS[:, 0] == BITS[:, 1]) + BITS[:, 2] * BITS[:, 3] - 2.0 * (BITS.sum(1) > 7)
 
-    @jax.jit
     def objective(log_q, logits):
         log_p = bernoulli_log_prob(logits)
         return pr.m_step(log_p, data) + pr.objective(log_q, log_p, f, ALPHA)
 
-    @jax.jit
-    def e_step(logits):
-        return pr.posterior(bernoulli_log_prob(logits), f, ALPHA)
-
-    @jax.jit
-    @jax.grad
-    def m_gradient(logits, q):
+    def m_step(logits, q):
         log_p = bernoulli_log_prob(logits)
         return pr.m_step(log_p, data) + pr.m_step(log_p, q)
 
+    @jax.jit
+    def sweep(logits):
+        """The logits that follow, the objective after either step, and the slope of the second."""
+        log_q = posterior(bernoulli_log_prob(logits), f)
+        q = jnp.exp(log_q)
+        mean = (data + q) @ BITS / 2
+        after = jnp.log(mean) - jnp.log1p(-mean)
+        return after, (objective(log_q, logits), objective(log_q, after)), jax.grad(m_step)(after, q)
+
     logits, values = rng.normal(size=12), []
     for _ in range(60):
-        log_q = e_step(logits)
-        values.append(float(objective(log_q, logits)))
-        q = np.exp(np.asarray(log_q))
-        mean = (data + q) @ BITS / 2
-        logits = np.log(mean) - np.log1p(-mean)
-        values.append(float(objective(log_q, logits)))
+        logits, both, slope = sweep(logits)
+        values.extend(map(float, both))
         # The closed form is where the library's M-step stands still.
-        np.testing.assert_allclose(m_gradient(logits, q), np.zeros(12), atol=1e-10)
+        np.testing.assert_allclose(slope, np.zeros(12), atol=1e-10)
     assert np.all(np.diff(values) <= 1e-12)
     assert values[0] - values[-1] > 0.1
     assert values[-3] - values[-1] < 1e-9
@@ -151,19 +171,21 @@ def test_em_never_raises_the_objective_and_ends_where_joint_descent_does(x64):
         log_p = bernoulli_log_prob(logits)
         return pr.m_step(log_p, data) - pr.log_partition(log_p, f, ALPHA)
 
-    assert marginal(logits) == pytest.approx(values[-1], abs=1e-8)
-    np.testing.assert_allclose(jax.grad(marginal)(logits), np.zeros(12), atol=1e-5)
+    value, slope = jax.jit(jax.value_and_grad(marginal))(logits)
+    assert value == pytest.approx(values[-1], abs=1e-8)
+    np.testing.assert_allclose(slope, np.zeros(12), atol=1e-5)
 
 
+@functools.cache
 def planted(seed=4):
     """A model p, a hidden constraint, and data that follow q* of the two exactly: `[4096]` each."""
     log_p, f = problem(4096, seed)
-    return log_p, f, np.asarray(pr.posterior(log_p, f, ALPHA))
+    return log_p, f, np.asarray(posterior(log_p, f))
 
 
 def test_inverse_reinforcement_learning_recovers_the_planted_constraint_up_to_a_constant(x64):
     log_p, hidden, log_data = planted()
-    data = jnp.exp(log_data)
+    data = np.exp(log_data)
     f, least = minimum(lambda f: data @ pr.irl(f, f, ALPHA, log_p=log_p), np.zeros(4096), np.exp(-log_data / 2))
     difference = f - hidden
     np.testing.assert_allclose(difference, np.full(4096, difference.mean()), atol=1e-4)
@@ -172,14 +194,14 @@ def test_inverse_reinforcement_learning_recovers_the_planted_constraint_up_to_a_
 
 
 def test_what_is_known_stays_and_only_the_rest_is_learned(x64):
-    log_p, hidden, log_data = planted()
+    log_p, hidden, _ = planted()
     features = np.random.default_rng(5).normal(size=(4096, 3))
     known, unknown = hidden, np.array([1.0, -0.5, 2.0])
-    log_data = np.asarray(pr.posterior(log_p, known + features @ unknown, ALPHA))
+    data = np.exp(posterior(log_p, known + features @ unknown))
 
     def loss(weights):
         f = known + features @ weights
-        return jnp.exp(log_data) @ pr.irl(f, f, ALPHA, log_p=log_p)
+        return data @ pr.irl(f, f, ALPHA, log_p=log_p)
 
     np.testing.assert_allclose(minimum(loss, np.zeros(3))[0], unknown, atol=1e-5)
 
@@ -187,7 +209,7 @@ def test_what_is_known_stays_and_only_the_rest_is_learned(x64):
 def test_maximising_the_constraint_under_q_fails_where_inverse_reinforcement_learning_succeeds(x64):
     """The naive M-step, max over f of E_q*[f], rewards f for what it already rewards; the data never come in."""
     log_p, hidden, log_data = planted()
-    data = jnp.exp(log_data)
+    data = np.exp(log_data)
 
     def naive(f):
         return -jnp.exp(jax.lax.stop_gradient(pr.posterior(log_p, f, ALPHA))) @ f
@@ -202,7 +224,7 @@ def test_maximising_the_constraint_under_q_fails_where_inverse_reinforcement_lea
         return np.asarray(jax.jit(lambda: jax.lax.fori_loop(0, 2000, step, jnp.zeros(4096)))())
 
     def report(f):
-        log_q = np.asarray(pr.posterior(log_p, f, ALPHA))
+        log_q = np.asarray(posterior(log_p, f))
         return kl(log_data, log_q), stats.entropy(np.exp(log_q)), stats.spearmanr(f, hidden).statistic
 
     before = kl(log_data, log_p)
@@ -219,19 +241,25 @@ def test_maximising_the_constraint_under_q_fails_where_inverse_reinforcement_lea
 def test_the_learning_gradient_is_the_data_s_mean_less_the_posterior_s(x64):
     rng = np.random.default_rng(6)
     f_data, f_model = rng.normal(size=7), rng.normal(size=11)
-    gradients = jax.grad(lambda a, b: pr.irl(a, b, ALPHA).mean(), (0, 1))(f_data, f_model)
+
+    @jax.jit
+    def run(f_data, f_model):
+        losses, back = jax.vjp(lambda a, b: pr.irl(a, b, ALPHA), f_data, f_model)
+        return losses, back(jnp.full(7, 1 / 7))
+
+    losses, gradients = run(f_data, f_model)
     weights = np.exp(ALPHA * f_model) / np.exp(ALPHA * f_model).sum()
     np.testing.assert_allclose(gradients[0], np.full(7, -ALPHA / 7), rtol=1e-12)
     np.testing.assert_allclose(gradients[1], ALPHA * weights, rtol=1e-12)
     expected = -ALPHA * f_data + logsumexp(ALPHA * f_model) - np.log(11)
-    np.testing.assert_allclose(pr.irl(f_data, f_model, ALPHA), expected, rtol=1e-12)
+    np.testing.assert_allclose(losses, expected, rtol=1e-12)
 
 
 def test_the_implicit_m_step_is_the_reverse_divergence_s_gradient(x64):
     """x = mu + s e with e ~ N(0, 1), f any smooth function; KL(p || q*) by quadrature, with q* of the present p."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(80)
     weights = weights / weights.sum()
-    now = jnp.array([0.3, -0.2])  # mean, log-scale
+    now = np.array([0.3, -0.2])  # mean, log-scale
 
     def f(x):
         return jnp.sin(x) - 0.1 * x**4
@@ -249,18 +277,18 @@ def test_the_implicit_m_step_is_the_reverse_divergence_s_gradient(x64):
     def implicit(theta):
         return weights @ pr.implicit_m_step(f(sample(theta)), ALPHA)
 
-    np.testing.assert_allclose(jax.grad(implicit)(now), jax.grad(reverse_kl)(now), rtol=1e-9)
-    numerical = [
-        (implicit(now + 1e-5 * e) - implicit(now - 1e-5 * e)) / 2e-5 for e in np.eye(2)
-    ]  # elsewhere the two differ, and only here must they agree
-    np.testing.assert_allclose(jax.grad(implicit)(now), numerical, rtol=1e-6)
+    found, truth = jax.jit(lambda theta: (jax.grad(implicit)(theta), jax.grad(reverse_kl)(theta)))(now)
+    np.testing.assert_allclose(found, truth, rtol=1e-9)
+    # elsewhere the two differ, and only here must they agree
+    above, below = jax.jit(jax.vmap(jax.vmap(implicit)))(np.stack([now + 1e-5 * np.eye(2), now - 1e-5 * np.eye(2)]))
+    np.testing.assert_allclose(found, (above - below) / 2e-5, rtol=1e-6)
 
 
 def test_both_direct_gradients_have_the_exact_mean_and_reparametrization_varies_less(x64):
     """f(x) = -(x - 3)^2 under N(mu, s^2): E f = -(mu - 3)^2 - s^2."""
-    theta = jnp.array([0.5, -0.3])
-    exact = jax.grad(lambda t: ALPHA * ((t[0] - 3) ** 2 + jnp.exp(2 * t[1])))(theta)
-    e = jax.random.normal(jax.random.key(0), (5_000, 8))
+    theta = np.array([0.5, -0.3])
+    exact = 2 * ALPHA * np.array([theta[0] - 3, np.exp(2 * theta[1])])
+    e = np.random.default_rng(0).normal(size=(5_000, 8))
 
     def f(x):
         return -((x - 3) ** 2)
@@ -282,15 +310,19 @@ def test_both_direct_gradients_have_the_exact_mean_and_reparametrization_varies_
         x = jax.lax.stop_gradient(sample(theta, e))
         return -ALPHA * (f(x) * log_prob(theta, x)).mean()
 
-    variance = {}
-    for estimator in (reparametrized, log_derivative, without_baseline):
-        gradients = np.asarray(jax.jit(jax.vmap(jax.grad(estimator), (None, 0)))(theta, e))
-        error = gradients.std(0) / np.sqrt(len(gradients))
-        np.testing.assert_array_less(np.abs(gradients.mean(0) - exact), 4 * error)
-        variance[estimator] = gradients.var(0)
-    assert np.all(2 * variance[reparametrized] < variance[log_derivative])
-    assert np.all(1.5 * variance[log_derivative] < variance[without_baseline])
-    np.testing.assert_allclose(log_derivative(theta, e[0]), reparametrized(theta, e[0]), rtol=1e-12)
+    @jax.jit
+    @functools.partial(jax.vmap, in_axes=(None, 0))
+    def run(theta, e):
+        return [jax.value_and_grad(each)(theta, e) for each in (reparametrized, log_derivative, without_baseline)]
+
+    values, gradients = zip(*jax.device_get(run(theta, e)), strict=True)
+    for each in gradients:
+        error = each.std(0) / np.sqrt(len(each))
+        np.testing.assert_array_less(np.abs(each.mean(0) - exact), 4 * error)
+    variance = [each.var(0) for each in gradients]
+    assert np.all(2 * variance[0] < variance[1])
+    assert np.all(1.5 * variance[1] < variance[2])
+    np.testing.assert_allclose(values[1], values[0], rtol=1e-12)
 
 
 def test_the_score_function_s_gradient_is_exact_on_average_over_every_possible_batch(x64):
@@ -298,13 +330,15 @@ def test_the_score_function_s_gradient_is_exact_on_average_over_every_possible_b
     logits, f = np.random.default_rng(7).normal(size=(2, 4))
     p = np.exp(log_softmax(logits))
 
+    @jax.jit
+    @jax.vmap
     def gradient(batch):
         return jax.grad(lambda w: pr.score_function(jnp.array(f)[batch], jax.nn.log_softmax(w)[batch], ALPHA).mean())(
             logits
         )
 
     batches = np.array(list(itertools.product(range(4), repeat=2)))
-    mean = p[batches].prod(1) @ jax.vmap(gradient)(batches)
+    mean = p[batches].prod(1) @ np.asarray(gradient(batches))
     np.testing.assert_allclose(mean, -ALPHA * p * (f - p @ f), rtol=1e-10)
 
 
@@ -314,13 +348,15 @@ def test_the_m_step_moves_the_model_alone(x64):
     def through_q(f):
         return pr.m_step(log_p, jnp.exp(pr.posterior(log_p, f, ALPHA)))
 
-    np.testing.assert_array_equal(jax.grad(through_q)(f), np.zeros(5))
-    learning = jax.grad(lambda log_p: pr.irl(f, f, ALPHA, log_p=log_p).mean())
-    np.testing.assert_array_equal(learning(log_p), np.zeros(5))
+    def learning(log_p):
+        return pr.irl(f, f, ALPHA, log_p=log_p).mean()
+
+    for gradient in jax.jit(lambda log_p, f: (jax.grad(through_q)(f), jax.grad(learning)(log_p)))(log_p, f):
+        np.testing.assert_array_equal(gradient, np.zeros(5))
 
 
 def test_extremes_stay_finite_and_low_precision_is_computed_in_float32():
-    log_p = jnp.log(jnp.full(4, 0.25))
+    log_p = np.log(np.full(4, 0.25))
     losses = {
         "objective": lambda f: pr.objective(pr.posterior(log_p, f, 1.0), log_p, f, 1.0),
         "weights": lambda f: pr.importance_weights(f, 1.0).effective_sample_size,
@@ -337,10 +373,10 @@ def test_extremes_stay_finite_and_low_precision_is_computed_in_float32():
 
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="log_q has shape"):
-        pr.objective(jnp.zeros((2, 3)), jnp.zeros(3), jnp.zeros(3), 1.0)
+        pr.objective(np.zeros((2, 3)), np.zeros(3), np.zeros(3), 1.0)
     with pytest.raises(UserError, match="log_p has shape"):
-        pr.m_step(jnp.zeros((2, 3)), jnp.ones(3) / 3)
+        pr.m_step(np.zeros((2, 3)), np.ones(3) / 3)
     with pytest.raises(UserError, match="f has shape"):
-        pr.score_function(jnp.zeros(3), jnp.zeros((3, 1)), 1.0)
+        pr.score_function(np.zeros(3), np.zeros((3, 1)), 1.0)
     with pytest.raises(UserError, match="single sample"):
-        pr.score_function(jnp.zeros(1), jnp.zeros(1), 1.0)
+        pr.score_function(np.zeros(1), np.zeros(1), 1.0)
