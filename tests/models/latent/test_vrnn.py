@@ -40,6 +40,10 @@ def test_the_bound_is_the_evidence_less_the_divergence_from_the_posterior(traine
     (mean,), (log_v,) = gaussian("encoder", np.asarray(one[0, 0]), h)
     (prior_mean,), (prior_log_v,) = gaussian("prior", h)
     z = mean + np.exp(log_v / 2) * e
+    for place in (0, 700, 1500):  # what is drawn is z, and what is said of x is the decoder's
+        x_mean, x_log_v = gaussian("decoder", z[[place]], h)
+        said = stats.norm(x_mean, np.exp(x_log_v / 2)).logpdf(one[0, 0]).sum()
+        np.testing.assert_allclose(log_lik[place], said, rtol=1e-4)
     log_q, log_p = (stats.norm(m, np.exp(v / 2)).logpdf(z) for m, v in ((mean, log_v), (prior_mean, prior_log_v)))
     log_evidence = np.log(np.trapezoid(np.exp(log_p + log_lik), z))
     q, log_posterior = np.exp(log_q), log_p + log_lik - log_evidence
