@@ -1,5 +1,7 @@
 """Spectral normalization against numpy's singular values, and who may move u."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,8 +17,8 @@ from jaxgen.training.pace import due_phases
 from jaxgen.training.sharding import make_mesh, placement, state_shardings
 from jaxgen.training.step import build_step, compile_step, init_state
 
-IMAGE = jnp.asarray(np.random.default_rng(0).normal(size=(2, 4, 4, 3)), jnp.float32)
-LABELS = jnp.arange(6) % 5
+IMAGE = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype(np.float32)
+LABELS = np.arange(6, dtype=np.int32) % 5
 
 # layer, input, its weight as a matrix of outputs and inputs, the plain layer
 LAYERS = {
@@ -40,7 +42,7 @@ LAYERS = {
 @pytest.mark.parametrize("name", LAYERS)
 def test_stays_in_float32_where_float64_is_the_default(name, x64):
     layer, x, _, _ = LAYERS[name]
-    y, variables = layer.init_with_output(jax.random.key(0), x)
+    y, variables = jax.eval_shape(layer.init_with_output, jax.random.key(0), x)
     assert {leaf.dtype for leaf in jax.tree.leaves((y, variables))} == {jnp.dtype("float32")}
 
 
@@ -66,7 +68,7 @@ def test_sigma_and_its_gradient_are_those_of_the_singular_value_decomposition(na
 
         return spectral, output(0.0), jax.jacrev(output)(0.0)
 
-    spectral, y, slope = converged(variables)
+    spectral, y, slope = jax.device_get(converged(variables))
     left, singular, _ = np.linalg.svd(matrix(weight))
     np.testing.assert_allclose(spectral["sigma"], singular[0], rtol=1e-4)
     assert abs(spectral["u"] @ left[:, 0]) > 1 - 1e-4
@@ -74,7 +76,8 @@ def test_sigma_and_its_gradient_are_those_of_the_singular_value_decomposition(na
     # Twice the plain layer, as the output is linear in the weight: W / sigma, and its derivative along the direction.
     quotient, far = weight / singular[0], 1e-5
     ends = [w / np.linalg.svd(matrix(w))[1][0] for w in (weight + far * direction, weight - far * direction)]
-    truth = [plain(x, jnp.asarray(w, jnp.float32)) for w in (quotient, (ends[0] - ends[1]) / (2 * far))]
+    weights = [np.float32(w) for w in (quotient, (ends[0] - ends[1]) / (2 * far))]
+    truth = jax.jit(lambda x, weights: [plain(x, w) for w in weights])(x, weights)
     np.testing.assert_allclose(y, truth[0], atol=1e-4)
     np.testing.assert_allclose(slope, truth[1], rtol=1e-3, atol=1e-3)
 
@@ -91,40 +94,49 @@ def iterate(kernel, u):
 def test_u_moves_once_a_mutable_use_and_stays_otherwise():
     layer = SpectralDense(7, use_bias=False)
     x = IMAGE[0, 0, 0]
-    variables = layer.init(jax.random.key(0), x)
+
+    def loss(kernel, u, spectral):
+        """With u and v constant, its gradient is that of the sum of y·weights / (u·Wᵀ·v)."""
+        y, _ = layer.apply({"params": {"kernel": kernel}, "spectral": {**spectral, "u": u}}, x, mutable=True)
+        return jnp.vdot(y, jnp.arange(7.0))
+
+    @jax.jit
+    def run(variables):
+        still = [layer.apply(variables, x, mutable=mutable) for mutable in (False, ["batch_stats"])]
+        kernel, u = variables["params"]["kernel"], variables["spectral"]["u"]
+        gradients = jax.grad(loss, (0, 1))(kernel, u, variables["spectral"])
+        return layer.apply(variables, x, mutable=["spectral"]), still, gradients
+
+    variables = jax.device_get(jax.jit(layer.init)(jax.random.key(0), x))
     kernel, u = variables["params"]["kernel"], variables["spectral"]["u"]
-    y, moved = layer.apply(variables, x, mutable=["spectral"])
+    (y, moved), (immutable, (of_others, changed)), (by_kernel, by_u) = jax.device_get(run(variables))
     np.testing.assert_allclose(moved["spectral"]["u"], iterate(kernel, u), atol=1e-6)
     sigma = moved["spectral"]["u"] @ kernel.T @ unit(kernel @ u)
     np.testing.assert_allclose(moved["spectral"]["sigma"], sigma, rtol=1e-5)
     np.testing.assert_allclose(y, x @ kernel / sigma, rtol=1e-4)
 
-    def loss(kernel, u):
-        """With u and v constant, its gradient is that of the sum of y·weights / (u·Wᵀ·v)."""
-        y, _ = layer.apply(
-            {"params": {"kernel": kernel}, "spectral": {**variables["spectral"], "u": u}}, x, mutable=True
-        )
-        return jnp.vdot(y, jnp.arange(7.0))
-
-    by_kernel, by_u = jax.grad(loss, (0, 1))(kernel, u)
     constant = np.outer(unit(kernel @ u), moved["spectral"]["u"])
     truth = np.outer(x, np.arange(7)) / sigma - (y @ np.arange(7)) / sigma * constant
     np.testing.assert_allclose(by_kernel, truth, rtol=1e-4, atol=1e-5)
     assert not by_u.any()
 
-    for mutable in (False, ["batch_stats"]):
-        out = layer.apply(variables, x, mutable=mutable)
-        still = out[0] if mutable else out
+    for still in (immutable, of_others):
         np.testing.assert_allclose(still, x @ kernel / np.linalg.norm(kernel @ u), rtol=1e-4)
-    assert not out[1]
+    assert not changed
 
 
 def test_power_iterations_are_float32_in_bfloat16():
     half, single = (SpectralConv(7, (3, 3), dtype=dtype) for dtype in (jnp.bfloat16, None))
-    variables = half.init(jax.random.key(0), IMAGE)
-    (y, moved), (exact, truth) = (layer.apply(variables, IMAGE, mutable=["spectral"]) for layer in (half, single))
+
+    # Or XLA might itself compute in float32 what is written in bfloat16.
+    @functools.partial(jax.jit, compiler_options={"xla_allow_excess_precision": False})
+    def run(key):
+        variables = half.init(key, IMAGE)
+        return variables, [layer.apply(variables, IMAGE, mutable=["spectral"]) for layer in (half, single)]
+
+    variables, ((y, moved), (exact, truth)) = run(jax.random.key(0))
     assert y.dtype == jnp.bfloat16
-    np.testing.assert_allclose(y.astype(jnp.float32), exact, atol=0.05)
+    np.testing.assert_allclose(np.float32(y), exact, atol=0.05)
     assert {leaf.dtype for leaf in jax.tree.leaves((variables, moved))} == {jnp.dtype("float32")}
     jax.tree.map(np.testing.assert_array_equal, moved, truth)
 
@@ -176,17 +188,18 @@ ALL = {name: layer[:2] for name, layer in LAYERS.items()} | {"resampled": (RESAM
 @pytest.mark.parametrize("name", ALL)
 def test_a_weight_of_zeros_is_used_as_it_is_and_leaves_u_for_when_it_is_none(name):
     layer, x = ALL[name]
-    variables = layer.init(jax.random.key(0), x)
+    variables = jax.device_get(jax.jit(layer.init)(jax.random.key(0), x))
     (weight_name,) = variables["params"].keys() - {"bias"}
     weight = variables["params"][weight_name]
 
     @jax.jit
+    @functools.partial(jax.grad, has_aux=True)
     def use(weight):
         params = {**variables["params"], weight_name: weight}
         y, moved = layer.apply({**variables, "params": params}, x, mutable=["spectral"])
         return jnp.sum(y), (y, moved["spectral"])
 
-    gradient, (y, spectral) = jax.grad(use, has_aux=True)(0 * weight)
+    gradient, (y, spectral) = jax.device_get(use(0 * weight))
     np.testing.assert_array_equal(y, 0)
     np.testing.assert_array_equal(spectral["u"], variables["spectral"]["u"])
     assert np.isfinite(gradient).all()

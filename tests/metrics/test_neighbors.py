@@ -41,11 +41,20 @@ def copies(count):
 
 SETS = {f.__name__: f for f in (nearly_blank, with_a_tight_cluster, of_few_levels, copies)}
 
+# Of one shape all sets share a program: zeros change no distance.
+radii, scores = (jax.jit(each, static_argnames="k") for each in (squared_radii, precision_recall))
+nearest, diversity = jax.jit(nearest_neighbors), jax.jit(intra_class_diversity, static_argnames="classes")
+
+
+def drawn(name, count):
+    points = SETS[name](count).astype(np.float32)
+    return np.pad(points, ((0, 0), (0, 784 - points.shape[1])))
+
 
 @pytest.fixture(scope="module", params=SETS)
 def sets(request):
     """Samples, of which a third are copies, and real points, float32; and all distances of pairs, in float64."""
-    samples, real = (SETS[request.param](count).astype(np.float32) for count in (150, 180))
+    samples, real = (drawn(request.param, count) for count in (150, 180))
     samples[::3] = real[:50]
     return samples, real, cdist(samples.astype(float), real.astype(float))
 
@@ -63,7 +72,7 @@ def true_radii(x):
 
 def test_radii_reach_to_the_true_kth_neighbour(sets):
     for x in sets[:2]:
-        found = np.sqrt(jax.jit(squared_radii, static_argnames="k")(x, k=K))
+        found = np.sqrt(radii(x, k=K))
         np.testing.assert_allclose(found, true_radii(x), rtol=1e-5, atol=1e-5 * np.ptp(x) * 1e-2)
 
 
@@ -76,14 +85,14 @@ def test_precision_recall_density_and_coverage_are_the_true_ones(sets):
         "density": inside.sum() / (K * len(samples)),
         "coverage": inside.any(0).mean(),
     }
-    found = jax.jit(precision_recall, static_argnames="k")(samples, real, k=K)
+    found = scores(samples, real, k=K)
     assert {name: float(value) for name, value in found.items()} == pytest.approx(expected, rel=1e-6)
     assert all(value.dtype == np.float32 for value in found.values())
 
 
 def test_the_nearest_example_is_nearest(sets):
     samples, real, between = sets
-    distances, which = jax.jit(nearest_neighbors)(samples, real)
+    distances, which = nearest(samples, real)
     np.testing.assert_allclose(distances, between.min(1), rtol=1e-5, atol=0)
     np.testing.assert_allclose(between[np.arange(len(samples)), which], between.min(1), rtol=1e-5, atol=0)
 
@@ -91,7 +100,7 @@ def test_the_nearest_example_is_nearest(sets):
 def test_diversity_is_the_mean_distance_of_pairs(sets):
     _, real, _ = sets
     labels = np.arange(len(real)) * 3 // len(real)  # the cluster is a class of its own
-    found = intra_class_diversity(real, labels, classes=3)
+    found = diversity(real, labels, classes=3)
     expected = [pdist(real[labels == c].astype(float)).mean() for c in range(3)]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
@@ -102,7 +111,7 @@ def test_modes_closer_than_float32_tells_from_afar_are_told_apart():
     centres = np.concatenate([1000 + 1e-2 * np.stack([np.cos(angles), np.sin(angles)], 1), [[-1000.0, -1000.0]]])
     std = 1e-3
     samples = (centres[np.arange(900) % 9] + std * RNG.normal(size=(900, 2))).astype(np.float32)
-    found = gaussian_modes(samples, centres.astype(np.float32), std)
+    found = jax.jit(gaussian_modes)(samples, centres.astype(np.float32), std)
     near = cdist(samples.astype(float), centres.astype(np.float32).astype(float))
     assert found["high_quality"] == pytest.approx((near.min(1) <= 3 * std).mean(), abs=1e-6)
     assert found["modes"] == 9
