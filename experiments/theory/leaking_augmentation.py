@@ -120,7 +120,7 @@ def draw(found: Mapping[str, np.ndarray]) -> Figure:
     figure = new_figure(9.5, 3.8)
     left, learned = figure.subplots(1, 2, width_ratios=(1, 1.6))
     p = np.linspace(0, 1, 101)
-    left.plot(p, [np.linalg.eigvals(leak(x)).real.min() for x in p])
+    left.plot(p, [np.linalg.eigvalsh(leak(x)).min() for x in p])
     left.set(xlabel="p", ylabel="least eigenvalue", title="what turning leaves of a difference", ylim=(0, 1.05))
     for k in range(4):
         learned.bar(np.arange(len(GAMES)) + 0.2 * k, found["shares"][:, k], 0.2, label=f"{90 * k}°")
@@ -139,8 +139,8 @@ def numbers(found: Mapping[str, np.ndarray]) -> dict[str, float]:
         "apart_at_one": float(np.abs(one - other).sum() / 2),
         "least_upright_at_one": float(min(one[0], other[0])),
         "away_from_an_image": float(found["away"].max()),
-        "eigenvalue_at_0.8": float(np.linalg.eigvals(leak(0.8)).real.min()),
-        "eigenvalue_at_1": float(np.abs(np.linalg.eigvals(leak(1.0))).min()),
+        "eigenvalue_at_0.8": float(np.linalg.eigvalsh(leak(0.8)).min()),
+        "eigenvalue_at_1": float(np.abs(np.linalg.eigvalsh(leak(1.0))).min()),
     }
 
 

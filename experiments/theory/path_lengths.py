@@ -74,7 +74,7 @@ def lengths(kernel: Array, key: Array, count: int) -> tuple[Array, Array]:
 def measure(view: View) -> dict[str, Array]:
     """Mean squares of random maps, the trained map, and lengths of 20,000 of y under it and under what it was."""
     maps, keys = jnp.asarray(RANDOM, jnp.float32), jax.random.split(jax.random.key(0), MAPS)
-    squares = jax.lax.map(lambda pair: lengths(*pair, DRAWS)[1], (maps, keys))
+    squares = jax.lax.map(lambda pair: lengths(pair[0], pair[1], DRAWS)[1], (maps, keys))
     ends = {"before": jnp.asarray(START, jnp.float32), "after": view.params["generator"]["kernel"]}
     y = jax.random.normal(jax.random.key(1), (20_000, 16)) / 4
     return {
