@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import PIL.Image
 import pytest
@@ -84,6 +85,21 @@ def test_every_preset_s_samples_can_be_traced_without_data(name, data, monkeypat
         lambda state, batch: method.sample(view_of(method, state).averaged(), jax.random.key(0), 2, batch), state, batch
     )
     assert samples.shape[0] == 2
+
+
+def test_biggan_s_discriminator_is_strong_first_and_relaxed_by_a_share_of_the_steps():
+    file = ExperimentFile.load(find("biggan"))
+    settings = {"data": "mnist", "steps": 100, "learning_rate": 0.5, "critic_last_rate": 0.1, "relaxed_by": 0.4}
+    optimizer = file.build(file.config(**settings)).method.nets["critic"].optimizer
+
+    @jax.jit
+    def moves():  # of a constant gradient Adam's step is its rate
+        one = lambda state, _: optimizer.update(jnp.ones(()), state)[::-1]  # noqa: E731
+        return jax.lax.scan(one, optimizer.init(jnp.zeros(())), length=50)[1]
+
+    np.testing.assert_allclose(-moves()[jnp.array([0, 20, 40, 49])], [0.5, 0.275, 0.05, 0.05], rtol=1e-4)
+    with pytest.raises(UserError, match=r"relaxed_by is 1\.5, which is no share of the steps; choose one up to 1"):
+        file.build(file.config(**{**settings, "relaxed_by": 1.5}))
 
 
 def test_a_single_episode_of_an_expert_is_a_batch():

@@ -1,6 +1,7 @@
 """What the demonstrations share: settings, data drawn from a formula, and players that are hardly networks."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +18,7 @@ from jaxgen.losses.adversarial import AdversarialLoss
 from jaxgen.methods.adversarial import priors
 from jaxgen.methods.adversarial.players import Players
 from jaxgen.methods.adversarial.regularizers import Regularizer, regularize
+from jaxgen.models.mlp import MLP, MLPCritic
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +61,35 @@ class Scalar(nn.Module):
     @nn.compact
     def __call__(self) -> jax.Array:
         return self.param("value", lambda key: jnp.asarray(self.start))
+
+
+class Painter(nn.Module):
+    """Latents to images in [-1, 1], by a network without convolutions.
+
+    Attributes:
+      shape: of an image.
+      hidden: units of each hidden layer.
+      dtype: of the computation; parameters stay float32.
+    """
+
+    shape: tuple[int, ...]
+    hidden: tuple[int, ...]
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, z: Array) -> Array:
+        return jnp.tanh(MLP(math.prod(self.shape), self.hidden, dtype=self.dtype)(z)).reshape(-1, *self.shape)
+
+
+class Judge(nn.Module):
+    """Images to scores, by weights that nothing bounds; otherwise as `Painter`."""
+
+    hidden: tuple[int, ...]
+    dtype: Any = None
+
+    @nn.compact
+    def __call__(self, images: Array) -> Array:
+        return MLPCritic(hidden=self.hidden, dtype=self.dtype)(images.reshape(len(images), -1))
 
 
 def judged(

@@ -5,16 +5,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import linen as nn
 from matplotlib.figure import Figure
 
-from demonstrations import Demonstration
+from demonstrations import Demonstration, Judge, Painter
 from head import signed
 from jaxgen.core import Array, Drawing, Method, Net, View
 from jaxgen.data.embedded import digits
@@ -26,13 +24,13 @@ from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.recording import history, recorded
 from jaxgen.methods.side_by_side import part, side_by_side
 from jaxgen.metrics import frechet
-from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
 PAPER = "Brock et al., 2019, section 4.2"
 MEASURED = {"digits": "not yet run"}
 IMAGES, SAMPLES, LATENT, FRAMES = 100, 360, 16, 40
+HIDDEN = (128, 128)
 _STEPS_PER_CALL = 25
 # Discriminator updates for one of the generator, what share of its step size is left when it is relaxed, and by which
 # share of training it is.
@@ -56,33 +54,13 @@ class Config(Demonstration):
     """Adam's step size."""
 
 
-class Images(nn.Module):
-    """Latents to images of 8x8 pixels."""
-
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(self, z: Array) -> Array:
-        return jnp.tanh(MLP(64, (128, 128), dtype=self.dtype)(z)).reshape(-1, 8, 8, 1)
-
-
-class Judge(nn.Module):
-    """Images to scores, by weights that nothing bounds."""
-
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(self, images: Array) -> Array:
-        return MLPCritic(hidden=(128, 128), dtype=self.dtype)(images.reshape(len(images), -1))
-
-
 def game(critic_steps: int, last: float, by: float, config: Config) -> Method:
     """The hinge game of BigGAN, between networks without convolutions."""
     own = config.learning_rate
     rate = optax.linear_schedule(own, last * own, round(by * config.steps))
     return gan(
-        Net(Images(config.dtype), optax.flatten(optax.adam(own, b1=0.0, b2=0.99)), ema_decay=0.99),
-        Net(Judge(config.dtype), optax.flatten(optax.adam(rate, b1=0.0, b2=0.99))),
+        Net(Painter((8, 8, 1), HIDDEN, config.dtype), optax.flatten(optax.adam(own, b1=0.0, b2=0.99)), ema_decay=0.99),
+        Net(Judge(HIDDEN, config.dtype), optax.flatten(optax.adam(rate, b1=0.0, b2=0.99))),
         adversarial.hinge,
         prior=normal(LATENT),
         critic_steps=critic_steps,

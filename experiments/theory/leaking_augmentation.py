@@ -5,16 +5,14 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from flax import linen as nn
 from matplotlib.figure import Figure
 
-from demonstrations import Demonstration, drawn
+from demonstrations import Demonstration, Judge, Painter, drawn
 from jaxgen.core import Array, Drawing, Method, Net, View
 from jaxgen.data.source import Dataset
 from jaxgen.experiment import Experiment
@@ -24,7 +22,6 @@ from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.adversarial.regularizers import r1
 from jaxgen.methods.side_by_side import part, side_by_side
-from jaxgen.models.mlp import MLP, MLPCritic
 from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
@@ -47,7 +44,7 @@ GAMES = {"p = 0": (0.0, 2), "p = 0.5": (0.5, 2), "p = 0.8": (0.8, 2), "p = 1": (
 CORNER = -np.ones((2, 2, 1), np.float32)
 CORNER[0, 0] = 1
 TURNS = np.stack([np.rot90(CORNER, k) for k in range(4)])  # the four images there are
-SAMPLES = 4000
+SAMPLES, HIDDEN = 4000, (32, 32)
 
 
 def leak(p: float) -> np.ndarray:
@@ -66,26 +63,13 @@ def upright() -> Dataset:
     return drawn("upright_corners", draw)
 
 
-class Images(nn.Module):
-    """Latents to images of four pixels, which are turned at last."""
+class Turned(Painter):
+    """A painter whose images are turned at last."""
 
-    turns: int
-    dtype: Any = None
+    turns: int = 0
 
-    @nn.compact
     def __call__(self, z: Array) -> Array:
-        images = jnp.tanh(MLP(4, (32, 32), dtype=self.dtype)(z)).reshape(-1, *CORNER.shape)
-        return jnp.rot90(images, self.turns, axes=(1, 2))
-
-
-class Judge(nn.Module):
-    """A critic of all four pixels."""
-
-    dtype: Any = None
-
-    @nn.compact
-    def __call__(self, images: Array) -> Array:
-        return MLPCritic(hidden=(32, 32), dtype=self.dtype)(images.reshape(len(images), -1))
+        return jnp.rot90(super().__call__(z), self.turns, axes=(1, 2))
 
 
 def game(p: float, turns: int, config: Config) -> Method:
@@ -93,8 +77,8 @@ def game(p: float, turns: int, config: Config) -> Method:
     rate = optax.cosine_decay_schedule(config.learning_rate, config.steps)
     adam = optax.flatten(optax.adam(rate, b1=0.0, b2=0.99))
     return gan(
-        Net(Images(turns, config.dtype), adam, ema_decay=0.99),
-        Net(Judge(config.dtype), adam),
+        Net(Turned(CORNER.shape, HIDDEN, config.dtype, turns), adam, ema_decay=0.99),
+        Net(Judge(HIDDEN, config.dtype), adam),
         adversarial.non_saturating,
         prior=normal(4),
         critic_regularizers=[r1(0.1)],

@@ -37,17 +37,23 @@ class DataOptions:
             if not self.data_dir.is_dir():
                 problem = "is not a folder" if self.data_dir.exists() else "does not exist"
                 raise UserError(f"data_dir {self.data_dir} {problem}; name the folder of prepared TFDS sets.")
-            from jaxgen.data.pictures import SUFFIXES  # with NumPy
-
-            within = (path for depth in ("*", "*/*") for path in self.data_dir.glob(depth))
-            picture = next((path for path in within if path.suffix.lower() in SUFFIXES), None)
-            prepared = any(any(self.data_dir.glob(f"{depth}/dataset_info.json")) for depth in ("*/*", "*/*/*"))
-            if picture and not prepared:
-                raise UserError(
-                    f"data_dir is {self.data_dir}, which holds pictures, such as {picture.name}, and no prepared TFDS "
-                    f"sets; train on them by `--data {self.data_dir}`."
-                )
+            _check_prepared(self.data_dir)
             os.environ["TFDS_DATA_DIR"] = str(self.data_dir)
+
+
+def _check_prepared(folder: Path) -> None:
+    """Refuses pictures where prepared sets, whose versions each have a `dataset_info.json`, should be."""
+    if any(any(folder.glob(f"{version}/dataset_info.json")) for version in ("*/*", "*/*/*")):
+        return
+    from jaxgen.data.pictures import SUFFIXES  # with NumPy
+
+    within = (path for depth in ("*", "*/*") for path in folder.glob(depth))
+    picture = next((path for path in within if path.suffix.lower() in SUFFIXES), None)
+    if picture is not None:
+        raise UserError(
+            f"data_dir is {folder}, which holds pictures, such as {picture.name}, and no prepared TFDS sets; train on "
+            f"them by `--data {folder}`."
+        )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,6 @@ from sklearn.datasets import load_digits
 
 from jaxgen.core import Aux, Net, view_of
 from jaxgen.errors import UserError
-from jaxgen.experiment import ExperimentFile
 from jaxgen.layers.conv import ConvTranspose
 from jaxgen.layers.spectral_norm import SpectralConvTranspose, SpectralDense
 from jaxgen.losses import adversarial
@@ -26,7 +25,6 @@ from jaxgen.methods.adversarial.gan import gan
 from jaxgen.methods.adversarial.priors import normal
 from jaxgen.methods.simultaneous import simultaneous
 from jaxgen.optimizers import clip_weights
-from jaxgen.shipped import find
 from jaxgen.training.evaluate import standing
 from jaxgen.training.sharding import make_mesh, replicated, shardings_of
 from jaxgen.training.step import build_step, init_state
@@ -503,18 +501,3 @@ def test_augmentations_keep_a_critic_from_learning_its_examples_by_heart():
         losses.append(float(jax.nn.softplus(-logits[:16]).mean() + jax.nn.softplus(logits[16:]).mean()))
     assert losses[0] < 0.1
     assert losses[1] > 5 * losses[0]
-
-
-def test_biggan_s_discriminator_is_strong_first_and_relaxed_by_a_share_of_the_steps():
-    file = ExperimentFile.load(find("biggan"))
-    settings = {"data": "mnist", "steps": 100, "learning_rate": 0.5, "critic_last_rate": 0.1, "relaxed_by": 0.4}
-    optimizer = file.build(file.config(**settings)).method.nets["critic"].optimizer
-
-    @jax.jit
-    def moves():  # of a constant gradient Adam's step is its rate
-        one = lambda state, _: optimizer.update(jnp.ones(()), state)[::-1]  # noqa: E731
-        return jax.lax.scan(one, optimizer.init(jnp.zeros(())), length=50)[1]
-
-    np.testing.assert_allclose(-moves()[jnp.array([0, 20, 40, 49])], [0.5, 0.275, 0.05, 0.05], rtol=1e-4)
-    with pytest.raises(UserError, match=r"relaxed_by is 1\.5, which is no share of the steps; choose one up to 1"):
-        file.build(file.config(**{**settings, "relaxed_by": 1.5}))
