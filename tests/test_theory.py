@@ -418,6 +418,7 @@ def test_a_discriminator_that_knows_few_images_by_heart_spoils_samples_unless_it
     assert ends == sorted(ends, reverse=True)
     assert ends[0] > 3 * numbers["least_strong"]
     assert ends[0] > 2 * ends[2]
+    assert min(numbers[name] for name in numbers if name.startswith("gap_")) > 1  # training images score higher
 
 
 @pytest.mark.slow

@@ -87,15 +87,29 @@ def test_no_adversarial_gradient_reaches_the_encoder_and_the_decoder_hears_of_bo
     assert jax.tree.all(jax.tree.map(np.array_equal, hinge["critic"], alone["critic"]))  # no reconstruction in its loss
 
 
+CERTAIN = {**SHARED, "encoder": {**SHARED["encoder"], "log_variance": np.full(2, -60.0)}}
+AGAIN = X @ ENCODE @ DECODE
+
+
+def test_half_of_what_the_game_is_about_are_reconstructions_and_half_samples_of_the_prior(x64):
+    """Of samples the scores' mean is 0, an odd function's of what is as often its opposite."""
+    score = RNG.normal(size=(5, 1))
+    params = {**CERTAIN, "critic": {"see": {"kernel": SEE}, "score": {"kernel": score}}}
+    method = vae_gan(Net(LinearEncoder(2), SGD), linear(3), Net(Judge(), SGD), adversarial.hinge, latent_size=2)
+    view, batch = view_with(method, params), {"image": np.tile(X, (20_000, 1))}
+    losses = jax.jit(lambda: {phase.name: phase.loss(view, batch, jax.random.key(0)) for phase in method.phases})()
+    real, again = (np.tanh(x @ SEE @ score).mean() for x in (X, AGAIN))
+    assert losses["decoder"][1].metrics["game"] == pytest.approx(-again / 2, abs=0.01)
+    assert losses["critic"][0] == pytest.approx((1 - real) + 1 + again / 2, abs=0.01)
+
+
 def test_pixels_are_judged_beside_a_random_image_s(x64):
     """With a certain z the reconstruction is the product of both maps; a random image's has its spread in it."""
-    silent = {**SHARED["encoder"], "log_variance": np.full(2, -60.0)}
-    params = {**SHARED, "encoder": silent, "critic": {"see": {"kernel": SEE}, "score": {"kernel": np.ones((5, 1))}}}
+    params = {**CERTAIN, "critic": {"see": {"kernel": SEE}, "score": {"kernel": np.ones((5, 1))}}}
     method = vae_gan(Net(LinearEncoder(2), SGD), linear(3), Net(Judge(), SGD), adversarial.hinge, latent_size=2)
     view, batch = view_with(method, params), {"image": np.tile(X, (5000, 1))}
     found = jax.jit(lambda: method.evaluate(view, batch, jax.random.key(0)))()
-    again = X @ ENCODE @ DECODE
-    np.testing.assert_allclose(found["reconstruction"][:4], np.linalg.norm(again - X, axis=1), rtol=1e-9)
-    np.testing.assert_allclose(found["feature_distance"][:4], np.square((again - X) @ SEE).sum(1), rtol=1e-9)
+    np.testing.assert_allclose(found["reconstruction"][:4], np.linalg.norm(AGAIN - X, axis=1), rtol=1e-9)
+    np.testing.assert_allclose(found["feature_distance"][:4], np.square((AGAIN - X) @ SEE).sum(1), rtol=1e-9)
     mean_square = np.square(found["random_reconstruction"]).mean()
     assert mean_square == pytest.approx(np.square(X).sum(1).mean() + np.square(DECODE).sum(), rel=0.03)
