@@ -407,6 +407,10 @@ def test_a_course_of_a_game_on_few_images_is_of_scipy_s_distances():
     truth = np.sum((test.mean(0) - dim.mean(0)) ** 2) + np.trace(a + b) - 2 * roots.sum()
     np.testing.assert_allclose(found[:, 0], [0, 64 * 0.01, truth, truth], rtol=0.02, atol=2e-3)
     np.testing.assert_allclose(found[:, 1], 2.0)
+    learned = np.asarray(module.signed(module.few(module.digits(), 100)).train[np.arange(100)]["image"]).reshape(-1, 64)
+    apart = np.sum((test.mean(0) - learned.mean(0)) ** 2)
+    assert module.nulls()["mean"] == pytest.approx(apart + np.trace(a), rel=0.01)  # what does not vary
+    assert module.nulls()["copies"] == pytest.approx(module.distance(learned), rel=1e-6)
 
 
 @pytest.mark.slow

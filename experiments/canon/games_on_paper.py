@@ -248,11 +248,12 @@ FIGURES = (
         name="late_collapse",
         family="games on paper",
         title="Late collapse, and a discriminator relaxed in time",
-        text="On 100 digits a discriminator of four updates a step soon knows them by heart, and samples that were "
-        "good get worse and worse. Relaxed along the way it is less bad, the earlier the less; one that was weak from "
-        "the start is slower and ends best of all.",
+        text="On 100 digits samples of a discriminator of four updates a step get good and then worse, till their mean "
+        "image alone would be nearer. Relaxed along the way it is less bad, the earlier the less; one that was weak "
+        "from the start ends best of all. None is as near as copies of the 100 are.",
         alt="Left, four distances that fall at first and then rise, the strong discriminator's highest and the weak "
-        "one's least. Right, how much higher each scores training digits than held-out ones, rising.",
+        "one's least, between two level lines. Right, how much higher each scores training digits than held-out ones: "
+        "rising, but for the strong one's, which falls in the last third.",
         experiment="late_collapse",
         picture="drawings/course.png",
         claims=(
@@ -261,6 +262,8 @@ FIGURES = (
             Claim("last, relaxed along the whole training", "last_relaxed_late", most=30),
             Claim("last, relaxed in its first tenth", "last_relaxed_early", most=20),
             Claim("last, weak from the start", "last_weak", most=12),
+            Claim("of the mean of the 100", "distance_of_mean", 18, 20),
+            Claim("of copies of the 100", "distance_of_copies", most=2.5),
         ),
         remark="To start strong and relax is better than to stay strong, and here worse than to be weak throughout.",
         cost="quick",

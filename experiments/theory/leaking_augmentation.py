@@ -26,7 +26,7 @@ from jaxgen.report.figure import new_figure
 from jaxgen.training.schedule import Schedule
 
 PAPER = "Karras et al., 2020, section 2.2 and appendix C"
-MEASURED = {"upright_corners": "not yet run"}
+MEASURED = {"upright_corners": "all samples upright where p is at most 0.8 (seed 0)"}
 
 
 @dataclasses.dataclass(frozen=True)
